@@ -1,0 +1,46 @@
+"""Figures without pyplot: no display, no window, no state shared between callers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+DPI = 110
+TRUTH_COLOR = '#263f5c'
+CLS_COLOR = '#c0392b'
+START_COLOR = '#2874a6'
+END_COLOR = '#1e8449'
+GRID_COLOR = '#d5d8dc'
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of ``width`` x ``height`` inches, drawn by Agg, that lays itself out."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout='constrained')
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: Figure, path: str | os.PathLike) -> Path:
+    """Write a figure as PNG; a file of that name is replaced only once the new one is complete.
+
+    Args:
+        figure: what :func:`draw_timeline` or :func:`draw_gaussians` returned.
+        path: ends in ``.png``; missing folders are made.
+
+    Raises:
+        ValueError: another extension.
+    """
+    path = Path(path)
+    if path.suffix.lower() != '.png':
+        raise ValueError(f'expected a picture name that ends in .png but got {path}')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    try:
+        figure.savefig(part, format='png')
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path

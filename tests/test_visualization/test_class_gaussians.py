@@ -1,0 +1,79 @@
+import math
+
+import numpy as np
+import pytest
+
+from asl_mmaction.visualization import ClassGaussians, draw_gaussians
+
+
+def gaussians(count=3, n=1, m=2, loc_denominator='variance'):
+    rng = np.random.default_rng(0)
+    return ClassGaussians(
+        classes=tuple(f'class_{i}' for i in range(count)),
+        mu_cls=rng.uniform(-0.4, 0.4, (count, n)),
+        sigma_cls=rng.uniform(0.1, 1, (count, n)),
+        mu_loc=np.tile(np.linspace(-0.5, 0.5, m), (count, 1)),
+        sigma_loc=rng.uniform(0.1, 1, (count, m)),
+        loc_denominator=loc_denominator,
+    )
+
+
+@pytest.mark.parametrize('loc_denominator', ['variance', 'std'])
+def test_curves_are_equations_3_and_4(loc_denominator):
+    g = gaussians(loc_denominator=loc_denominator)
+    for d in (-0.5, 0.1, 0.5):
+        p_cls, p_loc = g.cls([d]), g.loc([d])
+        assert p_cls.shape == (3, 1, 1)
+        assert p_loc.shape == (3, 2, 1)
+        for c in range(3):
+            mu, sigma = g.mu_cls[c, 0], g.sigma_cls[c, 0]
+            assert p_cls[c, 0, 0] == pytest.approx(math.exp(-((d - mu) ** 2) / (2 * sigma**2)))
+            for side in range(2):
+                mu, sigma = g.mu_loc[c, side], g.sigma_loc[c, side]
+                below = 2 * sigma if loc_denominator == 'variance' else 2 * sigma**2
+                assert p_loc[c, side, 0] == pytest.approx(math.exp(-((d - mu) ** 2) / below))
+
+
+def test_each_class_has_a_panel_with_its_curves_and_its_planted_moment():
+    g = gaussians(count=5)
+    figure = draw_gaussians(g, {'class_1': 0.2})
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert [panel.get_title().split(':')[0] for panel in panels] == list(g.classes)
+    for index, panel in enumerate(panels):
+        lines = {line.get_label(): line for line in panel.get_lines()}
+        curve = lines['$p_{cls}$ (class)']
+        np.testing.assert_allclose(curve.get_ydata(), g.cls(curve.get_xdata())[index, 0])
+        assert curve.get_xdata()[0] == -0.5
+        assert curve.get_xdata()[-1] == 0.5
+        assert ('planted moment' in lines) == (index == 1)
+    assert list(panels[1].get_lines()[0].get_xdata()) == [0.2, 0.2]
+    assert len(figure.legends[0].get_texts()) == 4  # each name once
+
+
+@pytest.mark.parametrize(('count', 'n', 'm'), [(1, 1, 2), (4, 0, 1), (12, 2, 0), (0, 1, 2)])
+def test_every_number_of_gaussians_and_classes_is_drawn(count, n, m):
+    g = gaussians(count, n, m)
+    figure = draw_gaussians(g)
+    figure.canvas.draw()
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert [len(panel.get_lines()) for panel in panels] == [n + m] * count
+
+
+def test_the_lowest_panel_of_each_column_has_tick_labels():
+    figure = draw_gaussians(gaussians(count=5))  # 3 columns; the last place is empty
+    labelled = [
+        any(label.get_visible() for label in axes.get_xticklabels())
+        for axes in figure.axes
+        if axes.axison
+    ]
+    assert labelled == [False, False, True, True, True]
+
+
+def test_mistakes_name_what_was_expected():
+    g = gaussians()
+    with pytest.raises(ValueError, match=r"planted classes among .* but got \['other'\]"):
+        draw_gaussians(g, {'other': 0.0})
+    with pytest.raises(ValueError, match=r'shape \(2, n\) for 2 classes but got \(3, 1\)'):
+        ClassGaussians(('a', 'b'), g.mu_cls, g.sigma_cls, g.mu_loc, g.sigma_loc)
+    with pytest.raises(ValueError, match=r"'variance' or 'std' but got 'sigma'"):
+        gaussians(loc_denominator='sigma')
