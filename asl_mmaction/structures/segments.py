@@ -45,15 +45,35 @@ def paired_tiou(a: Array, b: Array) -> Array:
     """
     _check_segments(a)
     _check_segments(b)
-    if isinstance(a, Tensor):
-        maximum, minimum, where = torch.maximum, torch.minimum, torch.where
-    else:
-        maximum, minimum, where = np.maximum, np.minimum, np.where
-    inter = minimum(a[..., 1], b[..., 1]) - maximum(a[..., 0], b[..., 0])
-    # Segments that overlap have their hull as their union; a degenerate one never overlaps.
-    hull = maximum(a[..., 1], b[..., 1]) - minimum(a[..., 0], b[..., 0])
+    if isinstance(a, np.ndarray):
+        a, b = a * 1.0, b * 1.0  # integers too
+        return tiou_of_ends(a[..., 0], a[..., 1], b[..., 0], b[..., 1])
+    inter = torch.minimum(a[..., 1], b[..., 1]) - torch.maximum(a[..., 0], b[..., 0])
+    hull = torch.maximum(a[..., 1], b[..., 1]) - torch.minimum(a[..., 0], b[..., 0])
+    # Chosen before the division, so that no gradient is nan.
     overlap = inter > 0
-    return where(overlap, inter, 0) / where(overlap, hull, 1)
+    return torch.where(overlap, inter, 0) / torch.where(overlap, hull, 1)
+
+
+def tiou_of_ends(
+    starts: np.ndarray,
+    ends: np.ndarray,
+    other_starts: np.ndarray | float,
+    other_ends: np.ndarray | float,
+) -> np.ndarray:
+    """``paired_tiou`` for inner loops: unchecked, contiguous floating-point starts and ends apart.
+
+    Segments that overlap have their hull as their union, and degenerate ones never overlap, so
+    tIoU = max(intersection, 0) / hull, which rounding, being monotone, leaves within [0, 1].
+    """
+    tiou = np.minimum(ends, other_ends)
+    tiou -= np.maximum(starts, other_starts)
+    np.maximum(tiou, 0, out=tiou)
+    hull = np.maximum(ends, other_ends)
+    hull -= np.minimum(starts, other_starts)
+    np.maximum(hull, np.finfo(hull.dtype).tiny, out=hull)
+    tiou /= hull
+    return tiou
 
 
 def segment_tiou(a: Array, b: Array) -> Array:

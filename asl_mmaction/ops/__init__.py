@@ -1,0 +1,1 @@
+"""Array operations: arrays in, arrays out."""

@@ -1,0 +1,310 @@
+"""Greedy SoftNMS with segment voting, in NumPy alone: no compiler, nothing to build.
+
+The rule. Among the candidates of a class, the one with the highest score is kept; the scores of the
+others are then lowered by how much they overlap it, and so on. Of equal scores the earlier start
+goes first, then the earlier end, then the lower position in the input. The ``max_per_video`` kept
+candidates of highest (lowered) score, over all classes, are the result.
+
+Why it is fast and still exact. A factor is never above one, so the scores a class keeps never
+rise, and what it keeps later never enters the result once its score is below that of
+``max_per_video`` picks, of whatever class (the *floor*): a class stops there. Classes of similar
+size run side by side, one round of array operations for all of them; a class without others of
+its size runs alone, and touches only the candidates that can overlap the one just kept.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from asl_mmaction.structures.segments import tiou_of_ends
+
+METHODS = ('gaussian', 'linear', 'hard')
+_TINY = np.finfo(np.float64).tiny
+# Rows of a group differ in length by at most this factor, so padding costs at most as much.
+_GROUP_RATIO = 3
+
+
+class Kept(NamedTuple):
+    """What SoftNMS kept, by falling score.
+
+    Attributes:
+        segments: (M, 2) float64, voted if voting is on; unit of the input.
+        scores: (M,) float64, lowered by the segments kept before.
+        labels: (M,) int64, or None if the input had none.
+        indices: (M,) int64, positions in the input.
+    """
+
+    segments: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray | None
+    indices: np.ndarray
+
+
+def soft_nms(
+    segments: np.ndarray,
+    scores: np.ndarray,
+    labels: np.ndarray | None = None,
+    *,
+    method: str = 'gaussian',
+    sigma: float = 0.5,
+    iou_threshold: float = 0.1,
+    min_score: float = 0.001,
+    max_per_video: int = 200,
+    voting_threshold: float | None = None,
+) -> Kept:
+    """Thin out overlapping candidates of one video.
+
+    Args:
+        segments: (n, 2), any unit.
+        scores: (n,), not negative.
+        labels: (n,) integers: candidates compete within their class. None: all compete.
+        method: factor on the score of a candidate with tIoU ``t`` to the one just kept:
+            'gaussian' ``exp(-t**2 / sigma)``; 'linear' ``1 - t`` above ``iou_threshold``;
+            'hard' 0 (dropped) above ``iou_threshold``.
+        sigma: width of 'gaussian', > 0.
+        iou_threshold: tIoU in [0, 1] above which 'linear' and 'hard' act.
+        min_score: candidates whose score is, or falls, below it are dropped, and so are those
+            whose score is 0.
+        max_per_video: at most so many are kept.
+        voting_threshold: None, or a tIoU in (0, 1]: a kept segment becomes the mean, weighted with
+            the input scores, of all candidates with at least this tIoU to it (of its class if
+            there are labels).
+
+    Raises:
+        ValueError: for arguments out of range or shapes that do not fit.
+    """
+    check_nms_options(
+        method=method,
+        sigma=sigma,
+        iou_threshold=iou_threshold,
+        min_score=min_score,
+        max_per_video=max_per_video,
+        voting_threshold=voting_threshold,
+    )
+    segments, scores, labels = _as_arrays(segments, scores, labels)
+    ranked = _Ranked(segments, scores, labels)
+    decay = _Decay(method, sigma, iou_threshold)
+    kept = _Collector(max(min_score, _TINY), max_per_video)
+    for group in _groups(ranked):
+        if len(group) == 1:
+            _run_alone(ranked, group[0], decay, kept)
+        else:
+            _run_together(ranked, group, decay, kept)
+    picks, kept_scores = kept.result(ranked)
+    indices = ranked.order[picks]
+    kept_segments = segments[indices]
+    if voting_threshold is not None:
+        kept_segments = _vote(ranked, picks, voting_threshold)
+    return Kept(kept_segments, kept_scores, None if labels is None else labels[indices], indices)
+
+
+def check_nms_options(
+    *,
+    method: str,
+    sigma: float,
+    iou_threshold: float,
+    min_score: float,
+    max_per_video: int,
+    voting_threshold: float | None,
+) -> None:
+    """Raise a ValueError that names the first option of ``soft_nms`` that is out of range."""
+    if method not in METHODS:
+        raise ValueError(f'expected method to be one of {METHODS} but got {method!r}')
+    if not sigma > 0:
+        raise ValueError(f'expected sigma > 0 but got {sigma}')
+    if not 0 <= iou_threshold <= 1:
+        raise ValueError(f'expected iou_threshold in [0, 1] but got {iou_threshold}')
+    if not min_score >= 0:
+        raise ValueError(f'expected min_score >= 0 but got {min_score}')
+    if max_per_video < 1:
+        raise ValueError(f'expected max_per_video >= 1 but got {max_per_video}')
+    if voting_threshold is not None and not 0 < voting_threshold <= 1:
+        raise ValueError(f'expected voting_threshold in (0, 1] but got {voting_threshold}')
+
+
+def _as_arrays(
+    segments: np.ndarray, scores: np.ndarray, labels: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    segments = np.asarray(segments, dtype=np.float64)
+    scores = np.asarray(scores, dtype=np.float64)
+    if segments.ndim != 2 or segments.shape[1] != 2:
+        raise ValueError(f'expected segments of shape (n, 2) but got {segments.shape}')
+    if scores.shape != segments.shape[:1]:
+        raise ValueError(f'expected {len(segments)} scores but got shape {scores.shape}')
+    if not (np.isfinite(segments).all() and np.isfinite(scores).all()):
+        raise ValueError('expected finite segments and scores but got nan or inf among them')
+    if labels is not None:
+        labels = np.asarray(labels, dtype=np.int64)
+        if labels.shape != scores.shape:
+            raise ValueError(f'expected {len(segments)} labels but got shape {labels.shape}')
+    return segments, scores, labels
+
+
+class _Ranked:
+    """The candidates sorted by class, start, end and input position, one slice per class.
+
+    ``starts``, ``ends`` and ``scores`` end with one extra candidate without length or score, the
+    padding of ``_run_together``.
+    """
+
+    def __init__(self, segments: np.ndarray, scores: np.ndarray, labels: np.ndarray | None) -> None:
+        keys = (segments[:, 1], segments[:, 0])
+        self.order = np.lexsort(keys if labels is None else (*keys, labels))
+        self.starts, self.ends = np.append(segments[self.order], [[0.0, 0.0]], axis=0).T.copy()
+        self.scores = np.append(scores[self.order], 0.0)
+        count = len(self.order)
+        if labels is None:
+            firsts = np.zeros(min(count, 1), dtype=np.int64)
+        else:
+            firsts = np.flatnonzero(np.diff(labels[self.order], prepend=np.nan) != 0)
+        self.firsts = firsts  # (classes,)
+        self.lasts = np.append(firsts[1:], count)[: len(firsts)]  # (classes,), exclusive
+
+
+class _Decay:
+    """Factor on the scores of segments from their overlap with kept ones."""
+
+    def __init__(self, method: str, sigma: float, iou_threshold: float) -> None:
+        self.method = method
+        self.rate = -1.0 / sigma
+        self.iou_threshold = iou_threshold
+
+    def __call__(
+        self,
+        starts: np.ndarray,
+        ends: np.ndarray,
+        kept_starts: np.ndarray | float,
+        kept_ends: np.ndarray | float,
+    ) -> np.ndarray:
+        tiou = tiou_of_ends(starts, ends, kept_starts, kept_ends)
+        if self.method == 'gaussian':
+            tiou *= tiou
+            tiou *= self.rate
+            return np.exp(tiou, out=tiou)
+        if self.method == 'linear':
+            return np.where(tiou > self.iou_threshold, 1.0 - tiou, 1.0)
+        return (tiou <= self.iou_threshold).astype(tiou.dtype)
+
+
+class _Collector:
+    """Picks so far, and the floor: the score below which no further pick can enter the result."""
+
+    def __init__(self, floor: float, limit: int) -> None:
+        self.floor = floor
+        self.limit = limit
+        self.picks: list[np.ndarray] = []
+        self.scores: list[np.ndarray] = []
+        self.best = np.empty(0)  # at least the ``limit`` highest scores
+
+    def add(self, picks: np.ndarray, scores: np.ndarray) -> None:
+        self.picks.append(picks)
+        self.scores.append(scores)
+        self.best = np.concatenate([self.best, scores])
+        if len(self.best) >= self.limit:
+            self.best = np.partition(self.best, -self.limit)[-self.limit :]
+            self.floor = max(self.floor, self.best[0])
+
+    def result(self, ranked: _Ranked) -> tuple[np.ndarray, np.ndarray]:
+        """The kept candidates (positions in ``ranked``) and their scores, by falling score."""
+        if not self.picks:
+            return np.empty(0, dtype=np.int64), np.empty(0)
+        picks, scores = np.concatenate(self.picks), np.concatenate(self.scores)
+        ties = (ranked.order[picks], ranked.ends[picks], ranked.starts[picks])
+        top = np.lexsort((*ties, -scores))[: self.limit]
+        return picks[top], scores[top]
+
+
+def _groups(ranked: _Ranked) -> list[list[slice]]:
+    """The slices of the classes, longest first, joined while their lengths are similar."""
+    sizes = ranked.lasts - ranked.firsts
+    groups: list[list[slice]] = []
+    longest = 0
+    for row in np.argsort(-sizes, kind='stable'):
+        if sizes[row] * _GROUP_RATIO < longest or not groups:
+            groups.append([])
+            longest = sizes[row]
+        groups[-1].append(slice(ranked.firsts[row], ranked.lasts[row]))
+    return groups
+
+
+def _run_alone(ranked: _Ranked, row: slice, decay: _Decay, kept: _Collector) -> None:
+    """Greedy SoftNMS of one class."""
+    starts, ends, scores = ranked.starts[row], ranked.ends[row], ranked.scores[row].copy()
+    # Only candidates first[i]:last[i] can overlap i: those before end, those after start, too early
+    # or too late.
+    first = np.searchsorted(np.maximum.accumulate(ends), starts, 'right').tolist()
+    last = np.searchsorted(starts, ends, 'left').tolist()
+    picks, values = [], []
+    while len(picks) < kept.limit:
+        pick = int(scores.argmax())
+        value = scores[pick]
+        if value < kept.floor:
+            break
+        picks.append(pick)
+        values.append(value)
+        near = slice(first[pick], last[pick])
+        scores[near] *= decay(starts[near], ends[near], starts[pick], ends[pick])
+        scores[pick] = 0.0
+    kept.add(np.array(picks, dtype=np.int64) + row.start, np.array(values))
+
+
+def _run_together(ranked: _Ranked, rows: list[slice], decay: _Decay, kept: _Collector) -> None:
+    """Greedy SoftNMS of several classes side by side, one pick of each a round."""
+    firsts = np.array([row.start for row in rows])[:, None]
+    sizes = np.array([row.stop - row.start for row in rows])[:, None]
+    column = np.arange(sizes.max())
+    grid = np.where(column < sizes, firsts + column, len(ranked.order))  # (rows, columns)
+    starts, ends, scores = ranked.starts[grid], ranked.ends[grid], ranked.scores[grid]
+    while True:
+        column = scores.argmax(axis=1)
+        value = scores.max(axis=1)
+        alive = value >= kept.floor
+        if not alive.all():
+            grid, starts, ends, scores = grid[alive], starts[alive], ends[alive], scores[alive]
+            column, value = column[alive], value[alive]
+        if not len(value):
+            return
+        row = np.arange(len(value))
+        picks = grid[row, column]
+        kept.add(picks, value)
+        scores *= decay(starts, ends, ranked.starts[picks, None], ranked.ends[picks, None])
+        scores[row, column] = 0.0
+
+
+def _vote(ranked: _Ranked, picks: np.ndarray, voting_threshold: float) -> np.ndarray:
+    """Kept segments replaced by the mean of those that agree with them, weighted by score. (M, 2)
+
+    A candidate with tIoU >= t to (s, e) of length d starts within [e - d / t, e - d * t]; as the
+    candidates are sorted by start, only those are compared.
+    """
+    starts, ends, scores = ranked.starts[:-1], ranked.ends[:-1], ranked.scores[:-1]
+    kept_starts, kept_ends = starts[picks], ends[picks]
+    # One sorted key for all classes: class times the span, plus the start. Rounding only widens
+    # or narrows the window, hence the margin; the tIoU decides.
+    low, span = starts.min(initial=0.0), np.ptp(starts) if len(starts) else 0.0
+    row = np.searchsorted(ranked.firsts, picks, 'right') - 1
+    sizes = ranked.lasts - ranked.firsts
+    margin = 1e-9 * (1.0 + abs(low) + span) * (len(sizes) + 1)
+    span += 4 * margin
+    keys = np.repeat(np.arange(len(sizes)) * span, sizes) + (starts - low)
+    length = np.maximum(kept_ends - kept_starts, 0.0)
+    window = np.stack(
+        [kept_ends - length / voting_threshold, kept_ends - length * voting_threshold]
+    )
+    window = np.clip(window - low, -margin, span)
+    window += row * span + np.array([[-margin], [margin]])
+    begin = np.maximum(np.searchsorted(keys, window[0], 'left'), ranked.firsts[row])
+    stop = np.minimum(np.searchsorted(keys, window[1], 'right'), ranked.lasts[row])
+    counts = np.maximum(stop - begin, 0)
+    voted = np.repeat(np.arange(len(picks)), counts)
+    voter = np.arange(len(voted)) + np.repeat(begin - (np.cumsum(counts) - counts), counts)
+    tiou = tiou_of_ends(starts[voter], ends[voter], kept_starts[voted], kept_ends[voted])
+    weight = np.where(tiou >= voting_threshold, scores[voter], 0.0)
+    total = np.bincount(voted, weight, len(picks))
+    total[total == 0] = 1.0  # a kept segment without length agrees with none, not even with itself
+    # As shifts, so that a segment on its own stays as it is, to the bit.
+    shift_start = np.bincount(voted, weight * (starts[voter] - kept_starts[voted]), len(picks))
+    shift_end = np.bincount(voted, weight * (ends[voter] - kept_ends[voted]), len(picks))
+    return np.stack([kept_starts + shift_start / total, kept_ends + shift_end / total], axis=1)
