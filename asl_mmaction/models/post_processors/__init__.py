@@ -1,0 +1,3 @@
+from asl_mmaction.models.post_processors.soft_nms_post_processor import SoftNMSPostProcessor
+
+__all__ = ['SoftNMSPostProcessor']
