@@ -1,0 +1,81 @@
+"""From a list of feature sequences to one padded batch."""
+
+from collections.abc import Sequence
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.model import BaseDataPreprocessor
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from asl_mmaction.structures.point_targets import GroundTruths
+
+
+@MODELS.register_module()
+class FeaturePreprocessor(BaseDataPreprocessor):
+    """Pads features to the longest of the batch and ground truths to the most of the batch.
+
+    Args:
+        size_divisor: The padded length is a multiple of it: the stride of the coarsest level.
+        min_len: Least padded length in steps; set it to the crop length for shapes that never change.
+        gt_divisor: The padded number of ground truths is a multiple of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        size_divisor: int = 32,
+        min_len: int = 0,
+        gt_divisor: int = 8,
+        non_blocking: bool = True,
+    ) -> None:
+        super().__init__(non_blocking)
+        self.size_divisor = size_divisor
+        self.min_len = min_len
+        self.gt_divisor = gt_divisor
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Pad a batch and move it to the device.
+
+        Args:
+            data: ``inputs``, N tensors (T_n, C), and ``data_samples``, N of them.
+            training: Add the padded ground truths.
+
+        Returns:
+            ``inputs`` (N, T, C), ``masks`` (N, T) bool, ``data_samples`` and ``ground_truths``
+            (None unless training).
+        """
+        features, samples = data['inputs'], data['data_samples']
+        inputs, masks = self._pad_features(features)
+        ground_truths = self._pad_ground_truths(samples) if training else None
+        # Everything is built on the host, then moved at once: nothing here waits for the device.
+        return self.cast_data(
+            dict(inputs=inputs, masks=masks, ground_truths=ground_truths)
+        ) | dict(data_samples=samples)
+
+    def _pad_features(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        lengths = torch.tensor([len(feature) for feature in features])
+        longest = _round_up(max(int(lengths.max()), self.min_len, 1), self.size_divisor)
+        inputs = features[0].new_zeros(len(features), longest, features[0].size(1))
+        for row, feature in zip(inputs, features, strict=True):
+            row[: len(feature)] = feature
+        return inputs, torch.arange(longest) < lengths[:, None]
+
+    def _pad_ground_truths(self, samples: Sequence) -> GroundTruths:
+        segments = [sample.gt_instances.segments for sample in samples]
+        labels = [sample.gt_instances.labels for sample in samples]
+        counts = torch.tensor([len(x) for x in labels])
+        most = _round_up(max(int(counts.max()), 1), self.gt_divisor)
+        # Padding is a ground truth of positive length, so that no formula divides by zero.
+        filler = torch.tensor([0.0, 1.0]).expand(most, 2)
+        segments = pad_sequence(
+            [torch.cat([x.float(), filler[len(x) :]]) for x in segments], batch_first=True
+        )
+        labels = pad_sequence(
+            [*labels, labels[0].new_zeros(most)], batch_first=True
+        )[:-1]
+        return GroundTruths(segments, labels, torch.arange(most) < counts[:, None])
+
+
+def _round_up(value: int, divisor: int) -> int:
+    return -(-value // divisor) * divisor

@@ -1,0 +1,4 @@
+from asl_mmaction.models.heads.base_dense_head import BaseDenseHead, HeadOutputs
+from asl_mmaction.models.heads.point_head import PointHead
+
+__all__ = ['BaseDenseHead', 'HeadOutputs', 'PointHead']

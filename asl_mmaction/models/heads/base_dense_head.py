@@ -1,0 +1,223 @@
+"""Template of the heads that predict at every point of a pyramid."""
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from mmaction.registry import MODELS, TASK_UTILS
+from mmengine import dist
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from asl_mmaction.models.layers import PackedPyramid, pack_pyramid
+from asl_mmaction.structures.point_targets import GroundTruths, PointTargets
+from asl_mmaction.structures.points import Points
+from asl_mmaction.structures.segments import paired_tiou
+
+
+class HeadOutputs(NamedTuple):
+    """Raw predictions.
+
+    Attributes:
+        cls_logits: (N, P, K).
+        offsets: Whatever :meth:`BaseDenseHead.decode` turns into segments; (N, P, 2) distances in
+            strides for the point head.
+    """
+
+    cls_logits: Tensor
+    offsets: Tensor
+
+
+class BaseDenseHead(BaseModule, metaclass=ABCMeta):
+    """Points, targets, sensitivity and losses of a dense head; a child predicts and decodes.
+
+    Args:
+        num_classes: Number of classes K.
+        in_channels: Width C of the pyramid.
+        strides: Stride of each level in grid steps.
+        regress_ranges: [low, high) of each level in grid steps.
+        half_stride_offset: Points lie half a stride later.
+        assigner: Config of the point assigner.
+        loss_cls: Config of the classification loss, element-wise over (N, P, K).
+        loss_loc: Config of the localization loss, element-wise over (N, P).
+        sensitivity: Config of the evaluator that weighs both (the head adds ``num_classes`` and
+            ``in_channels``); None = plain baseline.
+        loss_contrast: Config of the contrastive loss on level-0 features; None = without.
+        loss_normalizer: Start of the moving average of the number of positives that divides both
+            losses, or ``'batch'`` for the plain count of the batch.
+        normalizer_momentum: Momentum of that average.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        in_channels: int,
+        strides: Sequence[int],
+        regress_ranges: Sequence[Sequence[float]],
+        half_stride_offset: bool = False,
+        assigner: dict | None = None,
+        loss_cls: dict | None = None,
+        loss_loc: dict | None = None,
+        sensitivity: dict | None = None,
+        loss_contrast: dict | None = None,
+        loss_normalizer: float | str = 100.0,
+        normalizer_momentum: float = 0.9,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if isinstance(loss_normalizer, str) and loss_normalizer != 'batch':
+            raise ValueError(
+                f"loss_normalizer: expected a number or 'batch' but got {loss_normalizer!r}"
+            )
+        self.num_classes = num_classes
+        self.in_channels = in_channels
+        self.point_generator = TASK_UTILS.build(
+            dict(
+                type='PointGenerator',
+                strides=strides,
+                regress_ranges=regress_ranges,
+                half_stride_offset=half_stride_offset,
+            )
+        )
+        self.assigner = TASK_UTILS.build(
+            dict(type='PointAssigner', num_classes=num_classes, **(assigner or {}))
+        )
+        self.loss_cls = MODELS.build(loss_cls or dict(type='SigmoidFocalLoss'))
+        self.loss_loc = MODELS.build(loss_loc or dict(type='SegmentDIoULoss'))
+        self.loss_contrast = None if loss_contrast is None else MODELS.build(loss_contrast)
+        self.normalizer_momentum = normalizer_momentum
+        self.normalizer: Tensor | None
+        start = None if loss_normalizer == 'batch' else torch.tensor(float(loss_normalizer))
+        self.register_buffer('normalizer', start)
+        self.build_layers()
+        # Last, so that the layers draw the same initial weights with it and without it.
+        self.sensitivity = None
+        if sensitivity is not None:
+            sizes = dict(num_classes=num_classes, in_channels=in_channels)
+            self.sensitivity = MODELS.build(sensitivity, default_args=sizes)
+
+    @abstractmethod
+    def build_layers(self) -> None:
+        """Create the layers of the head."""
+
+    @abstractmethod
+    def predict_points(self, pyramid: PackedPyramid, points: Points) -> HeadOutputs:
+        """Raw predictions of all (N, P) points."""
+
+    @abstractmethod
+    def decode(self, points: Points, outputs: HeadOutputs, labels: Tensor | None = None) -> Tensor:
+        """Segments on the grid.
+
+        Args:
+            points: P points.
+            outputs: Raw predictions.
+            labels: (N, P) int64 class of which to decode the segment, for heads that predict
+                one segment per class; None = of all classes.
+
+        Returns:
+            (N, P, 2), or (N, P, K, 2) of all classes from heads that predict one per class.
+        """
+
+    def forward(
+        self, feats: Sequence[Tensor], masks: Sequence[Tensor]
+    ) -> tuple[HeadOutputs, Points, Tensor]:
+        """Predict.
+
+        Args:
+            feats: L levels (N, T_l, C), zero on padding.
+            masks: L masks (N, T_l).
+
+        Returns:
+            Raw predictions, the P points, and the (N, P) bool mask of the valid ones.
+        """
+        pyramid, points, mask = self._pack(feats, masks)
+        return self.predict_points(pyramid, points), points, mask
+
+    def _pack(
+        self, feats: Sequence[Tensor], masks: Sequence[Tensor]
+    ) -> tuple[PackedPyramid, Points, Tensor]:
+        pyramid = pack_pyramid(feats, masks)
+        points = self.point_generator(pyramid.lengths, feats[0].device)
+        return pyramid, points, torch.cat(list(masks), dim=1)
+
+    def loss(
+        self, feats: Sequence[Tensor], masks: Sequence[Tensor], ground_truths: GroundTruths
+    ) -> dict[str, Tensor]:
+        """Training losses, each under its own key (eq. 15).
+
+        Args:
+            feats: L levels (N, T_l, C).
+            masks: L masks (N, T_l).
+            ground_truths: (N, G) of them, on the grid.
+        """
+        pyramid, points, mask = self._pack(feats, masks)
+        outputs = self.predict_points(pyramid, points)
+        targets = self.assigner(points, ground_truths)
+        targets = targets._replace(gt_inds=torch.where(mask, targets.gt_inds, -1))
+        losses = self.loss_by_feat(outputs, points, mask, targets, pyramid)
+        if self.loss_contrast is not None:
+            class_level = getattr(self.sensitivity, 'class_level', None)
+            losses['loss_ascl'] = self.loss_contrast(feats[0], masks[0], ground_truths, class_level)
+        return losses
+
+    def loss_by_feat(
+        self,
+        outputs: HeadOutputs,
+        points: Points,
+        mask: Tensor,
+        targets: PointTargets,
+        pyramid: PackedPyramid,
+    ) -> dict[str, Tensor]:
+        """Weighted losses of raw predictions (eq. 8-10); dense over (N, P), masked by weights."""
+        positives = targets.positives
+        weight_cls, weight_loc = mask.float(), positives.float()
+        if self.sensitivity is not None:
+            sensitivity = self.sensitivity(pyramid, points, targets)
+            weight_cls = weight_cls * sensitivity.cls
+            weight_loc = weight_loc * sensitivity.loc
+        avg_factor = self._avg_factor(positives)
+        segments = self.decode(points, outputs, targets.gt_labels)
+        # Background points regress to nothing: give them a segment that is never degenerate.
+        dummy = torch.stack([points.centers, points.centers + 1], dim=-1).expand_as(segments)
+        pred = torch.where(positives[..., None], segments, dummy)
+        target = torch.where(positives[..., None], targets.segments, dummy)
+        losses = {
+            'loss_cls': self.loss_cls(
+                outputs.cls_logits, targets.labels, weight_cls[..., None], avg_factor
+            ),
+            'loss_loc': self.loss_loc(pred, target, weight_loc, avg_factor),
+        }
+        if self.sensitivity is not None:
+            with torch.no_grad():
+                score = outputs.cls_logits.float().sigmoid()
+                score = score.gather(-1, targets.gt_labels.unsqueeze(-1)).squeeze(-1)
+                quality = torch.stack([score, paired_tiou(pred, target)], dim=-1)
+            losses.update(self.sensitivity.loss(sensitivity, targets, quality))
+        return losses
+
+    def _avg_factor(self, positives: Tensor) -> Tensor:
+        """N_pos a process: the mean over processes of loss sums over it is the joint loss."""
+        world_size = dist.get_world_size()
+        count = positives.sum().float()
+        if world_size > 1:
+            dist.all_reduce(count)
+        count = count.clamp(min=1)
+        if self.normalizer is not None:
+            with torch.no_grad():
+                self.normalizer.lerp_(count, 1 - self.normalizer_momentum)
+            count = self.normalizer.clone()
+        return count / world_size
+
+    def predict(
+        self, feats: Sequence[Tensor], masks: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores and segments of all points.
+
+        Returns:
+            Scores (N, P, K) in [0, 1], segments (N, P, 2) or (N, P, K, 2) on the grid, and the mask
+            (N, P) of the valid points.
+        """
+        outputs, points, mask = self(feats, masks)
+        return outputs.cls_logits.float().sigmoid(), self.decode(points, outputs).float(), mask

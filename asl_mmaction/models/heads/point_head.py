@@ -1,0 +1,61 @@
+"""The head of ActionFormer: class scores and distances to start and end at every point."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+
+from asl_mmaction.models.heads.base_dense_head import BaseDenseHead, HeadOutputs
+from asl_mmaction.models.layers import MaskedConv1d, MaskedConvTower, PackedPyramid
+from asl_mmaction.models.task_modules import decode_offsets
+from asl_mmaction.structures.points import Points
+
+
+@MODELS.register_module()
+class PointHead(BaseDenseHead):
+    """Two towers shared by the levels; one predicts K scores, the other two distances.
+
+    Args:
+        feat_channels: Width of the towers.
+        num_convs: Hidden layers of each tower, before the one that predicts.
+        kernel_size: Odd kernel size, at most 3.
+        prior_prob: Score of every class at the start.
+        **kwargs: Of :class:`BaseDenseHead`.
+    """
+
+    def __init__(
+        self,
+        *,
+        feat_channels: int,
+        num_convs: int = 2,
+        prior_prob: float = 0.01,
+        **kwargs,
+    ) -> None:
+        self.feat_channels = feat_channels
+        self.num_convs = num_convs
+        self.prior_prob = prior_prob
+        super().__init__(**kwargs)
+
+    def build_layers(self) -> None:
+        """See :class:`BaseDenseHead`."""
+        width = self.feat_channels
+        self.cls_tower = MaskedConvTower(self.in_channels, width, self.num_convs)
+        self.loc_tower = MaskedConvTower(self.in_channels, width, self.num_convs)
+        self.cls_out = MaskedConv1d(width, self.num_classes)
+        self.loc_out = MaskedConv1d(width, 2)
+        self.scales = nn.Parameter(torch.ones(len(self.point_generator.strides)))
+        nn.init.constant_(self.cls_out.bias, -math.log((1 - self.prior_prob) / self.prior_prob))
+
+    def predict_points(self, pyramid: PackedPyramid, points: Points) -> HeadOutputs:
+        """See :class:`BaseDenseHead`; offsets are (N, P, 2) >= 0, in strides."""
+        mask = pyramid.mask
+        logits = self.cls_out(self.cls_tower(pyramid.feats, mask), mask)
+        offsets = self.loc_out(self.loc_tower(pyramid.feats, mask), mask)
+        scales = self.scales[points.levels].unsqueeze(-1)  # (P, 1)
+        return HeadOutputs(pyramid.unpack(logits), F.relu(pyramid.unpack(offsets) * scales))
+
+    def decode(self, points: Points, outputs: HeadOutputs, labels: Tensor | None = None) -> Tensor:
+        """See :class:`BaseDenseHead`: one segment serves all classes."""
+        return decode_offsets(points, outputs.offsets.float())

@@ -1,0 +1,20 @@
+from asl_mmaction.models.layers.attention import ChannelAttention, TemporalAttention
+from asl_mmaction.models.layers.masked_conv import MaskedConv1d, MaskedConvTower
+from asl_mmaction.models.layers.packed_pyramid import PackedPyramid, pack_pyramid
+from asl_mmaction.models.layers.transformer_block import (
+    ScaledDropPath,
+    TransformerBlock,
+    masked_max_pool,
+)
+
+__all__ = [
+    'ChannelAttention',
+    'MaskedConv1d',
+    'MaskedConvTower',
+    'PackedPyramid',
+    'ScaledDropPath',
+    'TemporalAttention',
+    'TransformerBlock',
+    'masked_max_pool',
+    'pack_pyramid',
+]

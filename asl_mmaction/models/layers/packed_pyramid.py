@@ -1,0 +1,54 @@
+"""All pyramid levels in one sequence, so that a tower shared by the levels runs once."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class PackedPyramid(NamedTuple):
+    """Levels laid end to end with ``gap`` masked steps between neighbours.
+
+    The gap stays zero through every masked convolution whose padding it covers; so each level sees
+    the same zeros at its ends as it would alone.
+
+    Attributes:
+        feats: (N, P + (L - 1) * gap, C), zero on padding and in the gaps.
+        mask: (N, P + (L - 1) * gap) bool.
+        lengths: Steps of each level.
+        gap: Masked steps between two levels.
+    """
+
+    feats: Tensor
+    mask: Tensor
+    lengths: tuple[int, ...]
+    gap: int
+
+    def unpack(self, x: Tensor) -> Tensor:
+        """Drop the gaps: (N, P + (L - 1) * gap, ...) -> (N, P, ...)."""
+        if len(self.lengths) == 1:
+            return x
+        sizes = [part for length in self.lengths for part in (length, self.gap)][:-1]
+        return torch.cat(x.split(sizes, dim=1)[::2], dim=1)
+
+
+def pack_pyramid(
+    feats: Sequence[Tensor], masks: Sequence[Tensor], kernel_size: int = 3
+) -> PackedPyramid:
+    """Pack L levels for convolutions of at most ``kernel_size``.
+
+    Args:
+        feats: L tensors (N, T_l, C), zero on padding.
+        masks: L tensors (N, T_l) bool.
+        kernel_size: Largest kernel that will run on the packed sequence.
+    """
+    gap = kernel_size // 2
+    zeros = feats[0].new_zeros(feats[0].size(0), gap, feats[0].size(2))
+    hidden = masks[0].new_zeros(masks[0].size(0), gap)
+    parts, mask_parts = [feats[0]], [masks[0]]
+    for feat, mask in zip(feats[1:], masks[1:], strict=True):
+        parts += [zeros, feat]
+        mask_parts += [hidden, mask]
+    lengths = tuple(mask.size(1) for mask in masks)
+    return PackedPyramid(torch.cat(parts, 1), torch.cat(mask_parts, 1), lengths, gap)

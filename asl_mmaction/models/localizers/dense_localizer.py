@@ -1,0 +1,91 @@
+"""The whole model: projection -> pyramid -> head -> post-processor."""
+
+from mmaction.registry import MODELS
+from mmengine.model import BaseModel
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from asl_mmaction.structures.point_targets import GroundTruths
+from asl_mmaction.structures.segments import clip_segments
+
+
+@MODELS.register_module()
+class DenseLocalizer(BaseModel):
+    """One-stage, anchor-free temporal action localizer.
+
+    Args:
+        projection: Config of what maps features to the model width.
+        neck: Config of the pyramid.
+        head: Config of the dense head.
+        post_processor: Config of what turns points into detections.
+        data_preprocessor: Config of what pads a batch.
+    """
+
+    def __init__(
+        self,
+        *,
+        projection: dict,
+        neck: dict,
+        head: dict,
+        post_processor: dict,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor or dict(type='FeaturePreprocessor'), init_cfg)
+        self.projection = MODELS.build(projection)
+        self.neck = MODELS.build(neck)
+        self.head = MODELS.build(head)
+        self.post_processor = MODELS.build(post_processor)
+
+    def extract_feat(self, inputs: Tensor, masks: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """(N, T, C_in), (N, T) -> L features (N, T_l, C) and masks (N, T_l)."""
+        return self.neck(self.projection(inputs, masks), masks)
+
+    def forward(
+        self,
+        inputs: Tensor,
+        masks: Tensor,
+        data_samples: list | None = None,
+        ground_truths: GroundTruths | None = None,
+        mode: str = 'tensor',
+    ):
+        """Run the model.
+
+        Args:
+            inputs: (N, T, C_in) features, zero on padding.
+            masks: (N, T) bool.
+            data_samples: N data samples (``'predict'``).
+            ground_truths: Padded ground truths on the grid (``'loss'``).
+            mode: ``'loss'``: dict of losses. ``'predict'``: data samples with ``pred_instances``
+                (segments in seconds, cut to the video). ``'tensor'``: raw head outputs.
+        """
+        feats, level_masks = self.extract_feat(inputs, masks)
+        if mode == 'loss':
+            return self.head.loss(feats, level_masks, ground_truths)
+        if mode == 'predict':
+            return self.predict_by_feat(*self.head.predict(feats, level_masks), data_samples)
+        if mode == 'tensor':
+            return self.head(feats, level_masks)[0]
+        raise ValueError(f"mode: expected 'loss', 'predict' or 'tensor' but got {mode!r}")
+
+    def predict_by_feat(
+        self, scores: Tensor, segments: Tensor, mask: Tensor, data_samples: list
+    ) -> list:
+        """Detections of each video, in seconds and cut to [0, duration].
+
+        Args:
+            scores: (N, P, K).
+            segments: (N, P, 2) or (N, P, K, 2), grid.
+            mask: (N, P) bool.
+            data_samples: N data samples with ``grid`` and ``duration``.
+        """
+        for sample, found in zip(
+            data_samples, self.post_processor(scores, segments, mask), strict=True
+        ):
+            seconds = sample.grid.to_seconds(found.segments.double())
+            sample.pred_instances = InstanceData(
+                segments=clip_segments(seconds, 0.0, sample.duration),
+                scores=found.scores,
+                labels=found.labels,
+            )
+        return data_samples

@@ -1,0 +1,141 @@
+"""The Action Sensitive Contrastive Loss (ASCL)."""
+
+import torch
+import torch.nn.functional as F
+from mmaction.registry import MODELS, TASK_UTILS
+from mmengine import dist
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_gather
+
+from asl_mmaction.structures.point_targets import GroundTruths
+
+
+def contrastive_loss(
+    feats: Tensor,
+    labels: Tensor,
+    valid: Tensor,
+    background: Tensor,
+    background_valid: Tensor,
+    tau: float,
+) -> Tensor:
+    """Loss of each sensitive feature against all others (eq. 14).
+
+    Positives of a feature are the other features of its class, negatives those of other classes and
+    all background features: ``-log(sum_pos exp(cos / tau) / (sum_pos + sum_neg) exp(cos / tau))``.
+
+    Args:
+        feats: (A, C), any length: cosine similarity.
+        labels: (A,) int64 classes.
+        valid: (A,) bool.
+        background: (B, C).
+        background_valid: (B,) bool.
+        tau: Temperature.
+
+    Returns:
+        (A,) float32; 0 for a feature that is not valid or has no positive.
+    """
+    feats = F.normalize(feats.float(), dim=-1, eps=1e-6)
+    background = F.normalize(background.float(), dim=-1, eps=1e-6)
+    similarity = feats @ torch.cat([feats, background]).T / tau  # (A, A + B)
+    itself = torch.eye(len(feats), dtype=torch.bool, device=feats.device)
+    others = valid[None] & ~itself  # (A, A)
+    same = others & (labels[:, None] == labels[None])
+    hidden = torch.finfo(similarity.dtype).min
+    everyone = torch.cat([others, background_valid[None].expand(len(feats), -1)], dim=1)
+    log_all = similarity.masked_fill(~everyone, hidden).logsumexp(1)
+    log_positive = similarity[:, : len(feats)].masked_fill(~same, hidden).logsumexp(1)
+    counted = valid & same.any(1)
+    return torch.where(counted, log_all - log_positive, 0.0)
+
+
+@MODELS.register_module()
+class ActionSensitiveContrastiveLoss(nn.Module):
+    """ASCL on level-0 features (section 3.3, eq. 11-14).
+
+    Of every ground truth the features of its classification-sensitive and of its
+    localization-sensitive frames are pooled; they attract those of the same class and repel
+    those of other classes and of the background around the ground truths.
+
+    Args:
+        sampler: Config of the sensitive-frame sampler (it holds delta).
+        tau: Temperature.
+        loss_weight: lambda of eq. 15.
+        gather: Contrast with the features of all processes in distributed training.
+    """
+
+    def __init__(
+        self,
+        *,
+        sampler: dict | None = None,
+        tau: float = 0.07,
+        loss_weight: float = 0.3,
+        gather: bool = False,
+    ) -> None:
+        super().__init__()
+        if tau <= 0:
+            raise ValueError(f'tau: expected a positive number but got {tau}')
+        self.sampler = TASK_UTILS.build(sampler or dict(type='SensitiveFrameSampler'))
+        self.tau = tau
+        self.loss_weight = loss_weight
+        self.gather = gather
+
+    def forward(
+        self,
+        feats: Tensor,
+        mask: Tensor,
+        ground_truths: GroundTruths,
+        class_level: nn.Module | None = None,
+    ) -> Tensor:
+        """Scalar loss; 0, with a gradient path, where the batch has no ground truth.
+
+        Args:
+            feats: (N, T, C) level-0 features of the encoder.
+            mask: (N, T) bool.
+            ground_truths: (N, G) of them.
+            class_level: The class-level evaluator, whose Gaussians choose and weigh the frames.
+        """
+        pooling = self.sampler(ground_truths, mask, class_level)
+        feats = feats.float()
+        weights = torch.cat([pooling.cls, pooling.loc, pooling.background], dim=1)  # (N, 3G, T)
+        with torch.autocast(feats.device.type, enabled=False):
+            pooled = torch.bmm(weights, feats)  # (N, 3G, C)
+        valid = torch.cat([ground_truths.masks] * 2 + [pooling.has_background], dim=1)
+        labels = ground_truths.labels.repeat(1, 3)
+        world_size = dist.get_world_size()
+        if self.gather and world_size > 1:
+            pooled, valid, labels = _gather_padded(pooled, valid, labels)
+        num_gts = ground_truths.labels.size(1) if not self.gather else labels.size(1) // 3
+        loss = contrastive_loss(
+            pooled[:, : 2 * num_gts].flatten(0, 1),
+            labels[:, : 2 * num_gts].flatten(),
+            valid[:, : 2 * num_gts].flatten(),
+            pooled[:, 2 * num_gts :].flatten(0, 1),
+            valid[:, 2 * num_gts :].flatten(),
+            self.tau,
+        )
+        count = valid[:, : 2 * num_gts].sum().clamp(min=1)
+        return self.loss_weight * loss.sum() / count
+
+
+def _gather_padded(pooled: Tensor, valid: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows of all processes, (N, 3G, ...) each, padded to the largest N and G among them.
+
+    The gradient flows back to the process that a row came from. Every process then computes the
+    loss of the joint batch, so the mean over processes that data-parallel training takes
+    is that loss.
+    """
+    num_videos, rows, channels = pooled.shape
+    sizes = torch.tensor([num_videos, rows // 3], device=pooled.device)
+    dist.all_reduce(sizes, op='max')
+    max_videos, max_gts = sizes.tolist()
+    pad_gts, pad_videos = max_gts - rows // 3, max_videos - num_videos
+
+    def pad(x: Tensor) -> Tensor:  # (N, 3G, ...) -> (max_videos, 3 * max_gts, ...)
+        x = x.unflatten(1, (3, rows // 3))
+        tail = (0, 0) * (x.dim() - 3)
+        return F.pad(x, (*tail, 0, pad_gts, 0, 0, 0, pad_videos)).flatten(1, 2)
+
+    with torch.no_grad():
+        valid = torch.cat(dist.all_gather(pad(valid)))
+        labels = torch.cat(dist.all_gather(pad(labels)))
+    return torch.cat(list(all_gather(pad(pooled)))), valid, labels

@@ -1,0 +1,41 @@
+"""How element-wise losses are weighted and reduced."""
+
+from torch import Tensor
+
+REDUCTIONS = ('none', 'mean', 'sum')
+
+
+def check_reduction(reduction: str) -> str:
+    """Return ``reduction`` if it is one of ``'none'``, ``'mean'``, ``'sum'``, else raise ValueError."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f'reduction: expected one of {REDUCTIONS} but got {reduction!r}')
+    return reduction
+
+
+def weight_reduce_loss(
+    loss: Tensor,
+    weight: Tensor | None = None,
+    reduction: str = 'mean',
+    avg_factor: float | Tensor | None = None,
+) -> Tensor:
+    """Weigh an element-wise loss, then reduce it.
+
+    Args:
+        loss: Any shape.
+        weight: Broadcasts with ``loss``; None = ones.
+        reduction: ``'none'``, ``'mean'`` or ``'sum'``.
+        avg_factor: Divides the sum in place of the number of elements; only with ``'mean'``.
+
+    Raises:
+        ValueError: If the reduction is unknown, or ``avg_factor`` is given with another than 'mean'.
+    """
+    check_reduction(reduction)
+    if weight is not None:
+        loss = loss * weight
+    if avg_factor is not None:
+        if reduction != 'mean':
+            raise ValueError(f"avg_factor: expected reduction='mean' but got {reduction!r}")
+        return loss.sum() / avg_factor
+    if reduction == 'none':
+        return loss
+    return loss.mean() if reduction == 'mean' else loss.sum()

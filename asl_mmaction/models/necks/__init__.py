@@ -1,0 +1,4 @@
+from asl_mmaction.models.necks.base_pyramid import BasePyramid
+from asl_mmaction.models.necks.transformer_pyramid import TransformerPyramid
+
+__all__ = ['BasePyramid', 'TransformerPyramid']

@@ -1,0 +1,3 @@
+from asl_mmaction.models.projections.conv_projection import ConvProjection
+
+__all__ = ['ConvProjection']

@@ -1,0 +1,111 @@
+"""The Action Sensitivity Evaluator (ASE): class level and instance level together."""
+
+import torch
+from mmaction.registry import MODELS
+from torch import Tensor
+
+from asl_mmaction.models.layers import PackedPyramid
+from asl_mmaction.models.sensitivity.base_sensitivity import BaseSensitivity
+from asl_mmaction.structures.point_targets import PointTargets
+from asl_mmaction.structures.points import Points
+from asl_mmaction.structures.segments import segment_centers, segment_durations
+from asl_mmaction.structures.sensitivity import Sensitivity
+
+
+@MODELS.register_module()
+class ActionSensitivityEvaluator(BaseSensitivity):
+    """Weights h = p[class] + q of the positive points (eq. 8-10).
+
+    With one of the two levels alone, h is that one's value; with neither of them for a
+    sub-task, h = 1.
+
+    Args:
+        num_classes: Number of classes K; the head gives it.
+        in_channels: Width C of the pyramid; the head gives it.
+        class_level: Config of the class-level evaluator; None = without.
+        instance_level: Config of the instance-level evaluator; None = without.
+        loss_quality: Config of the loss of the instance level (eq. 7).
+        normalize: ``'none'``, or ``'per_gt'``: weights are rescaled to mean 1 over the positives of
+            each ground truth, so that sensitivity moves weight between frames but cannot
+            remove it.
+        detach_instance_weight: Let q learn from its own loss only.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        in_channels: int,
+        class_level: dict | None = None,
+        instance_level: dict | None = None,
+        loss_quality: dict | None = None,
+        normalize: str = 'none',
+        detach_instance_weight: bool = True,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if normalize not in ('none', 'per_gt'):
+            raise ValueError(f"normalize: expected 'none' or 'per_gt' but got {normalize!r}")
+        self.class_level = self.instance_level = None
+        if class_level is not None:
+            sizes = dict(num_classes=num_classes)
+            self.class_level = MODELS.build(class_level, default_args=sizes)
+        if instance_level is not None:
+            sizes = dict(in_channels=in_channels, feat_channels=in_channels)
+            self.instance_level = MODELS.build(instance_level, default_args=sizes)
+        self.loss_quality = MODELS.build(loss_quality or dict(type='QualityMSELoss'))
+        self.normalize = normalize
+        self.detach_instance_weight = detach_instance_weight
+
+    def forward(self, pyramid: PackedPyramid, points: Points, targets: PointTargets) -> Sensitivity:
+        """See :class:`BaseSensitivity`."""
+        quality = None if self.instance_level is None else self.instance_level(pyramid)
+        weights = {'cls': [], 'loc': []}
+        if self.class_level is not None:
+            length = segment_durations(targets.segments).clamp(min=1e-6)
+            distance = (points.centers - segment_centers(targets.segments)) / length
+            distance = torch.where(targets.positives, distance, 0.0)
+            for kind, p in zip(weights, self.class_level(distance, targets.gt_labels), strict=True):
+                if self.class_level.num_gaussians(kind):
+                    weights[kind].append(p)
+        if quality is not None:
+            q = quality.detach() if self.detach_instance_weight else quality
+            weights['cls'].append(q[..., 0])
+            weights['loc'].append(q[..., 1])
+        combined = []
+        for parts in weights.values():
+            h = sum(parts) if parts else torch.ones_like(points.centers).expand(targets.gt_inds.shape)
+            if self.normalize == 'per_gt':
+                h = _mean_one_per_gt(h, targets)
+            combined.append(torch.where(targets.positives, h, 1.0))
+        return Sensitivity(cls=combined[0], loc=combined[1], quality=quality)
+
+    def loss(
+        self, sensitivity: Sensitivity, targets: PointTargets, quality: Tensor
+    ) -> dict[str, Tensor]:
+        """See :class:`BaseSensitivity`; adds ``loss_sensitivity`` (eq. 7) and what it learned."""
+        positive = targets.positives.float()
+        count = positive.sum().clamp(min=1)
+        out = {}
+        if sensitivity.quality is not None:
+            out['loss_sensitivity'] = self.loss_quality(
+                sensitivity.quality, quality, weight=positive.unsqueeze(-1), avg_factor=count
+            )
+        with torch.no_grad():
+            out['weight_cls'] = (sensitivity.cls * positive).sum() / count
+            out['weight_loc'] = (sensitivity.loc * positive).sum() / count
+            if self.class_level is not None:
+                for name, value in self.class_level.named_parameters():
+                    out[f'{name}_std'] = value.std(unbiased=False)
+                    out[f'{name}_mean'] = value.mean()
+        return out
+
+
+def _mean_one_per_gt(weight: Tensor, targets: PointTargets) -> Tensor:
+    """Rescale (N, P) weights to mean 1 over the positives of each ground truth."""
+    positive = targets.positives.to(weight.dtype)
+    index = targets.gt_inds.clamp(min=0)
+    zeros = weight.new_zeros(weight.size(0), targets.num_gts)  # (N, G)
+    total = zeros.scatter_add(1, index, weight * positive)
+    count = zeros.scatter_add(1, index, positive)
+    return weight * (count / total.clamp(min=1e-6)).gather(1, index)

@@ -1,0 +1,113 @@
+"""Which frames of each ground truth are its sensitive ones, as pooling weights (section 3.3)."""
+
+from typing import NamedTuple
+
+import torch
+from mmaction.registry import TASK_UTILS
+from torch import Tensor, nn
+
+from asl_mmaction.structures.point_targets import GroundTruths
+
+# Log-density of a frame that must not be chosen.
+NEVER = -1e30
+
+
+class FramePooling(NamedTuple):
+    """Pooling weights over level-0 frames; ``weights @ feats`` gives the pooled features.
+
+    Attributes:
+        cls: (N, G, T), p_cls / |T_cls| on the classification-sensitive frames, else 0 (eq. 12).
+        loc: (N, G, T), p_loc / |T_loc| on the localization-sensitive frames, else 0 (eq. 12).
+        background: (N, G, T), 1 / count on the frames just outside of the segment (eq. 13).
+        has_background: (N, G) bool, False where no frame is left outside.
+    """
+
+    cls: Tensor
+    loc: Tensor
+    background: Tensor
+    has_background: Tensor
+
+
+@TASK_UTILS.register_module()
+class SensitiveFrameSampler:
+    """Samples around the most sensitive frames of each ground truth.
+
+    The most sensitive frame of a kind is the in-segment frame at which its Gaussian is highest: for
+    classification one, for localization one at the start and one at the end. Frames
+    within ``delta`` times the length of it are taken, cut to the segment. Without class-level
+    Gaussians all of them lie around the centre and weigh 1.
+
+    Args:
+        delta: Reach around a sensitive frame, and of the background on either side of the segment,
+            as a share of the segment's length.
+    """
+
+    def __init__(self, *, delta: float = 0.2) -> None:
+        if delta <= 0:
+            raise ValueError(f'delta: expected a positive number but got {delta}')
+        self.delta = delta
+
+    def __call__(
+        self, ground_truths: GroundTruths, mask: Tensor, class_level: nn.Module | None
+    ) -> FramePooling:
+        """Sample.
+
+        Args:
+            ground_truths: (N, G) of them.
+            mask: (N, T) bool, valid level-0 frames.
+            class_level: The class-level evaluator, or None.
+        """
+        start = ground_truths.segments[..., :1].float()  # (N, G, 1)
+        end = ground_truths.segments[..., 1:].float()
+        frames = torch.arange(mask.size(1), device=mask.device, dtype=start.dtype)  # (T,)
+        valid = mask[:, None] & ground_truths.masks[..., None]  # (N, G, T)
+        length = (end - start).clamp(min=1e-6)
+        center = (start + end) / 2
+        inside = _frames_of(frames, start, end, center, mask) & valid
+        distance = (frames - center) / length  # (N, G, T)
+        reach = self.delta * length
+
+        with torch.no_grad():
+            near_cls = self._near(class_level, 'cls', distance, inside, frames, reach, ground_truths)
+            near_loc = self._near(class_level, 'loc', distance, inside, frames, reach, ground_truths)
+            before = (frames >= start - reach) & (frames <= start)
+            after = (frames >= end) & (frames <= end + reach)
+            outside = (before | after) & valid
+        labels = ground_truths.labels.unsqueeze(-1)
+        if class_level is None:
+            p_cls = p_loc = torch.ones_like(distance)
+        else:
+            p_cls, p_loc = class_level(distance, labels)
+        return FramePooling(
+            cls=_mean_weights(near_cls) * p_cls,
+            loc=_mean_weights(near_loc) * p_loc,
+            background=_mean_weights(outside),
+            has_background=outside.any(-1),
+        )
+
+    def _near(self, class_level, kind, distance, inside, frames, reach, ground_truths) -> Tensor:
+        """(N, G, T) bool: in-segment frames close to a most sensitive one."""
+        if class_level is None or not class_level.num_gaussians(kind):
+            density = -(distance**2).unsqueeze(-1)  # around the centre
+        else:
+            labels = ground_truths.labels.unsqueeze(-1)
+            density = class_level.log_density(kind, distance, labels)  # (N, G, T, n)
+            if kind == 'cls':
+                density = density.logsumexp(-1, keepdim=True)
+        density = density.masked_fill(~inside.unsqueeze(-1), NEVER)
+        peak = frames[density.argmax(2)]  # (N, G, n)
+        close = (frames[:, None] - peak.unsqueeze(2)).abs() <= reach.unsqueeze(-1)  # (N, G, T, n)
+        return close.any(-1) & inside
+
+
+def _frames_of(frames: Tensor, start: Tensor, end: Tensor, center: Tensor, mask: Tensor) -> Tensor:
+    """(N, G, T) bool: the frames in a segment; of one that holds none, the frame nearest to it."""
+    last = (mask.sum(1) - 1).clamp(min=0).to(start.dtype)[:, None, None]
+    inside = (frames >= start) & (frames <= end) & (frames <= last)
+    nearest = torch.minimum(center.round().clamp(min=0), last)
+    return inside | ((frames == nearest) & ~inside.any(-1, keepdim=True))
+
+
+def _mean_weights(chosen: Tensor) -> Tensor:
+    """(N, G, T) bool -> weights that average over the chosen frames; 0 where there is none."""
+    return chosen.float() / chosen.sum(-1, keepdim=True).clamp(min=1)

@@ -1,0 +1,84 @@
+"""The one conversion between seconds and the feature grid."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+Time = TypeVar('Time', float, np.ndarray, torch.Tensor)
+
+
+@dataclass(frozen=True)
+class FeatureGrid:
+    """Where the steps of a feature sequence lie in its video.
+
+    Step ``t`` is computed from the frames ``t * feat_stride .. t * feat_stride + clip_len`` and
+    stands at the centre of that clip::
+
+        seconds = ((grid + origin) * feat_stride + 0.5 * clip_len) / fps
+
+    Grid values are real numbers, nothing is rounded: the round trip is exact up to the precision of
+    the values given (float64 in, float64 out).
+
+    Args:
+        fps: Frames (or samples) per second that ``feat_stride`` and ``clip_len`` count.
+        feat_stride: Frames between neighbouring steps; may be fractional (resized features).
+        clip_len: Frames that one step sees.
+        origin: Steps that were cut off in front: grid value 0 is the whole sequence's step ``origin``.
+
+    Raises:
+        TypeError: A setting is not a number.
+        ValueError: A setting is not finite, ``fps`` or ``feat_stride`` is not positive, or ``clip_len``
+            is negative.
+    """
+
+    fps: float
+    feat_stride: float
+    clip_len: float
+    origin: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ('fps', 'feat_stride', 'clip_len', 'origin'):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+                raise TypeError(f'expected {name} to be a number but got {value!r}')
+            if not math.isfinite(value):
+                raise ValueError(f'expected {name} to be finite but got {value}')
+            # a numpy scalar would promote float32 arrays to float64
+            object.__setattr__(self, name, float(value))
+        for name in ('fps', 'feat_stride'):
+            if getattr(self, name) <= 0:
+                raise ValueError(f'expected {name} > 0 but got {getattr(self, name)}')
+        if self.clip_len < 0:
+            raise ValueError(f'expected clip_len >= 0 but got {self.clip_len}')
+
+    def to_seconds(self, grid: Time) -> Time:
+        """Grid values -> seconds; any shape, the kind (float, array, tensor) stays."""
+        return ((grid + self.origin) * self.feat_stride + 0.5 * self.clip_len) / self.fps
+
+    def to_grid(self, seconds: Time) -> Time:
+        """Seconds -> grid values; any shape, the kind (float, array, tensor) stays."""
+        return (seconds * self.fps - 0.5 * self.clip_len) / self.feat_stride - self.origin
+
+    def shifted(self, steps: float) -> 'FeatureGrid':
+        """The grid of the sequence without its first ``steps`` steps."""
+        return replace(self, origin=self.origin + steps)
+
+    def window(self, num_steps: float) -> tuple[float, float]:
+        """Seconds that a sequence of ``num_steps`` steps stands for.
+
+        From the start of the first clip to the end of the clip *behind* the last one: in grid values
+        ``[0, num_steps]``, widened by half a clip. For a whole video this reaches past its end (else
+        one more step would fit in), so a crop that removes nothing cuts no segment.
+        """
+        half_clip = 0.5 * self.clip_len / self.feat_stride
+        return self.to_seconds(-half_clip), self.to_seconds(num_steps + half_clip)
+
+    def num_steps(self, duration: float) -> int:
+        """Whole clips in a video of ``duration`` seconds; 0 where it is shorter than one clip."""
+        # 1e-6 steps of slack: a duration read from a file is rounded
+        return max(
+            0, math.floor((duration * self.fps - self.clip_len) / self.feat_stride + 1 + 1e-6)
+        )

@@ -1,0 +1,14 @@
+# The ActionFormer-style baseline on the synthetic demo data.
+_base_ = [
+    '../_base_/default_runtime.py',
+    '../_base_/datasets/demo.py',
+    '../_base_/models/actionformer.py',
+    '../_base_/schedules/adamw_cosine.py',
+]
+
+width = 64
+model = dict(
+    projection=dict(in_channels=_base_.feat_dim, out_channels=width),
+    neck=dict(channels=width, window_size=9),
+    head=dict(num_classes=_base_.num_classes, in_channels=width, feat_channels=width),
+)
