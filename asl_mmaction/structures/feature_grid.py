@@ -26,12 +26,12 @@ class FeatureGrid:
         fps: Frames (or samples) per second that ``feat_stride`` and ``clip_len`` count.
         feat_stride: Frames between neighbouring steps; may be fractional (resized features).
         clip_len: Frames that one step sees.
-        origin: Steps that were cut off in front: grid value 0 is the whole sequence's step ``origin``.
+        origin: Steps cut off in front: grid value 0 is the whole sequence's step ``origin``.
 
     Raises:
         TypeError: A setting is not a number.
-        ValueError: A setting is not finite, ``fps`` or ``feat_stride`` is not positive, or ``clip_len``
-            is negative.
+        ValueError: A setting is not finite, ``fps`` or ``feat_stride`` is not positive, or
+            ``clip_len`` is negative.
     """
 
     fps: float
@@ -69,16 +69,14 @@ class FeatureGrid:
     def window(self, num_steps: float) -> tuple[float, float]:
         """Seconds that a sequence of ``num_steps`` steps stands for.
 
-        From the start of the first clip to the end of the clip *behind* the last one: in grid values
-        ``[0, num_steps]``, widened by half a clip. For a whole video this reaches past its end (else
-        one more step would fit in), so a crop that removes nothing cuts no segment.
+        From the start of the first clip to the end of the clip *behind* the last one: in grid
+        values ``[0, num_steps]``, widened by half a clip. For a whole video this reaches past its
+        end (else one more step would fit in), so a crop that removes nothing cuts no segment.
         """
         half_clip = 0.5 * self.clip_len / self.feat_stride
         return self.to_seconds(-half_clip), self.to_seconds(num_steps + half_clip)
 
     def num_steps(self, duration: float) -> int:
         """Whole clips in a video of ``duration`` seconds; 0 where it is shorter than one clip."""
-        # 1e-6 steps of slack: a duration read from a file is rounded
-        return max(
-            0, math.floor((duration * self.fps - self.clip_len) / self.feat_stride + 1 + 1e-6)
-        )
+        steps = (duration * self.fps - self.clip_len) / self.feat_stride + 1
+        return max(0, math.floor(steps + 1e-6))  # slack: a duration in a file is rounded

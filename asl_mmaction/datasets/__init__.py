@@ -1,0 +1,13 @@
+"""Annotation files, feature pipelines, samplers."""
+
+from asl_mmaction.datasets.samplers import LengthGroupedBatchSampler
+from asl_mmaction.datasets.tal_dataset import TALDataset
+from asl_mmaction.datasets.transforms import LoadFeature, PackTALInputs, RandomTruncate
+
+__all__ = [
+    'LengthGroupedBatchSampler',
+    'LoadFeature',
+    'PackTALInputs',
+    'RandomTruncate',
+    'TALDataset',
+]

@@ -1,0 +1,320 @@
+"""One annotation schema for every temporal action localization data set."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from mmaction.registry import DATASETS
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.fileio import load
+from mmengine.logging import print_log
+
+from asl_mmaction.structures.feature_grid import FeatureGrid
+
+
+@DATASETS.register_module()
+class TALDataset(BaseDataset):
+    """Untrimmed videos with precomputed features and annotated actions.
+
+    The annotation file (ActivityNet's form; all times in seconds)::
+
+        {
+            "version": "...",
+            "classes": ["WALKING", ...],              optional
+            "grid": {"fps": 50, "feat_stride": 25, "clip_len": 50},    optional
+            "database": {
+                "<video>": {
+                    "subset": "training",
+                    "duration": 411.96,
+                    "fps": 50.0,                      optional
+                    "annotations": [{"segment": [4.98, 24.64], "label": "WALKING"}]
+                }
+            }
+        }
+
+    Other keys are ignored, ``label_id`` too: classes go by name. Their order comes from the first
+    of: ``metainfo['classes']`` (a list, or the path of a text file with one name per line), the
+    file's ``classes``, its ``taxonomy`` if that is a list of names, all labels of the file, sorted.
+
+    Segments outside the video are handled by one rule. What the model is trained on (``segments``)
+    is cut to ``[0, duration]`` and dropped where nothing remains, zero-length segments too; what is
+    scored (``gt_segments``) stays as the file has it. The counts are logged. A segment that ends
+    before it starts, or is not finite, is an error.
+
+    One sample, before the pipeline::
+
+        video_name    str
+        duration      float, seconds
+        grid          FeatureGrid of the whole feature sequence
+        feature_path  str
+        segments      (G, 2) float64, seconds, within the video
+        labels        (G,) int64
+        gt_segments   (G', 2) float64, seconds, as in the file
+        gt_labels     (G',) int64
+
+    Args:
+        ann_file: Annotation file, relative to ``data_root``.
+        subset: The subset to use, or several; compared exactly.
+        data_root: Folder of the data set.
+        data_prefix: ``feature``: the folder of the feature files, relative to ``data_root``.
+        feature_file: File name of a video's features; ``{video}`` stands for its name.
+        grid: ``fps``, ``feat_stride`` and ``clip_len`` of the features. Without ``fps``, each
+            video's own; without ``grid``, the file's. If both give a value they must agree.
+        exclude_videos: Names of videos that the protocol leaves out.
+        filter_cfg: For training only. ``filter_empty`` (bool): drop videos without segments.
+            ``min_duration`` (seconds): drop shorter segments first.
+        metainfo: ``classes``, see above.
+        **kwargs: ``pipeline``, ``test_mode``, ``indices``, ``serialize_data``, ``lazy_init`` and
+            ``max_refetch`` of :class:`mmengine.dataset.BaseDataset`.
+
+    Raises:
+        FileNotFoundError: The annotation file, class list file or feature files are missing.
+        TypeError: A part of the annotation file is of another type than the schema's.
+        ValueError: Any other departure from the schema; a subset or video that does not exist.
+    """
+
+    METAINFO = {'task_name': 'temporal_action_localization'}
+
+    def __init__(
+        self,
+        ann_file: str,
+        *,
+        subset: str | Sequence[str],
+        data_root: str = '',
+        data_prefix: Mapping = MappingProxyType({'feature': 'features'}),
+        feature_file: str = '{video}.npy',
+        grid: Mapping | None = None,
+        exclude_videos: Sequence[str] = (),
+        filter_cfg: Mapping | None = None,
+        metainfo: Mapping | Config | None = None,
+        **kwargs,
+    ) -> None:
+        _check_keys('data_prefix', data_prefix, {'feature'})
+        _check_keys('grid', grid or {}, {'fps', 'feat_stride', 'clip_len'})
+        _check_keys('filter_cfg', filter_cfg or {}, {'filter_empty', 'min_duration'})
+        if '{video}' not in feature_file:
+            raise ValueError(f"expected '{{video}}' in feature_file but got {feature_file!r}")
+        self.subsets = (subset,) if isinstance(subset, str) else tuple(subset)
+        self.feature_file = feature_file
+        self.grid_cfg = None if grid is None else dict(grid)
+        self.exclude_videos = tuple(exclude_videos)
+        super().__init__(
+            ann_file=ann_file,
+            metainfo=metainfo,
+            data_root=data_root,
+            data_prefix=dict(data_prefix),
+            filter_cfg=dict(filter_cfg or {}),
+            **kwargs,
+        )
+
+    def load_data_list(self) -> list[dict]:
+        """Read the annotation file; see the class for the samples and the errors."""
+        content = self._read_file()
+        database = content['database']
+        self._metainfo['classes'] = self._find_classes(content)
+        self._label_ids = {name: i for i, name in enumerate(self._metainfo['classes'])}
+        self._grid_settings = self._find_grid(content.get('grid'))
+        self._counts = dict.fromkeys(('cut to the video', 'dropped'), 0)
+
+        names = self._select(database)
+        samples = [self._parse_video(name, database[name]) for name in names]
+        self._check_features(samples)
+        dirt = ', '.join(f'{count} {what}' for what, count in self._counts.items())
+        print_log(
+            f'{self.ann_file}: subset {", ".join(self.subsets)}: {len(samples)} videos, '
+            f'{sum(len(s["gt_labels"]) for s in samples)} segments ({dirt})',
+            logger='current',
+        )
+        return samples
+
+    def filter_data(self) -> list[dict]:
+        """Apply ``filter_cfg``; in test mode all videos and segments stay."""
+        if self.test_mode or not self.filter_cfg:
+            return self.data_list
+        min_duration = self.filter_cfg.get('min_duration', 0.0)
+        samples = []
+        for sample in self.data_list:
+            kept = np.diff(sample['segments'], axis=1)[:, 0] >= min_duration
+            sample['segments'], sample['labels'] = sample['segments'][kept], sample['labels'][kept]
+            if len(sample['labels']) or not self.filter_cfg.get('filter_empty', False):
+                samples.append(sample)
+        if not samples:
+            raise ValueError(
+                f'{self.ann_file}: filter_cfg {dict(self.filter_cfg)} leaves none of '
+                f'{len(self.data_list)} videos'
+            )
+        print_log(f'filter_cfg keeps {len(samples)} of {len(self.data_list)} videos', 'current')
+        return samples
+
+    # The file as a whole
+
+    def _read_file(self) -> dict:
+        if not os.path.isfile(self.ann_file):
+            raise FileNotFoundError(f'{self.ann_file}: no such annotation file')
+        content = load(self.ann_file)
+        if not isinstance(content, dict) or not isinstance(content.get('database'), dict):
+            raise TypeError(
+                f"{self.ann_file}: expected an object with a 'database' of videos "
+                f'but got {_describe(content)}'
+            )
+        return content
+
+    def _find_classes(self, content: dict) -> tuple[str, ...]:
+        classes = self._metainfo.get('classes')
+        if isinstance(classes, str):  # mmengine has read the file if there is one
+            raise FileNotFoundError(f'{classes}: no such class list file')
+        for key in ('classes', 'taxonomy'):
+            if classes is None and _is_names(content.get(key)):
+                classes = content[key]
+        if classes is None:
+            classes = sorted(
+                {
+                    self._get(name, item, 'label', str)
+                    for name, video in content['database'].items()
+                    for item in self._get(name, video, 'annotations', list)
+                }
+            )
+        repeated = {name for name in classes if list(classes).count(name) > 1}
+        if repeated or not classes:
+            raise ValueError(
+                f'{self.ann_file}: expected a list of distinct class names but got '
+                f'{"none" if not classes else "repeated " + repr(min(repeated))}'
+            )
+        return tuple(classes)
+
+    def _find_grid(self, in_file: dict | None) -> dict:
+        in_config = self.grid_cfg
+        for key in set(in_file or {}) & set(in_config or {}):
+            if in_file[key] != in_config[key]:
+                raise ValueError(
+                    f'{self.ann_file}: expected {key} {in_file[key]} (the features were made so) '
+                    f'but got grid {key}={in_config[key]}'
+                )
+        settings = in_file if in_config is None else in_config
+        missing = {'feat_stride', 'clip_len'} - set(settings or {})
+        if missing:
+            raise ValueError(
+                f'{self.ann_file}: expected a grid (fps, feat_stride, clip_len) in the config '
+                f'or in the file but got no {" and no ".join(sorted(missing))}'
+            )
+        return settings
+
+    def _select(self, database: dict) -> list[str]:
+        subsets = {self._get(name, video, 'subset', str) for name, video in database.items()}
+        for subset in self.subsets:
+            if subset not in subsets:
+                raise ValueError(
+                    f'{self.ann_file}: expected a subset of {sorted(subsets)} but got {subset!r}'
+                )
+        unknown = sorted(set(self.exclude_videos) - set(database))
+        if unknown:
+            raise ValueError(f'{self.ann_file}: exclude_videos names {unknown[0]!r}, '
+                             'which is not in the file')  # fmt: skip
+        return [
+            name
+            for name, video in database.items()
+            if video['subset'] in self.subsets and name not in self.exclude_videos
+        ]
+
+    def _check_features(self, samples: list[dict]) -> None:
+        missing = [s['feature_path'] for s in samples if not os.path.isfile(s['feature_path'])]
+        if missing:
+            raise FileNotFoundError(
+                f'{len(missing)} of {len(samples)} feature files are missing '
+                f'({", ".join(self.subsets)} of {self.ann_file}): {", ".join(missing[:3])}'
+                f'{", ..." if len(missing) > 3 else ""}'
+            )
+
+    # One video
+
+    def _parse_video(self, name: str, video: dict) -> dict:
+        duration = self._get(name, video, 'duration', (int, float))
+        if not 0 < duration < float('inf'):
+            raise ValueError(f'{self._where(name)}: expected a duration > 0 but got {duration}')
+        items = self._get(name, video, 'annotations', list)
+        gt_segments = self._parse_segments(name, items)
+        gt_labels = np.array([self._parse_label(name, item) for item in items], dtype=np.int64)
+
+        segments = gt_segments.clip(0, duration)
+        kept = segments[:, 1] > segments[:, 0]
+        moved = np.abs(segments - gt_segments).max(axis=1, initial=0) > 1e-6
+        self._counts['cut to the video'] += int((moved & kept).sum())
+        self._counts['dropped'] += int((~kept).sum())
+        file = self.feature_file.replace('{video}', name)
+        return {
+            'video_name': name,
+            'duration': float(duration),
+            'grid': self._parse_grid(name, video),
+            'feature_path': os.path.join(self.data_prefix['feature'], file),
+            'segments': segments[kept],
+            'labels': gt_labels[kept],
+            'gt_segments': gt_segments,
+            'gt_labels': gt_labels,
+        }
+
+    def _parse_grid(self, name: str, video: dict) -> FeatureGrid:
+        settings = dict(self._grid_settings)
+        if 'fps' not in settings:
+            settings['fps'] = self._get(name, video, 'fps', (int, float))
+        return FeatureGrid(**settings)
+
+    def _parse_segments(self, name: str, items: list) -> np.ndarray:
+        segments = np.zeros((len(items), 2))
+        for i, item in enumerate(items):
+            segment = self._get(name, item, 'segment', list)
+            try:
+                start, end = (float(value) for value in segment)
+            except (TypeError, ValueError):
+                start = end = float('nan')
+            if not (np.isfinite(start) and np.isfinite(end) and start <= end):
+                raise ValueError(
+                    f'{self._where(name)}: expected a segment [start, end] in seconds, '
+                    f'start <= end, but got {segment}'
+                )
+            segments[i] = start, end
+        return segments
+
+    def _parse_label(self, name: str, item: dict) -> int:
+        label = self._get(name, item, 'label', str)
+        if label not in self._label_ids:
+            raise ValueError(
+                f'{self._where(name)}: expected one of {len(self._label_ids)} classes '
+                f'({_shorten(self._label_ids)}) but got label {label!r}'
+            )
+        return self._label_ids[label]
+
+    def _get(self, name: str, holder: Any, key: str, kind: type | tuple[type, ...]) -> Any:
+        if not isinstance(holder, dict) or key not in holder:
+            raise ValueError(
+                f'{self._where(name)}: expected key {key!r} but got {_describe(holder)}'
+            )
+        if not isinstance(holder[key], kind):
+            raise TypeError(f'{self._where(name)}: {key!r} is of the wrong type: {holder[key]!r}')
+        return holder[key]
+
+    def _where(self, name: str) -> str:
+        return f'{self.ann_file}: video {name!r}'
+
+
+def _check_keys(argument: str, given: Mapping, known: set[str]) -> None:
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise ValueError(f'expected {argument} with keys {sorted(known)} but got {unknown[0]!r}')
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value)
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, dict):
+        return f'keys {_shorten(value)}'
+    return type(value).__name__
+
+
+def _shorten(names: Iterable[str]) -> str:
+    names = list(names)
+    return ', '.join(map(str, names[:5])) + (', ...' if len(names) > 5 else '')

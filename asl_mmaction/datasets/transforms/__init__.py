@@ -1,0 +1,7 @@
+"""Pipelines: loading, temporal transforms, formatting."""
+
+from asl_mmaction.datasets.transforms.formatting import PackTALInputs
+from asl_mmaction.datasets.transforms.loading import LoadFeature
+from asl_mmaction.datasets.transforms.temporal import RandomTruncate
+
+__all__ = ['LoadFeature', 'PackTALInputs', 'RandomTruncate']

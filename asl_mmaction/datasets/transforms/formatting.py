@@ -1,0 +1,61 @@
+"""The pipeline's last step: one sample as the model takes it."""
+
+import numpy as np
+import torch
+from mmaction.registry import TRANSFORMS
+from mmaction.structures import ActionDataSample
+from mmcv.transforms import BaseTransform
+from mmengine.structures import InstanceData
+
+
+@TRANSFORMS.register_module()
+class PackTALInputs(BaseTransform):
+    """Pack a sample: from here on segments are in grid values.
+
+    Required keys: ``feature`` (T, C), ``grid``, ``video_name``, ``duration``. Optional:
+    ``segments``, ``labels``, ``gt_segments``, ``gt_labels`` (absent at inference: no ground truth).
+
+    Returns of ``transform``::
+
+        inputs          (T, C) float32 tensor
+        data_samples    ActionDataSample
+            .gt_instances   InstanceData: segments (G, 2) float32 GRID, labels (G,) int64
+            .video_name     str
+            .duration       float, seconds
+            .num_steps      T
+            .grid           FeatureGrid of these T steps
+            .gt_segments    (G', 2) float64, SECONDS, all of the video, as in the annotation file
+            .gt_labels      (G',) int64
+
+    Raises:
+        ValueError: The feature holds NaN or Inf; the message names the video and the file.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Pack; see the class."""
+        # the one copy, of what the temporal transforms have left
+        feature = np.array(results['feature'], dtype=np.float32, order='C')
+        if not np.isfinite(feature).all():
+            bad = np.flatnonzero(~np.isfinite(feature).all(axis=1))
+            raise ValueError(
+                f'video {results["video_name"]!r}: '
+                f'{results.get("feature_path", "the feature array")}: expected finite numbers '
+                f'but got NaN or Inf in step {results["grid"].origin + bad[0]:g}'
+            )
+        segments = results.get('segments', np.zeros((0, 2)))
+        labels = results.get('labels', np.zeros(0, dtype=np.int64))
+        sample = ActionDataSample(
+            metainfo={
+                'video_name': results['video_name'],
+                'duration': results['duration'],
+                'num_steps': len(feature),
+                'grid': results['grid'],
+                'gt_segments': results.get('gt_segments', segments),
+                'gt_labels': results.get('gt_labels', labels),
+            }
+        )
+        sample.gt_instances = InstanceData(
+            segments=torch.from_numpy(results['grid'].to_grid(segments)).float(),
+            labels=torch.from_numpy(labels),
+        )
+        return {'inputs': torch.from_numpy(feature), 'data_samples': sample}

@@ -1,0 +1,102 @@
+"""Transforms along the time axis."""
+
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+
+@TRANSFORMS.register_module()
+class RandomTruncate(BaseTransform):
+    """Cut a random stretch out of a feature sequence, as ActionFormer trains.
+
+    A sequence longer than ``max_len`` is cut to ``max_len`` steps; a shorter one to a random part
+    ``crop_ratio`` of itself. Where the stretch begins is uniform over all places at which at least
+    one action is kept, or over all places if there is none. An action is kept if at least
+    ``min_overlap`` of its length lies in the stretch (:meth:`FeatureGrid.window`); what sticks out
+    is cut off.
+
+    Uses numpy's global generator, which mmengine seeds in every worker.
+
+    Required and changed keys: ``feature`` (T, C), ``grid``, ``segments`` (G, 2) in seconds,
+    ``labels`` (G,). ``gt_segments`` and ``gt_labels`` stay: they describe the whole video.
+
+    Args:
+        max_len: The most steps that are left.
+        crop_ratio: Least and greatest part to keep of a sequence of at most ``max_len`` steps; None
+            leaves those as they are.
+        min_overlap: The least part of an action that must remain, in (0, 1].
+
+    Raises:
+        ValueError: A setting is out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_len: int,
+        crop_ratio: tuple[float, float] | None = (0.9, 1.0),
+        min_overlap: float = 0.5,
+    ) -> None:
+        if max_len < 1:
+            raise ValueError(f'expected max_len >= 1 but got {max_len}')
+        if crop_ratio is not None and not 0 < crop_ratio[0] <= crop_ratio[1] <= 1:
+            raise ValueError(f'expected 0 < crop_ratio low <= high <= 1 but got {crop_ratio}')
+        if not 0 < min_overlap <= 1:
+            raise ValueError(f'expected 0 < min_overlap <= 1 but got {min_overlap}')
+        self.max_len = max_len
+        self.crop_ratio = crop_ratio
+        self.min_overlap = min_overlap
+
+    def transform(self, results: dict) -> dict:
+        """Cut; see the class."""
+        total = len(results['feature'])
+        length = self._draw_length(total)
+        if length == total:
+            return results
+        start = self._draw_start(results, total, length)
+        results['feature'] = results['feature'][start : start + length]
+        results['grid'] = results['grid'].shifted(start)
+
+        segments = results['segments']
+        cut = segments.clip(*results['grid'].window(length))
+        kept = np.diff(cut, axis=1) >= self.min_overlap * np.diff(segments, axis=1) - _TOLERANCE
+        kept = kept[:, 0] & (cut[:, 1] > cut[:, 0])
+        results['segments'], results['labels'] = cut[kept], results['labels'][kept]
+        return results
+
+    def _draw_length(self, total: int) -> int:
+        if total > self.max_len:
+            return self.max_len
+        if self.crop_ratio is None:
+            return total
+        low, high = (max(1, round(ratio * total)) for ratio in self.crop_ratio)
+        return int(np.random.randint(low, high + 1))  # noqa: NPY002 (seeded by mmengine)
+
+    def _draw_start(self, results: dict, total: int, length: int) -> int:
+        """First step of the stretch.
+
+        The places that keep a given action are an interval, so their union is a running sum: the
+        law is that of trying at random until an action is kept, without the tries.
+        """
+        grid = results['grid']
+        half_clip = grid.to_grid(grid.window(0)[1])  # how far the window reaches past its steps
+        segments = grid.to_grid(results['segments'])
+        needed = self.min_overlap * np.diff(segments, axis=1)[:, 0]
+        possible = needed <= length + 2 * half_clip
+        first = np.ceil(segments[:, 0] + needed - length - half_clip - _TOLERANCE)
+        last = np.floor(segments[:, 1] - needed + half_clip + _TOLERANCE)
+        places = total - length + 1
+        change = np.zeros(places + 1, dtype=np.int64)
+        for begin, end in zip(first[possible], last[possible], strict=True):
+            begin, end = max(int(begin), 0), min(int(end), places - 1)
+            if begin <= end:
+                change[begin] += 1
+                change[end + 1] -= 1
+        allowed = np.flatnonzero(np.cumsum(change[:-1]))
+        if len(allowed) == 0:
+            allowed = np.arange(places)
+        return int(np.random.choice(allowed))  # noqa: NPY002
+
+
+#: Seconds, or steps; below every annotation's precision, above rounding errors.
+_TOLERANCE = 1e-9

@@ -1,0 +1,64 @@
+# HAPT: 12 activities and postural transitions in 61 recordings of inertial signals.
+# Prepare with: python tools/data/hapt/prepare.py SOURCE
+data_root = 'data/hapt/'
+feat_dim = 300  # windows of 50 samples x 6 channels
+num_classes = 12
+grid = dict(fps=50, feat_stride=25, clip_len=50)
+max_len = 2304  # steps; the longest recording has 1282
+crop_ratio = (0.9, 1.0)
+train_batch_size = 2
+test_batch_size = 4
+num_workers = 0  # a sample takes about a millisecond
+# Two averages: the usual one, and a strict one
+tiou_thresholds = dict(
+    mAP=[0.3, 0.4, 0.5, 0.6, 0.7],
+    mAP_strict=[0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95],
+)
+
+dataset_type = 'TALDataset'
+train_pipeline = [
+    dict(type='LoadFeature', feat_dim=feat_dim),
+    dict(type='RandomTruncate', max_len=max_len, crop_ratio=crop_ratio),
+    dict(type='PackTALInputs'),
+]
+test_pipeline = [
+    dict(type='LoadFeature', feat_dim=feat_dim),
+    dict(type='PackTALInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=train_batch_size,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    collate_fn=dict(type='pseudo_collate'),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        ann_file='annotations.json',
+        subset='training',
+        grid=grid,
+        filter_cfg=dict(filter_empty=True),
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=test_batch_size,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='pseudo_collate'),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        ann_file='annotations.json',
+        subset='test',
+        grid=grid,
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+)
+test_dataloader = val_dataloader
+
+val_evaluator = dict(type='TALMetric', tiou_thresholds=tiou_thresholds)
+test_evaluator = val_evaluator

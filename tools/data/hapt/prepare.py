@@ -1,0 +1,275 @@
+"""Prepare HAPT (UCI 341): raw inertial signals -> window features and one annotation file.
+
+``python tools/data/hapt/prepare.py SOURCE [--out data/hapt]``; README.md beside this file says
+where SOURCE comes from and what is written.
+"""
+
+import argparse
+import io
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asl_mmaction.datasets.writing import write_dataset
+
+FPS = 50.0
+CLIP_LEN = 50  # samples in a window
+FEAT_STRIDE = 25  # samples between windows
+NUM_CHANNELS = 6  # accelerometer x y z (g), gyroscope x y z (rad/s)
+CLASSES = (
+    'WALKING',
+    'WALKING_UPSTAIRS',
+    'WALKING_DOWNSTAIRS',
+    'SITTING',
+    'STANDING',
+    'LAYING',
+    'STAND_TO_SIT',
+    'SIT_TO_STAND',
+    'SIT_TO_LIE',
+    'LIE_TO_SIT',
+    'STAND_TO_LIE',
+    'LIE_TO_STAND',
+)
+#: The official split is by subject: these are the nine of the distribution's test part.
+TEST_SUBJECTS = frozenset({2, 4, 9, 10, 12, 13, 18, 20, 24})
+#: Of the whole distribution: recordings and instances of each subset.
+OFFICIAL_COUNTS = {'training': (42, 849), 'test': (19, 365)}
+
+
+@dataclass
+class Recording:
+    """One untrimmed recording.
+
+    Attributes:
+        signal: (samples, 6) float32.
+        annotations: (start, end, class index); seconds.
+    """
+
+    signal: np.ndarray
+    annotations: list[tuple[float, float, int]]
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'source',
+        type=Path,
+        help='the original distribution (folder or zip), or a folder with hapt.json and raw/*.npy',
+    )
+    parser.add_argument('--out', type=Path, default=Path('data/hapt'))
+    args = parser.parse_args(argv)
+    try:
+        recordings = read_recordings(args.source)
+        write_recordings(recordings, args.out)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    print(count_table(recordings))
+    print(f'written to {args.out}')
+    return 0
+
+
+# Reading
+
+
+def read_recordings(source: Path) -> dict[str, Recording]:
+    """Read all recordings, in either form.
+
+    Returns:
+        Name (``expNN_userNN``) -> recording, sorted by name.
+
+    Raises:
+        FileNotFoundError: ``source`` or a part of it is missing.
+        ValueError: A file's content is not what the distribution's README promises.
+    """
+    if not source.exists():
+        raise FileNotFoundError(f'{source}: no such folder or zip file')
+    if (source / 'hapt.json').is_file():
+        recordings = _read_arrays(source)
+    else:
+        recordings = _read_distribution(source)
+    for name, recording in recordings.items():
+        _check(name, recording)
+    return dict(sorted(recordings.items()))
+
+
+def _read_arrays(folder: Path) -> dict[str, Recording]:
+    content = json.loads((folder / 'hapt.json').read_text(encoding='utf-8'))
+    recordings = {}
+    for name, video in content['database'].items():
+        signal = np.load(folder / 'raw' / f'{name}.npy', allow_pickle=False)
+        annotations = [
+            (*item['segment'], CLASSES.index(item['label'])) for item in video['annotations']
+        ]
+        recordings[name] = Recording(signal, annotations)
+    return recordings
+
+
+def _read_distribution(source: Path) -> dict[str, Recording]:
+    files: dict[str, Callable[[], bytes]] = {}
+    for name, read in _walk(source):
+        if re.fullmatch(r'labels\.txt|(acc|gyro)_exp\d+_user\d+\.txt', name):
+            files[name] = read
+    names = sorted(name[len('acc_') : -len('.txt')] for name in files if name.startswith('acc_'))
+    if not names or 'labels.txt' not in files:
+        raise FileNotFoundError(
+            f'{source}: expected acc_expNN_userNN.txt, gyro_expNN_userNN.txt and labels.txt '
+            f'(or hapt.json and raw/), but found {len(names)} acc files and '
+            f'{"a" if "labels.txt" in files else "no"} labels.txt'
+        )
+    recordings = {}
+    for name in names:
+        parts = []
+        for sensor in ('acc', 'gyro'):
+            file = f'{sensor}_{name}.txt'
+            if file not in files:
+                raise FileNotFoundError(f'{source}: {file} is missing')
+            parts.append(_read_table(file, files[file]()).astype(np.float32))
+        if len(parts[0]) != len(parts[1]):
+            raise ValueError(f'{name}: expected as many gyro as acc samples ({len(parts[0])}), '
+                             f'but got {len(parts[1])}')  # fmt: skip
+        recordings[name] = Recording(np.concatenate(parts, axis=1), [])
+    _add_labels(recordings, _read_table('labels.txt', files['labels.txt']()))
+    return recordings
+
+
+def _walk(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Every file of a folder or of a zip (zips within it too): (base name, reader)."""
+    if source.is_dir():
+        for path in sorted(source.rglob('*')):
+            if path.suffix.lower() == '.zip':
+                yield from _walk_zip(zipfile.ZipFile(path))
+            elif path.is_file():
+                yield path.name, path.read_bytes
+    else:
+        yield from _walk_zip(zipfile.ZipFile(source))
+
+
+def _walk_zip(archive: zipfile.ZipFile) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    for info in archive.infolist():
+        if info.filename.lower().endswith('.zip'):
+            yield from _walk_zip(zipfile.ZipFile(io.BytesIO(archive.read(info))))
+        else:
+            yield Path(info.filename).name, lambda info=info: archive.read(info)
+
+
+def _read_table(file: str, content: bytes) -> np.ndarray:
+    width = 5 if file == 'labels.txt' else NUM_CHANNELS // 2
+    try:
+        table = np.loadtxt(io.BytesIO(content), dtype=np.float64, ndmin=2)
+    except ValueError as error:
+        raise ValueError(f'{file}: {error}') from error
+    if table.shape[1] != width:
+        raise ValueError(f'{file}: expected {width} columns but got {table.shape[1]}')
+    return table
+
+
+def _add_labels(recordings: dict[str, Recording], table: np.ndarray) -> None:
+    """Rows: experiment, user, activity (from 1), first and last sample (from 1, both included)."""
+    by_ids = {tuple(int(n) for n in re.findall(r'\d+', name)): name for name in recordings}
+    for experiment, user, activity, first, last in table.astype(np.int64).tolist():
+        row = f'labels.txt: row {experiment} {user} {activity} {first} {last}'
+        if (experiment, user) not in by_ids:
+            raise FileNotFoundError(f'{row}: there is no recording of this experiment and user')
+        if not 1 <= activity <= len(CLASSES):
+            raise ValueError(f'{row}: expected an activity of 1..{len(CLASSES)} but got {activity}')
+        recording = recordings[by_ids[experiment, user]]
+        recording.annotations.append(((first - 1) / FPS, last / FPS, activity - 1))
+
+
+def _check(name: str, recording: Recording) -> None:
+    signal = recording.signal
+    if signal.ndim != 2 or signal.shape[1] != NUM_CHANNELS or len(signal) < CLIP_LEN:
+        raise ValueError(
+            f'{name}: expected a signal of ({CLIP_LEN} samples or more, {NUM_CHANNELS}) '
+            f'but got {signal.shape}'
+        )
+    if not np.isfinite(signal).all():
+        raise ValueError(f'{name}: expected finite samples but got NaN or Inf')
+    for start, end, label in recording.annotations:
+        if not 0 <= start < end <= len(signal) / FPS:
+            raise ValueError(
+                f'{name}: expected segments within 0..{len(signal) / FPS} s '
+                f'but got {start}..{end} s ({CLASSES[label]})'
+            )
+
+
+# Writing
+
+
+def write_recordings(recordings: dict[str, Recording], out: Path) -> None:
+    """Write features and annotations of all recordings into the folder ``out``."""
+    mean, std = training_statistics(recordings)
+    database = {}
+    with write_dataset(out) as writer:
+        for name, recording in recordings.items():
+            writer.feature(name, window_features(recording.signal, mean, std))
+            database[name] = {
+                'subset': subset(name),
+                'duration': len(recording.signal) / FPS,
+                'fps': FPS,
+                'annotations': [
+                    {'segment': [start, end], 'label': CLASSES[label], 'label_id': label}
+                    for start, end, label in sorted(recording.annotations)
+                ],
+            }
+        writer.annotations(
+            {
+                'version': 'HAPT (UCI 341)',
+                'classes': CLASSES,
+                'grid': {'fps': FPS, 'feat_stride': FEAT_STRIDE, 'clip_len': CLIP_LEN},
+                'normalization': {'mean': mean.tolist(), 'std': std.tolist()},
+                'database': database,
+            }
+        )
+
+
+def subset(name: str) -> str:
+    """The official subset of a recording ``expNN_userNN``."""
+    return 'test' if int(name.rpartition('user')[2]) in TEST_SUBJECTS else 'training'
+
+
+def training_statistics(recordings: dict[str, Recording]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel over all training samples; (6,) float64 each."""
+    signals = [r.signal for name, r in recordings.items() if subset(name) == 'training']
+    if not signals:
+        raise ValueError('expected training recordings (for the statistics) but got none')
+    joint = np.concatenate(signals).astype(np.float64)
+    mean, std = joint.mean(axis=0), joint.std(axis=0)
+    if not (std > 0).all():
+        raise ValueError(f'expected channels that vary but got standard deviations {std.tolist()}')
+    return mean, std
+
+
+def window_features(signal: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Cut a signal (samples, 6) into flattened z-scored windows: (T, 300) float32.
+
+    Row t holds samples 25 t .. 25 t + 49, sample by sample: column 6 i + c is channel c of the
+    window's sample i.
+    """
+    scored = ((signal - mean) / std).astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(scored, CLIP_LEN, axis=0)[::FEAT_STRIDE]
+    return windows.transpose(0, 2, 1).reshape(len(windows), -1)  # (T, 6, 50) -> (T, 300)
+
+
+def count_table(recordings: dict[str, Recording]) -> str:
+    """Counts of each subset beside those of the whole distribution."""
+    lines = [f'{"subset":<10}{"recordings":>12}{"instances":>12}   official']
+    for name, (official_recordings, official_instances) in OFFICIAL_COUNTS.items():
+        chosen = [r for key, r in recordings.items() if subset(key) == name]
+        instances = sum(len(r.annotations) for r in chosen)
+        lines.append(
+            f'{name:<10}{len(chosen):>12}{instances:>12}   '
+            f'{official_recordings} / {official_instances}'
+        )
+    return '\n'.join(lines)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
