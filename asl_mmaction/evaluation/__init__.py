@@ -1,0 +1,3 @@
+from asl_mmaction.evaluation.metrics import TALMetric
+
+__all__ = ['TALMetric']

@@ -1,0 +1,71 @@
+"""How results are shown and stored."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def format_table(
+    metrics: Mapping[str, float], per_class: Mapping[str, Mapping], protocol: Mapping
+) -> str:
+    """The per-class AP table, in percent, with what was counted below it.
+
+    Args:
+        metrics: values in [0, 1] by name, the columns.
+        per_class: by class name, ``ground_truths``, ``detections`` and ``ap`` (as ``metrics``, or
+            None for a class without ground truth).
+        protocol: see `TALMetric`.
+    """
+    rows = [
+        (name, row['ground_truths'], row['detections'], row['ap'])
+        for name, row in per_class.items()
+    ]
+    rows.append(('all', protocol['ground_truths'], protocol['detections'], metrics))
+    cells = [['class', 'GT', 'det', *(name.removeprefix('mAP@') for name in metrics)]]
+    for name, ground_truths, detections, ap in rows:
+        values = ['-'] * len(metrics) if ap is None else [f'{100 * ap[key]:.1f}' for key in metrics]
+        cells.append([name, str(ground_truths), str(detections), *values])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [_align(row, widths) for row in cells]
+    rule = '-' * len(lines[0])
+    excluded = protocol['excluded_videos']
+    return '\n'.join(
+        [
+            'AP in percent; columns named by a number are AP at that tIoU',
+            lines[0],
+            rule,
+            *lines[1:-1],
+            rule,
+            lines[-1],
+            f'{protocol["videos"]} videos, {protocol["ground_truths"]} ground truths, '
+            f'{protocol["detections"]} detections counted; '
+            f'{protocol["classes_without_ground_truths"]} of {protocol["classes"]} classes have no '
+            'ground truth and are left out of the means; '
+            f'{len(excluded)} videos excluded'
+            + (f': {", ".join(map(ascii, excluded))}' if excluded else ''),
+        ]
+    )
+
+
+def write_json(path: Path, content: Mapping) -> None:
+    """Write a JSON file completely or not at all; creates its folder.
+
+    ASCII with escapes, so that any video name, even one that is no valid Unicode, comes back the
+    same; numbers in full precision.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f'.{path.name}.{os.getpid()}')
+    try:
+        scratch.write_text(json.dumps(content, allow_nan=False, indent=1) + '\n', encoding='ascii')
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _align(row: Sequence[str], widths: Sequence[int]) -> str:
+    name, *numbers = row
+    aligned = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
+    return '  '.join([name.ljust(widths[0]), *aligned])
