@@ -10,7 +10,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .figures import CLS_COLOR, END_COLOR, GRID_COLOR, START_COLOR, TRUTH_COLOR, new_figure
+from asl_mmaction.visualization.figures import (
+    CLS_COLOR,
+    END_COLOR,
+    GRID_COLOR,
+    START_COLOR,
+    TRUTH_COLOR,
+    new_figure,
+)
 
 LOC_COLORS = (START_COLOR, END_COLOR)
 LOC_NAMES = ('$p_{sot}$ (start)', '$p_{eot}$ (end)')

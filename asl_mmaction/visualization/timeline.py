@@ -13,8 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from .class_gaussians import ClassGaussians
-from .figures import CLS_COLOR, GRID_COLOR, START_COLOR, TRUTH_COLOR, new_figure
+from asl_mmaction.visualization.class_gaussians import ClassGaussians
+from asl_mmaction.visualization.figures import (
+    CLS_COLOR,
+    GRID_COLOR,
+    START_COLOR,
+    TRUTH_COLOR,
+    new_figure,
+)
 
 # The palest fifth of the map cannot be told from the paper.
 SCORE_COLORS = LinearSegmentedColormap.from_list(

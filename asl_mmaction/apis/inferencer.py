@@ -1,0 +1,194 @@
+"""Detections for feature files and arrays, without a data set and without a Runner."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import DefaultScope
+from torch import Tensor
+
+from asl_mmaction.apis.loading import find_classes, load_checkpoint, load_config, load_weights
+from asl_mmaction.evaluation.metrics.reports import write_json
+from asl_mmaction.structures.feature_grid import FeatureGrid
+
+Feature = str | os.PathLike | np.ndarray | Tensor
+INPUT_KEYS = {'feature', 'video_name', 'duration', 'fps'}
+
+
+class TALInferencer:
+    """A trained localizer that takes features of any video.
+
+    It runs the pipeline and the model of the config's test settings, so the numbers are those of
+    ``tools/test.py``.
+
+    Args:
+        config: config file, ``'asl_mmaction::asl/asl_hapt.py'``, or a config.
+        checkpoint: written by the Runner with that config; read safely (weights only).
+        device: such as ``'cpu'`` or ``'cuda:0'``; without, the GPU where there is one.
+        grid: ``fps``, ``feat_stride``, ``clip_len`` of the features, each where it differs from the
+            config's ``test_dataloader.dataset.grid``.
+
+    Raises:
+        FileNotFoundError: no such config or checkpoint.
+        ValueError: the checkpoint does not fit the config, or the grid is not known.
+
+    Example:
+        >>> inferencer = TALInferencer('asl_mmaction::asl/asl_demo.py', 'demo.pth')
+        >>> inferencer('test_0000.npy', score_threshold=0.5)
+        [{'video_name': 'test_0000', 'duration': 91.2, 'detections':
+          [{'label': 'wave', 'label_id': 2, 'score': 0.97, 'segment': [3.1, 9.8]}, ...]}]
+    """
+
+    def __init__(
+        self,
+        config: str | os.PathLike | Config,
+        checkpoint: str | os.PathLike,
+        *,
+        device: str | torch.device | None = None,
+        grid: Mapping[str, float] | None = None,
+    ) -> None:
+        self.config = load_config(config)
+        content = load_checkpoint(checkpoint)
+        self.classes = find_classes(self.config, content)
+        self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        dataset = self.config.test_dataloader.dataset
+        self.grid = {**(dataset.get('grid') or {}), **(grid or {})}
+        with DefaultScope.overwrite_default_scope('mmaction'):
+            self.pipeline = Compose(dataset.pipeline)
+            self.model = MODELS.build(self.config.model)
+        load_weights(self.model, content, checkpoint)
+        self.model.to(self.device).eval()
+
+    def __call__(
+        self,
+        inputs: Feature | Mapping | Sequence[Feature | Mapping],
+        *,
+        batch_size: int = 1,
+        score_threshold: float = 0.0,
+        top_k: int | None = None,
+        out: str | os.PathLike | None = None,
+    ) -> list[dict]:
+        """Detect actions.
+
+        Args:
+            inputs: one feature or a list of them. A feature is a file (.npy, .npz, .pt), an array
+                (T, C), or a dict of ``feature`` (file or array) and, each if known, ``video_name``,
+                ``duration`` (seconds) and ``fps``. Without a duration the video ends with the last
+                feature's clip. Names default to the file's, or to ``array_0``, ``array_1``, ...
+            batch_size: features that run at once.
+            score_threshold: detections with a lower score are left out.
+            top_k: at most so many detections for each feature, the best ones.
+            out: also write all of it as JSON in ActivityNet's form, seconds at full precision.
+
+        Returns:
+            For each feature ``{'video_name', 'duration', 'detections'}``, a detection being
+            ``{'label', 'label_id', 'score', 'segment': [start, end]}``, seconds, best score first.
+
+        Raises:
+            FileNotFoundError: no such feature file.
+            TypeError: an input of another type.
+            ValueError: an empty array, another width than the model's, NaN, a name that is there
+                twice, an unknown key.
+        """
+        for name, value in (('batch_size', batch_size), ('top_k', top_k)):
+            if value is not None and value < 1:
+                raise ValueError(f'expected {name} >= 1 but got {value}')
+        if isinstance(inputs, (Mapping, str, os.PathLike, np.ndarray, Tensor)):
+            inputs = [inputs]
+        samples = [self._sample(item, index) for index, item in enumerate(inputs)]
+        names = [sample['video_name'] for sample in samples]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f'expected a name of its own for each video but got {twice} twice')
+        outputs = [
+            self._describe(data_sample, score_threshold, top_k)
+            for start in range(0, len(samples), batch_size)
+            for data_sample in self._run(samples[start : start + batch_size])
+        ]
+        if out is not None:
+            write_json(Path(out), _activitynet_form(outputs))
+        return outputs
+
+    def _sample(self, item: Feature | Mapping, index: int) -> dict:
+        """One sample as TALDataset hands it to the pipeline, without annotations."""
+        settings = dict(item) if isinstance(item, Mapping) else {'feature': item}
+        unknown = sorted(settings.keys() - INPUT_KEYS)
+        if unknown or 'feature' not in settings:
+            raise ValueError(
+                f"expected 'feature' and some of {sorted(INPUT_KEYS)} but got {sorted(settings)}"
+            )
+        feature = settings['feature']
+        name = f'array_{index}'
+        if isinstance(feature, (str, os.PathLike)):
+            name = Path(feature).stem
+            sample = {'feature_path': os.fspath(feature)}
+        elif isinstance(feature, (np.ndarray, Tensor)):
+            sample = {'feature': torch.as_tensor(feature).detach().cpu().numpy()}
+        else:
+            raise TypeError(f'expected a feature file or array but got {type(feature).__name__}')
+        sample['video_name'] = settings.get('video_name', name)
+        sample['duration'] = settings.get('duration')
+        sample['grid'] = self._grid(settings.get('fps'))
+        return sample
+
+    def _grid(self, fps: float | None) -> FeatureGrid:
+        settings = dict(self.grid) if fps is None else {**self.grid, 'fps': fps}
+        missing = [key for key in ('fps', 'feat_stride', 'clip_len') if key not in settings]
+        if missing:
+            raise ValueError(
+                f'expected fps, feat_stride and clip_len of the features but the config has no '
+                f'{", ".join(missing)}: give grid=dict({missing[0]}=...) to TALInferencer'
+            )
+        return FeatureGrid(**settings)
+
+    @torch.no_grad()
+    def _run(self, samples: Sequence[dict]) -> list[ActionDataSample]:
+        packed = [self.pipeline(sample) for sample in samples]
+        for item in packed:
+            sample = item['data_samples']
+            if sample.duration is None:
+                grid, last = sample.grid, sample.num_steps - 1
+                end = grid.to_seconds(last) + 0.5 * grid.clip_len / grid.fps
+                sample.set_metainfo({'duration': float(end)})
+        return self.model.test_step(pseudo_collate(packed))
+
+    def _describe(
+        self, data_sample: ActionDataSample, score_threshold: float, top_k: int | None
+    ) -> dict:
+        found = data_sample.pred_instances.cpu()
+        found = found[found.scores >= score_threshold][:top_k]
+        rows = zip(
+            found.labels.tolist(), found.scores.tolist(), found.segments.tolist(), strict=True
+        )
+        return {
+            'video_name': data_sample.video_name,
+            'duration': data_sample.duration,
+            'detections': [
+                {
+                    'label': self.classes[label],
+                    'label_id': label,
+                    'score': score,
+                    'segment': segment,
+                }
+                for label, score, segment in rows
+            ],
+        }
+
+
+def _activitynet_form(outputs: Sequence[dict]) -> dict:
+    results = {
+        output['video_name']: [
+            {key: found[key] for key in ('label', 'score', 'segment')}
+            for found in output['detections']
+        ]
+        for output in outputs
+    }
+    return {'version': 'asl_mmaction', 'results': results, 'external_data': {}}

@@ -1,0 +1,142 @@
+"""What a finished training left behind: config, checkpoint, class names, learned Gaussians."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.hub import get_config
+from torch import nn
+
+from asl_mmaction.visualization import ClassGaussians
+
+CLASS_LEVEL = 'head.sensitivity.class_level.'
+
+
+def load_config(config: str | os.PathLike | Config) -> Config:
+    """A config from a file, from an installed package, or as it is.
+
+    Args:
+        config: path of a file, ``'package::file within its configs'`` such as
+            ``'asl_mmaction::asl/asl_hapt.py'``, or a config.
+
+    Raises:
+        FileNotFoundError: no such file.
+        TypeError: something else.
+    """
+    if isinstance(config, Config):
+        return config
+    if not isinstance(config, (str, os.PathLike)):
+        raise TypeError(f'expected a config or its path but got {type(config).__name__}')
+    if '::' in str(config):
+        return get_config(str(config))
+    if not Path(config).is_file():
+        raise FileNotFoundError(f'expected a config file but got {config}, which does not exist')
+    return Config.fromfile(config)
+
+
+def load_checkpoint(checkpoint: str | os.PathLike) -> dict:
+    """The content of a checkpoint, on the CPU, read without running any code that it may hold.
+
+    Where an EMA hook was used, ``state_dict`` holds the averaged weights: the hook swaps them in
+    before saving.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a checkpoint of the Runner.
+    """
+    if not Path(checkpoint).is_file():
+        raise FileNotFoundError(f'expected a checkpoint but got {checkpoint}, which does not exist')
+    try:
+        content = torch.load(checkpoint, map_location='cpu', weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = str(error).strip().partition('\n')[0]
+        raise ValueError(
+            f'expected a checkpoint but could not read {checkpoint}: {reason}'
+        ) from error
+    if not isinstance(content, dict) or 'state_dict' not in content:
+        raise ValueError(f"expected a checkpoint with 'state_dict' but got {checkpoint} without")
+    return content
+
+
+def load_weights(model: nn.Module, content: dict, name: str | os.PathLike) -> None:
+    """Copy a checkpoint's weights into a model; sensitivity may be in either, both or none.
+
+    Args:
+        model: is changed.
+        content: from :func:`load_checkpoint`.
+        name: of the checkpoint, for the error.
+
+    Raises:
+        ValueError: the weights are those of another architecture.
+    """
+    state = content['state_dict']
+    own = model.state_dict()
+    # Sensitivity does nothing at inference.
+    wrong = [key for key in own.keys() ^ state.keys() if '.sensitivity.' not in key]
+    wrong += [key for key in own.keys() & state.keys() if own[key].shape != state[key].shape]
+    if wrong:
+        raise ValueError(
+            f'expected the weights of this config but {len(wrong)} of {len(own)} entries of {name} '
+            f'are missing, unknown or of another shape, such as {min(wrong)}'
+        )
+    model.load_state_dict(state, strict=False)
+
+
+def find_classes(config: Config, content: dict) -> tuple[str, ...]:
+    """Class names of the training data as the checkpoint has them, or the config's metainfo.
+
+    Raises:
+        ValueError: neither has any.
+    """
+    dataset = config.get('test_dataloader', {}).get('dataset', {})
+    for metainfo in (content.get('meta', {}).get('dataset_meta'), dataset.get('metainfo')):
+        classes = (metainfo or {}).get('classes')
+        if isinstance(classes, (list, tuple)):
+            return tuple(classes)
+    raise ValueError(
+        "expected class names in the checkpoint's dataset_meta or in the config's "
+        'test_dataloader.dataset.metainfo but got none'
+    )
+
+
+def read_class_gaussians(
+    config: str | os.PathLike | Config, checkpoint: str | os.PathLike
+) -> ClassGaussians:
+    """The class-level Gaussians that a training learned, sigma clamped as the loss uses it.
+
+    Args:
+        config: see :func:`load_config`; it says how the parameters are to be read.
+        checkpoint: of a training with that config.
+
+    Raises:
+        ValueError: the config or the checkpoint has no class-level sensitivity.
+    """
+    config = load_config(config)
+    content = load_checkpoint(checkpoint)
+    class_level = (config.model.head.get('sensitivity') or {}).get('class_level')
+    state = {
+        key.removeprefix(CLASS_LEVEL): value
+        for key, value in content['state_dict'].items()
+        if key.startswith(CLASS_LEVEL)
+    }
+    if class_level is None or not state:
+        raise ValueError(
+            f'expected class-level sensitivity in the config and the checkpoint but got '
+            f'{"no such entry in the config" if class_level is None else f"none in {checkpoint}"}'
+        )
+    classes = find_classes(config, content)
+    module = MODELS.build(class_level, default_args={'num_classes': len(classes)})
+    module.load_state_dict(state)
+    values = {}
+    for kind in ('cls', 'loc'):
+        mu = sigma = np.zeros((len(classes), 0))
+        if module.num_gaussians(kind):
+            mu, sigma = (value.detach().double().numpy() for value in module.gaussians(kind))
+        values[f'mu_{kind}'], values[f'sigma_{kind}'] = mu, sigma
+    return ClassGaussians(classes, loc_denominator=module.loc_denominator, **values)

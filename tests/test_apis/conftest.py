@@ -1,0 +1,40 @@
+"""An untrained ASL model on a few synthetic sequences, as files."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+import asl_mmaction  # noqa: F401
+from asl_mmaction.datasets.synthetic import CLASSES, generate
+
+CONFIG = Path(__file__).parents[2] / 'configs' / 'asl' / 'asl_demo.py'
+
+
+@pytest.fixture(scope='session')
+def demo(tmp_path_factory):
+    """``config``, its file ``config_path``, ``checkpoint``, ``data`` folder and ``classes``."""
+    folder = tmp_path_factory.mktemp('apis')
+    generate(folder / 'data', num_train=1, num_test=3)
+    config = Config.fromfile(CONFIG)
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        config[name].dataset.data_root = str(folder / 'data')
+        config[name].batch_size = 2
+    config.dump(folder / 'tiny.py')
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        model = MODELS.build(config.model)
+    checkpoint = folder / 'tiny.pth'
+    meta = {'dataset_meta': {'classes': CLASSES}}
+    torch.save({'meta': meta, 'state_dict': model.state_dict()}, checkpoint)
+    return SimpleNamespace(
+        config=config,
+        config_path=folder / 'tiny.py',
+        checkpoint=checkpoint,
+        data=folder / 'data',
+        classes=CLASSES,
+    )

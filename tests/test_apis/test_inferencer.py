@@ -1,0 +1,201 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from asl_mmaction.apis import TALInferencer
+
+ROOT = Path(__file__).parents[2]
+NAMES = ['test_0000', 'test_0001', 'test_0002']
+
+
+@pytest.fixture(scope='module')
+def inferencer(demo):
+    return TALInferencer(demo.config_path, demo.checkpoint, device='cpu')
+
+
+@pytest.fixture(scope='module')
+def files(demo):
+    return [demo.data / 'features' / f'{name}.npy' for name in NAMES]
+
+
+@pytest.fixture(scope='module')
+def feature(files):
+    return np.load(files[0])
+
+
+def assert_same(found, expected):
+    """Equal up to rounding; scores that differ by less may swap places."""
+    assert len(found) == len(expected) > 0
+    for one, other in zip(found, expected, strict=True):
+        assert one['score'] == pytest.approx(other['score'], abs=1e-6)
+    key = [(item['label'], *(round(t, 3) for t in item['segment'])) for item in found]
+    other = [(item['label'], *(round(t, 3) for t in item['segment'])) for item in expected]
+    assert len(set(key) & set(other)) >= 0.99 * len(set(other))
+
+
+def test_numbers_are_those_of_the_test_tool(demo, inferencer, files, tmp_path):
+    command = [sys.executable, ROOT / 'tools' / 'test.py', demo.config_path, demo.checkpoint]
+    env = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
+    done = subprocess.run(
+        [*command, '--out', tmp_path / 'out', '--work-dir', tmp_path / 'work'],
+        env=env, cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    expected = json.loads((tmp_path / 'out' / 'detections.json').read_text())['results']
+    database = json.loads((demo.data / 'annotations.json').read_text())['database']
+    inputs = [
+        {'feature': file, 'duration': database[name]['duration']}
+        for name, file in zip(NAMES, files, strict=True)
+    ]
+    outputs = inferencer(inputs, batch_size=3)
+    assert [output['video_name'] for output in outputs] == NAMES == sorted(expected)
+    for output in outputs:
+        assert_same(output['detections'], expected[output['video_name']])
+
+
+def test_arrays_files_and_batches_agree(inferencer, files, feature):
+    one_by_one = [output for file in files for output in inferencer(str(file))]
+    together = inferencer(files, batch_size=2)
+    arrays = inferencer([np.load(files[1]), torch.from_numpy(feature)])
+    assert [output['video_name'] for output in together] == NAMES
+    assert [output['video_name'] for output in arrays] == ['array_0', 'array_1']
+    for output, other in zip(one_by_one, together, strict=True):
+        assert output['duration'] == other['duration']
+        assert_same(output['detections'], other['detections'])
+    assert_same(arrays[0]['detections'], one_by_one[1]['detections'])
+    assert_same(arrays[1]['detections'], one_by_one[0]['detections'])
+
+
+@pytest.mark.parametrize('kind', ['npz', 'pt'])
+def test_other_formats(inferencer, feature, tmp_path, kind):
+    path = tmp_path / f'a.{kind}'
+    if kind == 'npz':
+        np.savez(path, feature)
+    else:
+        torch.save(torch.from_numpy(feature), path)
+    (output,) = inferencer(path)
+    assert output['video_name'] == 'a'
+    assert output['detections'] == inferencer(feature)[0]['detections']
+
+
+def test_detections_have_names_seconds_and_falling_scores(demo, inferencer, feature):
+    (output,) = inferencer(feature)
+    # 10 fps, a clip of 8 frames every 4 frames
+    assert output['duration'] == pytest.approx((4 * (len(feature) - 1) + 8) / 10)
+    scores = [found['score'] for found in output['detections']]
+    assert scores == sorted(scores, reverse=True)
+    for found in output['detections']:
+        assert set(found) == {'label', 'label_id', 'score', 'segment'}
+        assert found['label'] == demo.classes[found['label_id']]
+        assert 0 <= found['segment'][0] <= found['segment'][1] <= output['duration']
+
+
+def test_threshold_and_top_k_keep_the_best(inferencer, feature):
+    everything = inferencer(feature)[0]['detections']
+    middle = everything[len(everything) // 2]['score']
+    above = inferencer(feature, score_threshold=middle)[0]['detections']
+    assert above == [found for found in everything if found['score'] >= middle]
+    assert 0 < len(above) < len(everything)
+    assert inferencer(feature, top_k=3)[0]['detections'] == everything[:3]
+    assert inferencer(feature, score_threshold=1.1)[0]['detections'] == []
+
+
+def test_time_settings_can_be_given(demo, inferencer, feature):
+    expected = inferencer({'feature': feature, 'duration': 1e6})[0]['detections']
+    # Twice the frames a second: everything happens in half the time.
+    faster = inferencer({'feature': feature, 'fps': 20, 'duration': 1e6})[0]['detections']
+    inferencer = TALInferencer(demo.config, demo.checkpoint, device='cpu', grid={'fps': 20})
+    for found in (faster, inferencer({'feature': feature, 'duration': 1e6})[0]['detections']):
+        times = np.array([item['segment'] for item in found])
+        np.testing.assert_allclose(2 * times, [item['segment'] for item in expected], atol=1e-4)
+
+
+def test_a_duration_cuts_the_detections(inferencer, feature):
+    (output,) = inferencer({'feature': feature, 'duration': 10.0, 'video_name': 'v'})
+    assert (output['video_name'], output['duration']) == ('v', 10.0)
+    assert max(found['segment'][1] for found in output['detections']) == 10.0
+
+
+def test_out_is_activitynet_form(inferencer, files, tmp_path):
+    outputs = inferencer(files[:2], out=tmp_path / 'new' / 'found.json', top_k=5)
+    content = json.loads((tmp_path / 'new' / 'found.json').read_text())
+    assert set(content) == {'version', 'results', 'external_data'}
+    for output in outputs:
+        for found, stored in zip(
+            output['detections'], content['results'][output['video_name']], strict=True
+        ):
+            assert stored == {key: found[key] for key in ('label', 'score', 'segment')}
+
+
+def test_sensitivity_may_be_in_the_config_the_checkpoint_or_neither(demo, files, tmp_path):
+    plain_config = demo.config.copy()
+    plain_config.model = plain_config.model.copy()
+    plain_config.model.head = {
+        key: value
+        for key, value in plain_config.model.head.items()
+        if key not in ('sensitivity', 'loss_contrast')
+    }
+    content = torch.load(demo.checkpoint, weights_only=True)
+    content['state_dict'] = {
+        key: value for key, value in content['state_dict'].items() if '.sensitivity.' not in key
+    }
+    torch.save(content, tmp_path / 'plain.pth')
+    outputs = [
+        TALInferencer(config, checkpoint, device='cpu')(files[0])
+        for config in (demo.config, plain_config)
+        for checkpoint in (demo.checkpoint, tmp_path / 'plain.pth')
+    ]
+    assert all(output == outputs[0] for output in outputs)
+
+
+@pytest.mark.parametrize(
+    ('change', 'error', 'match'),
+    [
+        (lambda f: f[:, :5], ValueError, r"'array_0'.*expected shape \(T, 24\).* got \(\d+, 5\)"),
+        (lambda f: f[:0], ValueError, r"video 'array_0'.*at least one step but got an empty"),
+        (lambda f: np.where(np.arange(24) == 3, np.nan, f), ValueError, r"'array_0'.*got NaN"),
+        (lambda f: f[None], ValueError, r'expected shape \(T, 24\)'),
+        (lambda f: 'no/such.npy', FileNotFoundError, r"'such': no/such\.npy: no such feature file"),
+        (lambda f: 'no/such.xyz', ValueError, r"\.npy.* but got '\.xyz'"),
+        (lambda f: [7], TypeError, r'expected a feature file or array but got int'),
+        (lambda f: {'features': f}, ValueError, r"expected 'feature' .* but got \['features'\]"),
+        (lambda f: [{'feature': f, 'video_name': 'v'}] * 2, ValueError, r'but got v twice'),
+    ],
+)  # fmt: skip
+def test_mistakes_in_the_input_are_one_clear_line(inferencer, feature, change, error, match):
+    with pytest.raises(error, match=match) as info:
+        inferencer(change(feature))
+    assert '\n' not in str(info.value)
+
+
+@pytest.mark.parametrize('option', ['batch_size', 'top_k'])
+def test_counts_are_positive(inferencer, feature, option):
+    with pytest.raises(ValueError, match=f'expected {option} >= 1 but got 0'):
+        inferencer(feature, **{option: 0})
+
+
+def test_no_input_gives_no_output(inferencer):
+    assert inferencer([]) == []
+
+
+def test_a_grid_that_nobody_gave_is_asked_for(demo, feature):
+    config = demo.config.copy()
+    config.test_dataloader.dataset.grid = {'feat_stride': 4, 'clip_len': 8}
+    inferencer = TALInferencer(config, demo.checkpoint, device='cpu')
+    with pytest.raises(ValueError, match=r'the config has no fps: give grid=dict\(fps=\.\.\.\)'):
+        inferencer(feature)
+    assert inferencer({'feature': feature, 'fps': 10})[0]['detections']
+
+
+def test_weights_of_another_architecture_are_refused(demo):
+    config = Config(demo.config.to_dict())
+    config.model.head.num_convs = 1
+    with pytest.raises(ValueError, match=r'expected the weights of this config but \d+ of \d+ ent'):
+        TALInferencer(config, demo.checkpoint, device='cpu')

@@ -1,0 +1,99 @@
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from asl_mmaction.apis import find_classes, load_checkpoint, load_config, read_class_gaussians
+
+
+def test_a_config_comes_from_a_file_a_package_or_as_it_is(demo):
+    config = load_config(demo.config_path)
+    assert load_config(config) is config
+    assert load_config('asl_mmaction::asl/asl_demo.py').model.type == config.model.type
+    with pytest.raises(FileNotFoundError, match=r'expected a config file but got none\.py'):
+        load_config('none.py')
+    with pytest.raises(TypeError, match='expected a config or its path but got int'):
+        load_config(3)
+
+
+def test_a_checkpoint_is_read_without_running_its_code(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (tmp_path.joinpath('ran').touch, ())
+
+    torch.save({'state_dict': {}, 'meta': Evil()}, tmp_path / 'evil.pth')
+    with pytest.raises(ValueError, match=r'could not read .*evil\.pth') as info:
+        load_checkpoint(tmp_path / 'evil.pth')
+    assert '\n' not in str(info.value)
+    assert not (tmp_path / 'ran').exists()
+
+
+@pytest.mark.parametrize('content', [b'', b'not a checkpoint', pickle.dumps(3)])
+def test_a_broken_checkpoint_is_named(tmp_path, content):
+    (tmp_path / 'a.pth').write_bytes(content)
+    with pytest.raises(ValueError, match=r'a\.pth'):
+        load_checkpoint(tmp_path / 'a.pth')
+
+
+def test_a_checkpoint_without_weights_or_that_is_not_there(tmp_path):
+    torch.save({'weights': 1}, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=r"with 'state_dict' but got .*a\.pth without"):
+        load_checkpoint(tmp_path / 'a.pth')
+    with pytest.raises(FileNotFoundError, match=r'b\.pth, which does not exist'):
+        load_checkpoint(tmp_path / 'b.pth')
+
+
+def test_class_names_are_the_checkpoints_before_the_configs():
+    config = Config({'test_dataloader': {'dataset': {'metainfo': {'classes': ['c', 'd']}}}})
+    assert find_classes(config, {'meta': {'dataset_meta': {'classes': ('a', 'b')}}}) == ('a', 'b')
+    assert find_classes(config, {}) == ('c', 'd')
+    with pytest.raises(ValueError, match=r'expected class names .* but got none'):
+        find_classes(Config({}), {'meta': {}})
+
+
+def gaussians_of(demo, tmp_path, class_level, **state):
+    """Written to a checkpoint and read back."""
+    config = Config(demo.config.to_dict())
+    config.model.head.sensitivity.class_level.update(class_level)
+    content = torch.load(demo.checkpoint, weights_only=True)
+    prefix = 'head.sensitivity.class_level.'
+    content['state_dict'] = {
+        key: value for key, value in content['state_dict'].items() if not key.startswith(prefix)
+    } | {prefix + key: value for key, value in state.items()}
+    torch.save(content, tmp_path / 'a.pth')
+    return read_class_gaussians(config, tmp_path / 'a.pth')
+
+
+def test_gaussians_are_read_with_sigma_clamped(demo, tmp_path):
+    torch.manual_seed(0)
+    state = {
+        'mu_cls': torch.randn(5, 1),
+        'sigma_cls': torch.tensor([[-1.0], [0.1], [0.3], [2.0], [9.0]]),
+        'mu_loc': torch.randn(5, 2),
+        'sigma_loc': torch.rand(5, 2) + 0.5,
+    }
+    level = {'sigma_range': (0.2, 3.0), 'loc_denominator': 'std'}
+    g = gaussians_of(demo, tmp_path, level, **state)
+    assert g.classes == demo.classes
+    assert g.loc_denominator == 'std'
+    np.testing.assert_array_equal(g.mu_cls, state['mu_cls'])
+    np.testing.assert_array_equal(g.mu_loc, state['mu_loc'])
+    np.testing.assert_array_equal(g.sigma_loc, state['sigma_loc'])
+    np.testing.assert_allclose(g.sigma_cls[:, 0], [0.2, 0.2, 0.3, 2.0, 3.0], rtol=1e-6)
+
+
+def test_a_kind_without_gaussians_is_empty(demo, tmp_path):
+    state = {'mu_loc': torch.zeros(5, 1), 'sigma_loc': torch.ones(5, 1)}
+    g = gaussians_of(demo, tmp_path, {'cls': 'none', 'num_loc': 1}, **state)
+    assert (g.mu_cls.shape, g.mu_loc.shape) == ((5, 0), (5, 1))
+
+
+def test_class_level_sensitivity_has_to_be_there(demo, tmp_path):
+    with pytest.raises(ValueError, match=r'but got none in .*a\.pth'):
+        gaussians_of(demo, tmp_path, {})
+    config = Config(demo.config.to_dict())
+    config.model.head.sensitivity.class_level = None
+    with pytest.raises(ValueError, match='but got no such entry in the config'):
+        read_class_gaussians(config, demo.checkpoint)

@@ -1,0 +1,49 @@
+"""Draw the class-level Gaussians that a training learned, one panel per class."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import asl_mmaction  # noqa: F401  first: it repairs and registers
+from asl_mmaction.apis import read_class_gaussians
+from asl_mmaction.visualization import draw_gaussians, save_figure
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file, or asl_mmaction::asl/asl_hapt.py')
+    parser.add_argument('checkpoint', type=Path)
+    parser.add_argument('--out', type=Path, default=Path('sensitivity.png'))
+    parser.add_argument(
+        '--planted', type=Path, help="annotation file with 'planted': class -> known moment"
+    )
+    args = parser.parse_args(argv)
+    try:
+        planted = json.loads(args.planted.read_text())['planted'] if args.planted else None
+        gaussians = read_class_gaussians(args.config, args.checkpoint)
+        save_figure(draw_gaussians(gaussians, planted), args.out)
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    except KeyError:
+        print(f"error: expected 'planted' in {args.planted} but it has none", file=sys.stderr)
+        return 1
+    for index, name in enumerate(gaussians.classes):
+        values = (
+            f'{kind} {symbol} {" ".join(f"{value:+.3f}" for value in array[index])}'
+            for kind, symbol, array in (
+                ('cls', 'mu', gaussians.mu_cls),
+                ('cls', 'sigma', gaussians.sigma_cls),
+                ('loc', 'mu', gaussians.mu_loc),
+                ('loc', 'sigma', gaussians.sigma_loc),
+            )
+            if array.shape[1]
+        )
+        print(f'{name}: {"  ".join(values)}')
+    print(f'wrote {args.out}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
