@@ -95,7 +95,7 @@ def soft_nms(
     picks, kept_scores = kept.result(ranked)
     indices = ranked.order[picks]
     kept_segments = segments[indices]
-    if voting_threshold is not None:
+    if voting_threshold is not None and len(picks):
         kept_segments = _vote(ranked, picks, voting_threshold)
     return Kept(kept_segments, kept_scores, None if labels is None else labels[indices], indices)
 
@@ -274,37 +274,43 @@ def _run_together(ranked: _Ranked, rows: list[slice], decay: _Decay, kept: _Coll
 
 
 def _vote(ranked: _Ranked, picks: np.ndarray, voting_threshold: float) -> np.ndarray:
-    """Kept segments replaced by the mean of those that agree with them, weighted by score. (M, 2)
-
-    A candidate with tIoU >= t to (s, e) of length d starts within [e - d / t, e - d * t]; as the
-    candidates are sorted by start, only those are compared.
-    """
-    starts, ends, scores = ranked.starts[:-1], ranked.ends[:-1], ranked.scores[:-1]
+    """Kept segments moved to the score-weighted mean of those that agree with them. (M, 2)"""
+    starts, ends, scores = ranked.starts, ranked.ends, ranked.scores
+    voted, voters = _near(ranked, picks, voting_threshold)
     kept_starts, kept_ends = starts[picks], ends[picks]
-    # One sorted key for all classes: class times the span, plus the start. Rounding only widens
-    # or narrows the window, hence the margin; the tIoU decides.
-    low, span = starts.min(initial=0.0), np.ptp(starts) if len(starts) else 0.0
-    row = np.searchsorted(ranked.firsts, picks, 'right') - 1
-    sizes = ranked.lasts - ranked.firsts
-    margin = 1e-9 * (1.0 + abs(low) + span) * (len(sizes) + 1)
-    span += 4 * margin
-    keys = np.repeat(np.arange(len(sizes)) * span, sizes) + (starts - low)
-    length = np.maximum(kept_ends - kept_starts, 0.0)
-    window = np.stack(
-        [kept_ends - length / voting_threshold, kept_ends - length * voting_threshold]
-    )
-    window = np.clip(window - low, -margin, span)
-    window += row * span + np.array([[-margin], [margin]])
-    begin = np.maximum(np.searchsorted(keys, window[0], 'left'), ranked.firsts[row])
-    stop = np.minimum(np.searchsorted(keys, window[1], 'right'), ranked.lasts[row])
-    counts = np.maximum(stop - begin, 0)
-    voted = np.repeat(np.arange(len(picks)), counts)
-    voter = np.arange(len(voted)) + np.repeat(begin - (np.cumsum(counts) - counts), counts)
-    tiou = tiou_of_ends(starts[voter], ends[voter], kept_starts[voted], kept_ends[voted])
-    weight = np.where(tiou >= voting_threshold, scores[voter], 0.0)
+    tiou = tiou_of_ends(starts[voters], ends[voters], kept_starts[voted], kept_ends[voted])
+    weight = np.where(tiou >= voting_threshold, scores[voters], 0.0)
     total = np.bincount(voted, weight, len(picks))
     total[total == 0] = 1.0  # a kept segment without length agrees with none, not even with itself
     # As shifts, so that a segment on its own stays as it is, to the bit.
-    shift_start = np.bincount(voted, weight * (starts[voter] - kept_starts[voted]), len(picks))
-    shift_end = np.bincount(voted, weight * (ends[voter] - kept_ends[voted]), len(picks))
+    shift_start = np.bincount(voted, weight * (starts[voters] - kept_starts[voted]), len(picks))
+    shift_end = np.bincount(voted, weight * (ends[voters] - kept_ends[voted]), len(picks))
     return np.stack([kept_starts + shift_start / total, kept_ends + shift_end / total], axis=1)
+
+
+def _near(ranked: _Ranked, picks: np.ndarray, tiou: float) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of a pick and a candidate of its class that can have the given tIoU, or more.
+
+    A candidate with tIoU >= t to (s, e) of length d starts within [e - d / t, e - d * t].
+
+    Returns:
+        (n,) positions in ``picks``, (n,) positions in ``ranked``; the picks in order.
+    """
+    starts = ranked.starts[:-1]
+    low, span = starts.min(), np.ptp(starts)
+    row = np.searchsorted(ranked.firsts, picks, 'right') - 1
+    sizes = ranked.lasts - ranked.firsts
+    # One sorted key for all classes: class times span, plus start. The margin outweighs rounding.
+    margin = 1e-9 * (1.0 + abs(low) + span) * (len(sizes) + 1)
+    span += 4 * margin
+    keys = np.repeat(np.arange(len(sizes)) * span, sizes) + (starts - low)
+    ends = ranked.ends[picks]
+    length = np.maximum(ends - ranked.starts[picks], 0.0)
+    earliest = np.clip(ends - length / tiou - low, -margin, span) + row * span - margin
+    latest = np.clip(ends - length * tiou - low, -margin, span) + row * span + margin
+    begins = np.maximum(np.searchsorted(keys, earliest, 'left'), ranked.firsts[row])
+    stops = np.minimum(np.searchsorted(keys, latest, 'right'), ranked.lasts[row])
+    counts = np.maximum(stops - begins, 0)
+    first = np.cumsum(counts) - counts
+    near = np.arange(counts.sum()) + np.repeat(begins - first, counts)
+    return np.repeat(np.arange(len(picks)), counts), near

@@ -32,8 +32,8 @@ class TALMetric(BaseMetric):
     then ``mAP@0.50`` and so on, one for each threshold of any list.
 
     Args:
-        tiou_thresholds: numbers in (0, 1], taken to six decimals; or a dict from the name of an average to its numbers,
-            e.g. ``dict(mAP=[0.3, 0.5, 0.7], mAP_strict=[0.75, 0.95])``.
+        tiou_thresholds: numbers in (0, 1], taken to six decimals; or a dict from the name of an
+            average to its numbers, e.g. ``dict(mAP=[0.3, 0.5, 0.7], mAP_strict=[0.75, 0.95])``.
         exclude_videos: names of videos that do not count, neither their ground truths nor their
             detections.
         out_dir: folder for ``detections.json`` (ActivityNet form, seconds, full precision, all

@@ -1,0 +1,230 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asl_mmaction.ops.soft_nms import soft_nms
+
+
+def slow_tiou(a, b):
+    inter = max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
+    if inter == 0.0:
+        return 0.0
+    return inter / (max(a[1], b[1]) - min(a[0], b[0]))
+
+
+def slow_factor(tiou, method, sigma, iou_threshold):
+    if method == 'gaussian':
+        return np.exp(tiou * tiou * (-1.0 / sigma))
+    if tiou <= iou_threshold:
+        return 1.0
+    return 1.0 - tiou if method == 'linear' else 0.0
+
+
+def slow_soft_nms(segments, scores, labels, options):
+    """Class by class to the end, then the best of all classes."""
+    kept = []
+    for label in sorted(set(labels.tolist())):
+        alive = {i: scores[i] for i in range(len(labels)) if labels[i] == label}
+        while True:
+            alive = {
+                i: score
+                for i, score in alive.items()
+                if score > 0 and score >= options['min_score']
+            }
+            if not alive:
+                break
+            best = min(alive, key=lambda i: (-alive[i], *segments[i], i))
+            kept.append((-alive.pop(best), *segments[best], best))
+            for i in alive:
+                tiou = slow_tiou(segments[best], segments[i])
+                alive[i] *= slow_factor(
+                    tiou, options['method'], options['sigma'], options['iou_threshold']
+                )
+    kept = sorted(kept)[: options['max_per_video']]
+    return [entry[-1] for entry in kept], [-entry[0] for entry in kept]
+
+
+def slow_vote(segments, scores, labels, kept, threshold):
+    voted = []
+    for i in kept:
+        voters = [
+            j
+            for j in range(len(scores))
+            if labels[j] == labels[i] and slow_tiou(segments[i], segments[j]) >= threshold
+        ]
+        weight = sum(scores[j] for j in voters)
+        voted.append(
+            [sum(scores[j] * segments[j][end] for j in voters) / weight for end in (0, 1)]
+            if voters
+            else segments[i]
+        )
+    return np.array(voted).reshape(-1, 2)
+
+
+@st.composite
+def candidates(draw):
+    """Segments on a coarse grid (full of ties) or anywhere, classes of even or uneven size."""
+    count = draw(st.integers(0, 60))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    coarse = draw(st.booleans())
+    classes = draw(st.integers(1, 6))
+    if coarse:
+        starts, lengths = rng.integers(0, 12, count) * 1.0, rng.integers(0, 8, count) * 1.0
+        scores = rng.integers(0, 9, count) / 8
+    else:
+        starts, lengths = rng.uniform(-20, 50, count), rng.exponential(10, count)
+        scores = rng.uniform(0, 1, count)
+    labels = rng.integers(0, classes, count)
+    if draw(st.booleans()):
+        labels[rng.random(count) < 0.7] = 0
+    return np.stack([starts, starts + lengths], axis=1), scores, labels
+
+
+@st.composite
+def all_options(draw):
+    return {
+        'method': draw(st.sampled_from(['gaussian', 'linear', 'hard'])),
+        'sigma': draw(st.sampled_from([0.001, 0.1, 0.5, 2.0])),
+        'iou_threshold': draw(st.sampled_from([0.0, 0.1, 0.5, 1.0])),
+        'min_score': draw(st.sampled_from([0.0, 0.001, 0.25])),
+        'max_per_video': draw(st.sampled_from([1, 3, 10, 200])),
+    }
+
+
+@settings(max_examples=300, deadline=None)
+@given(candidates(), all_options(), st.booleans())
+def test_keeps_what_class_by_class_and_then_the_best_keep(video, options, agnostic):
+    segments, scores, labels = video
+    result = soft_nms(segments, scores, None if agnostic else labels, **options)
+    rivals = np.zeros_like(labels) if agnostic else labels
+    indices, kept_scores = slow_soft_nms(segments, scores, rivals, options)
+    assert result.indices.tolist() == indices
+    np.testing.assert_allclose(result.scores, kept_scores, rtol=1e-12)
+    np.testing.assert_array_equal(result.segments, segments[indices])
+    if agnostic:
+        assert result.labels is None
+    else:
+        assert result.labels.tolist() == labels[indices].tolist()
+
+
+@settings(max_examples=200, deadline=None)
+@given(candidates(), st.sampled_from([0.05, 0.3, 0.75, 1.0]), st.booleans())
+def test_voting_is_the_score_weighted_mean_of_those_that_agree(video, threshold, agnostic):
+    segments, scores, labels = video
+    result = soft_nms(segments, scores, None if agnostic else labels, voting_threshold=threshold)
+    plain = soft_nms(segments, scores, None if agnostic else labels)
+    rivals = np.zeros_like(labels) if agnostic else labels
+    expected = slow_vote(segments, scores, rivals, plain.indices, threshold)
+    np.testing.assert_array_equal(result.indices, plain.indices)
+    np.testing.assert_allclose(result.segments, expected, rtol=1e-9, atol=1e-9)
+
+
+@settings(deadline=None)
+@given(candidates(), all_options(), st.randoms(use_true_random=False))
+def test_the_order_of_the_input_decides_nothing(video, options, random):
+    segments, scores, labels = video
+    shuffled = np.array(random.sample(range(len(scores)), len(scores)), dtype=np.int64)
+    result = soft_nms(segments, scores, labels, **options)
+    again = soft_nms(segments[shuffled], scores[shuffled], labels[shuffled], **options)
+    np.testing.assert_array_equal(again.segments, result.segments)
+    np.testing.assert_array_equal(again.scores, result.scores)
+
+
+@settings(deadline=None)
+@given(candidates(), all_options())
+def test_a_lower_limit_keeps_the_head_of_the_same_list(video, options):
+    everything = soft_nms(*video, **{**options, 'max_per_video': 1000})
+    some = soft_nms(*video, **options)
+    assert some.indices.tolist() == everything.indices[: options['max_per_video']].tolist()
+    assert (np.diff(everything.scores) <= 0).all()
+
+
+def test_large_video_matches_the_slow_reference():
+    """Many classes of many sizes: groups, floors and rows of their own all at work."""
+    rng = np.random.default_rng(7)
+    starts = rng.uniform(0, 300, 1500)
+    segments = np.stack([starts, starts + rng.exponential(20, 1500)], axis=1)
+    labels = np.minimum(rng.geometric(0.3, 1500) - 1, 11)
+    scores = rng.random(1500)
+    for limit in (40, 600):
+        options = {
+            'method': 'gaussian',
+            'sigma': 0.4,
+            'iou_threshold': 0.1,
+            'min_score': 0.01,
+            'max_per_video': limit,
+        }
+        result = soft_nms(segments, scores, labels, **options)
+        indices, kept_scores = slow_soft_nms(segments, scores, labels, options)
+        assert len(indices) == limit
+        assert result.indices.tolist() == indices
+        np.testing.assert_allclose(result.scores, kept_scores, rtol=1e-12)
+
+
+SEGMENTS = np.array([[0.0, 10.0], [5.0, 15.0], [20.0, 30.0], [0.0, 10.0]])
+SCORES = np.array([0.9, 0.8, 0.5, 0.6])
+
+
+@pytest.mark.parametrize(
+    ('method', 'indices', 'scores'),
+    [
+        # tIoU(0, 1) = 5 / 15, tIoU(0, 3) = 1, tIoU(1, 3) = 1 / 3.
+        (
+            'gaussian',
+            [0, 1, 2, 3],
+            [0.9, 0.8 * np.exp(-2 / 9), 0.5, 0.6 * np.exp(-2) * np.exp(-2 / 9)],
+        ),
+        ('linear', [0, 1, 2], [0.9, 0.8 * 2 / 3, 0.5]),
+        ('hard', [0, 2], [0.9, 0.5]),
+    ],
+)
+def test_factors_by_hand(method, indices, scores):
+    result = soft_nms(SEGMENTS, SCORES, method=method, sigma=0.5)
+    assert result.indices.tolist() == indices
+    np.testing.assert_allclose(result.scores, scores, rtol=1e-12)
+
+
+def test_voting_by_hand():
+    result = soft_nms(SEGMENTS, SCORES, method='hard', voting_threshold=0.3)
+    total = 0.9 + 0.8 + 0.6
+    np.testing.assert_allclose(
+        result.segments, [[0.8 * 5 / total, 10 + 0.8 * 5 / total], [20.0, 30.0]], rtol=1e-12
+    )
+    apart = soft_nms(SEGMENTS, SCORES, np.array([0, 1, 0, 1]), voting_threshold=0.3)
+    np.testing.assert_array_equal(apart.segments[0], [0.0, 10.0])
+
+
+def test_empty_input():
+    result = soft_nms(np.zeros((0, 2)), np.zeros(0), np.zeros(0, dtype=int), voting_threshold=0.5)
+    assert [part.shape for part in result] == [(0, 2), (0,), (0,), (0,)]
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'method': 'softer'}, "method to be one of .* but got 'softer'"),
+        ({'sigma': -0.5}, 'sigma > 0 but got -0.5'),
+        ({'iou_threshold': 1.5}, r'iou_threshold in \[0, 1\] but got 1.5'),
+        ({'min_score': float('nan')}, 'min_score >= 0 but got nan'),
+        ({'max_per_video': 0}, 'max_per_video >= 1 but got 0'),
+        ({'voting_threshold': 0.0}, r'voting_threshold in \(0, 1\] but got 0.0'),
+    ],
+)
+def test_wrong_options_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        soft_nms(SEGMENTS, SCORES, **options)
+
+
+@pytest.mark.parametrize(
+    ('segments', 'scores', 'labels', 'message'),
+    [
+        (np.zeros((3, 3)), np.zeros(3), None, r'segments of shape \(n, 2\) but got \(3, 3\)'),
+        (SEGMENTS, SCORES[:3], None, r'4 scores but got shape \(3,\)'),
+        (SEGMENTS, SCORES, np.zeros(3, dtype=int), r'4 labels but got shape \(3,\)'),
+        (SEGMENTS, np.array([0.1, np.nan, 0.2, 0.3]), None, 'but got nan or inf'),
+    ],
+)
+def test_inputs_that_do_not_fit_are_named(segments, scores, labels, message):
+    with pytest.raises(ValueError, match=message):
+        soft_nms(segments, scores, labels)
