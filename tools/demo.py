@@ -11,6 +11,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -40,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
 
     # The same bytes each time, in less than a second.
     generate(args.data_root)
-    console.print(f'data: {args.data_root.resolve()}', highlight=False, soft_wrap=True)
+    say(console, f'data: {args.data_root.resolve()}')
     config = load_demo_config(args)
     train_and_test(config, console)
 
@@ -50,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     pictures = draw_pictures(args.work_dir, annotations, gaussians)
     console.print(result_table(metrics, gaussians, annotations['planted']))
     for path in (args.work_dir / 'detections.json', args.work_dir / 'metrics.json', *pictures):
-        console.print(f'wrote {path.resolve()}', highlight=False, soft_wrap=True)
+        say(console, f'wrote {path.resolve()}')
     print(
         f'demo: mAP@0.5 {100 * metrics["metrics"]["mAP@0.50"]:.1f}  '
         f'avg {100 * metrics["metrics"]["mAP"]:.1f}  ({time.perf_counter() - start:.0f} s)'
@@ -76,44 +77,53 @@ def train_and_test(config: Config, console: Console) -> None:
     # The Runner's logger keeps the stream that it finds: what it says goes to the log file alone.
     with open(os.devnull, 'w') as silence, contextlib.redirect_stdout(silence):
         runner = Runner.from_cfg(config)
-        console.print(f'log:  {Path(runner.log_dir).resolve()}', highlight=False, soft_wrap=True)
+        say(console, f'log: {Path(runner.log_dir).resolve()}')
         runner.register_hook(ProgressHook(console), priority='LOWEST')
         runner.train()
         runner.test()
 
 
 class ProgressHook(Hook):
-    """A bar over the iterations of the training; where no bar can move, a line for each tenth."""
+    """A bar over the iterations of the training, or a line for each epoch where no bar can move."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.progress = Progress(
-            TextColumn('training'),
+            TextColumn('training: epoch {task.fields[epoch]}, loss {task.fields[loss]:.3f}'),
             BarColumn(),
-            TextColumn('epoch {task.fields[epoch]}  loss {task.fields[loss]:.3f}'),
             TimeElapsedColumn(),
+            TextColumn('left:'),
             TimeRemainingColumn(),
             console=console,
             redirect_stdout=False,
+            disable=not console.is_terminal,
         )
 
     def before_train(self, runner: Runner) -> None:
         self.task = self.progress.add_task('', total=runner.max_iters, epoch=1, loss=float('nan'))
-        if self.console.is_terminal:
-            self.progress.start()
+        self.progress.start()
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
-        loss = runner.message_hub.get_scalar('train/loss').mean(20)
-        self.progress.update(self.task, advance=1, epoch=runner.epoch + 1, loss=loss)
-        done, step = runner.iter + 1, max(runner.max_iters // 10, 1)
-        if not self.console.is_terminal and (done % step == 0 or done == runner.max_iters):
-            self.console.print(
-                f'training: epoch {runner.epoch + 1} of {runner.max_epochs}, loss {loss:.3f}',
-                highlight=False,
-            )
+    def after_train_iter(self, runner: Runner, *_, **__) -> None:
+        epoch, loss = runner.epoch + 1, mean_loss(runner)
+        self.progress.update(self.task, advance=1, epoch=epoch, loss=loss)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        if not self.console.is_terminal:
+            done = f'{runner.epoch + 1} of {runner.max_epochs}'
+            say(self.console, f'training: epoch {done}, loss {mean_loss(runner):.3f}')
 
     def after_train(self, runner: Runner) -> None:
         self.progress.stop()
+
+
+def mean_loss(runner: Runner) -> float:
+    """Mean training loss of the last 20 iterations."""
+    return runner.message_hub.get_scalar('train/loss').mean(20)
+
+
+def say(console: Console, line: str) -> None:
+    """Print a line as it is: no colours, no wrapping."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def last_checkpoint(work_dir: Path) -> Path:
@@ -141,12 +151,17 @@ def draw_pictures(work_dir: Path, annotations: dict, gaussians: ClassGaussians) 
 
 
 def result_table(metrics: dict, gaussians: ClassGaussians, planted: dict) -> Table:
-    """AP of each class and mAP in percent, and the learned mu beside the planted moment."""
+    """AP of each class and mAP in percent; the learned mu and sigma beside the planted moment."""
     tious = [name for name in metrics['metrics'] if '@' in name]
-    table = Table(title='held-out sequences: AP (%), and where the class is told from')
-    table.add_column('class')
-    for name in (*(tiou.removeprefix('mAP') for tiou in tious), 'avg', 'planted', 'mu', 'sigma'):
-        table.add_column(name, justify='right')
+    table = Table(
+        title='held-out sequences: AP (%) at tIoU; where the class shows',
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column('class', no_wrap=True)
+    numbers = [f'@{float(tiou.removeprefix("mAP@")):g}' for tiou in tious]
+    for name in (*numbers, 'avg', 'planted', 'mu', 'sigma'):
+        table.add_column(name, justify='right', no_wrap=True)
     for index, name in enumerate(gaussians.classes):
         values = metrics['per_class'][name]['ap']
         table.add_row(

@@ -122,8 +122,8 @@ def _draw_panel(panel: Axes, gaussians: ClassGaussians, index: int, planted: flo
     panel.set_title(_panel_title(gaussians, index), fontsize=9)
     panel.set_xlim(-0.5, 0.5)
     panel.set_ylim(0, 1.05)
-    panel.set_xticks([-0.5, -0.25, 0, 0.25, 0.5])
-    panel.set_yticks([0, 0.5, 1])
+    panel.set_xticks([-0.5, -0.25, 0, 0.25, 0.5], ['-0.5', '', '0', '', '0.5'])
+    panel.set_yticks([0, 0.5, 1], ['0', '0.5', '1'])
     panel.tick_params(labelsize=8)
     panel.grid(color=GRID_COLOR, lw=0.6)
 
