@@ -3,8 +3,8 @@
 All actions begin alike (a bump along one feature direction), end alike (another one) and keep up
 a weak common level in between. Only a short *moment* tells the class: a bump along the direction
 of the class, at a position inside the action that is also its own (:data:`MOMENTS`, in the units
-of the class Gaussians: (t - centre) / length). Neighbouring actions may overlap. The background
-holds moments without an action around them, beginnings without one, and everything lies in noise, white
+of the class Gaussians: (t - centre) / length). Neighbouring actions may overlap. Anywhere there
+may be a weaker moment or beginning that belongs to no action, and everything lies in noise, white
 and slowly drifting.
 """
 
@@ -28,12 +28,13 @@ OVERLAP_CHANCE = 0.3
 MAX_OVERLAP = 0.4  # of the shorter of two neighbours
 MOMENT_JITTER = 0.02
 AMPLITUDE_SPREAD = 0.2  # of the logarithm
-EDGE_HEIGHT, LEVEL_HEIGHT, MOMENT_HEIGHT = 2.5, 0.8, 3.0
+EDGE_HEIGHT, LEVEL_HEIGHT, MOMENT_HEIGHT = 3.0, 1.0, 4.0
 EDGE_PLACE = 0.06  # centre of the first and last bump: this part of the length from the border
 BUMP_WIDTH = 0.05  # standard deviation of a bump, of the length
 MIN_BUMP_STEPS = 0.8
-DISTRACTORS_PER_STEP = 0.01
-WHITE_NOISE, DRIFT_NOISE, DRIFT_KEEP = 0.8, 0.5, 0.95
+DISTRACTORS_PER_STEP = 0.005
+DISTRACTOR_SCALE = 0.7
+WHITE_NOISE, DRIFT_NOISE, DRIFT_KEEP = 0.7, 0.4, 0.95
 
 
 def generate(
@@ -161,7 +162,7 @@ def _distractors(rng: np.random.Generator, steps: np.ndarray) -> np.ndarray:
         place, width = rng.uniform(0, len(steps)), rng.uniform(MIN_BUMP_STEPS, 2.5)
         kind = int(rng.integers(len(CLASSES) + 1))  # the last one is a beginning
         height = EDGE_HEIGHT if kind == _BEGINNING else MOMENT_HEIGHT
-        columns[:, kind] += height * _bump(steps, place, width)
+        columns[:, kind] += DISTRACTOR_SCALE * height * _bump(steps, place, width)
     return columns
 
 

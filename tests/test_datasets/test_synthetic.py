@@ -1,0 +1,87 @@
+import json
+
+import numpy as np
+import pytest
+
+from asl_mmaction.datasets import synthetic
+from asl_mmaction.datasets.synthetic import CLASSES, FEAT_DIM, GRID, MOMENTS, generate, make_video
+from asl_mmaction.datasets.tal_dataset import TALDataset
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp('synthetic') / 'demo'
+    generate(out, seed=5, num_train=30, num_test=6)
+    return out
+
+
+def files(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob('*') if p.is_file()}
+
+
+def test_one_seed_gives_the_same_bytes(folder, tmp_path):
+    generate(tmp_path / 'again', seed=5, num_train=30, num_test=6)
+    assert files(tmp_path / 'again') == files(folder)
+    generate(tmp_path / 'fewer', seed=5, num_train=1, num_test=1)
+    fewer = files(tmp_path / 'fewer')
+    name = (tmp_path / 'fewer' / 'features' / 'test_0000.npy').relative_to(tmp_path / 'fewer')
+    assert fewer[name] == files(folder)[name]
+    generate(tmp_path / 'other', seed=6, num_train=1, num_test=1)
+    assert files(tmp_path / 'other')[name] != fewer[name]
+
+
+def test_it_is_a_data_set(folder):
+    content = json.loads((folder / 'annotations.json').read_text())
+    assert content['planted'] == MOMENTS
+    assert content['classes'] == list(CLASSES) == list(MOMENTS)
+    assert all(-0.5 < place < 0.5 for place in MOMENTS.values())
+    train = TALDataset('annotations.json', data_root=str(folder), subset='training')
+    test = TALDataset('annotations.json', data_root=str(folder), subset='test')
+    assert (len(train), len(test)) == (30, 6)
+    labels = np.concatenate([s['labels'] for s in train])
+    assert (np.bincount(labels, minlength=5) > 10).all()
+    overlaps = 0
+    for one in train:
+        assert one['grid'] == GRID
+        feature = np.load(one['feature_path'])
+        assert feature.shape == (GRID.num_steps(one['duration']), FEAT_DIM)
+        assert 128 <= len(feature) <= 384
+        np.testing.assert_array_equal(one['segments'], one['gt_segments'])  # all in the video
+        steps = np.diff(one['segments'], axis=1) * GRID.fps / GRID.feat_stride
+        assert ((steps > 7.99) & (steps < 64.01)).all()
+        following = zip(one['segments'], one['segments'][1:], one['labels'], one['labels'][1:],
+                        strict=False)  # fmt: skip
+        for (_, end), (start, _), label, next_label in following:
+            overlaps += start < end
+            assert start >= end or label != next_label
+    assert 10 < overlaps < len(labels) / 2
+
+
+def test_the_moment_lies_where_the_record_says(monkeypatch):
+    for name in ('WHITE_NOISE', 'DRIFT_NOISE', 'DISTRACTORS_PER_STEP', 'OVERLAP_CHANCE'):
+        monkeypatch.setattr(synthetic, name, 0.0)
+    directions = synthetic._directions(5)
+    np.testing.assert_allclose(directions @ directions.T, np.eye(len(directions)), atol=1e-12)
+    found = {name: [] for name in CLASSES}
+    for index in range(20):
+        feature, _, annotations = make_video(5, 0, index)
+        columns = feature @ directions.T  # (T, columns)
+        for annotation in annotations:
+            start, end = (GRID.to_grid(second) for second in annotation['segment'])
+            inside = np.arange(np.ceil(start), np.floor(end) + 1).astype(int)
+            inside = inside[(inside >= 0) & (inside < len(feature))]
+            place = inside[columns[inside, annotation['label_id']].argmax()]
+            position = (place - (start + end) / 2) / (end - start)
+            found[annotation['label']].append(position)
+            # nothing else tells the class
+            others = np.delete(columns[inside][:, :5], annotation['label_id'], axis=1)
+            assert np.abs(others).max() < 0.1
+    for name, positions in found.items():
+        assert len(positions) > 5
+        assert np.mean(positions) == pytest.approx(MOMENTS[name], abs=0.02)
+
+
+def test_wrong_settings(tmp_path):
+    with pytest.raises(ValueError, match='at least one video per subset but got 0, 3'):
+        generate(tmp_path / 'x', num_train=0, num_test=3)
+    assert not (tmp_path / 'x').exists()

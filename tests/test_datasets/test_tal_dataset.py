@@ -1,0 +1,261 @@
+import json
+
+import numpy as np
+import pytest
+from mmaction.registry import DATASETS
+
+from asl_mmaction.datasets import tal_dataset
+from asl_mmaction.datasets.tal_dataset import TALDataset
+from asl_mmaction.structures.feature_grid import FeatureGrid
+
+GRID = {'fps': 10, 'feat_stride': 4, 'clip_len': 8}
+
+
+def item(start, end, label):
+    return {'segment': [start, end], 'label': label, 'label_id': 77}
+
+
+def base_content():
+    return {
+        'version': 'test',
+        'database': {
+            'a': {
+                'subset': 'training',
+                'duration': 20.0,
+                'annotations': [item(1.0, 4.5, 'run'), item(3, 9, 'jump')],
+            },
+            'b': {'subset': 'training', 'duration': 8.5, 'annotations': []},
+            'c': {'subset': 'train', 'duration': 8, 'annotations': [item(0, 8, 'swim')]},
+        },
+    }
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Writes the content and features of all its videos, then builds a dataset."""
+
+    def build(content=None, files=None, **settings):
+        content = base_content() if content is None else content
+        (tmp_path / 'features').mkdir(exist_ok=True)
+        for video in content['database'] if files is None else files:
+            np.save(tmp_path / 'features' / f'{video}.npy', np.zeros((5, 3), np.float32))
+        (tmp_path / 'ann.json').write_text(json.dumps(content))
+        settings = {'subset': 'training', 'grid': GRID, **settings}
+        return TALDataset('ann.json', data_root=str(tmp_path), **settings)
+
+    return build
+
+
+def test_samples_and_classes(make, tmp_path):
+    dataset = make()
+    assert dataset.metainfo['classes'] == ('jump', 'run', 'swim')  # of the whole file
+    assert len(dataset) == 2
+    sample = dataset[0]
+    assert sample['video_name'] == 'a'
+    assert sample['duration'] == 20.0
+    assert sample['grid'] == FeatureGrid(fps=10, feat_stride=4, clip_len=8)
+    assert sample['feature_path'] == str(tmp_path / 'features' / 'a.npy')
+    for name in ('segments', 'gt_segments'):
+        assert sample[name].dtype == np.float64
+        np.testing.assert_array_equal(sample[name], [[1.0, 4.5], [3, 9]])
+    for name in ('labels', 'gt_labels'):
+        assert sample[name].dtype == np.int64
+        np.testing.assert_array_equal(sample[name], [1, 0])
+    empty = dataset[1]
+    assert empty['segments'].shape == (0, 2)
+    assert empty['labels'].shape == (0,)
+
+
+def test_it_is_built_from_a_config(make, tmp_path):
+    make()
+    config = {
+        'type': 'TALDataset',
+        'ann_file': 'ann.json',
+        'subset': ['train', 'training'],
+        'data_root': str(tmp_path),
+        'grid': GRID,
+    }
+    dataset = DATASETS.build(config)
+    assert [dataset.get_data_info(i)['video_name'] for i in range(3)] == ['a', 'b', 'c']
+
+
+def test_order_of_the_class_sources(make, tmp_path):
+    content = base_content()
+    content['taxonomy'] = ['swim', 'run', 'jump']
+    assert make(content).metainfo['classes'] == ('swim', 'run', 'jump')
+    content['classes'] = ['run', 'jump', 'swim', 'fly']
+    assert make(content).metainfo['classes'] == ('run', 'jump', 'swim', 'fly')
+    (tmp_path / 'names.txt').write_text('jump\nswim\nrun\n')
+    from_list = make(content, metainfo={'classes': str(tmp_path / 'names.txt')})
+    assert from_list.metainfo['classes'] == ('jump', 'swim', 'run')
+    np.testing.assert_array_equal(from_list[0]['labels'], [2, 0])
+    given = make(content, metainfo={'classes': ['jump', 'run', 'swim']})
+    assert given.metainfo['classes'] == ('jump', 'run', 'swim')
+    # ActivityNet's taxonomy is a tree of nodes: not a list of names
+    content = base_content()
+    content['taxonomy'] = [{'nodeName': 'run', 'parentName': 'Root'}]
+    assert make(content).metainfo['classes'] == ('jump', 'run', 'swim')
+
+
+def test_segments_outside_the_video_are_cut_for_training_and_kept_for_scoring(make):
+    content = base_content()
+    given = [(-1, 2), (18, 25), (20, 22), (5, 5), (-3, -1), (6, 7)]
+    content['database']['a']['annotations'] = [item(s, e, 'run') for s, e in given]
+    sample = make(content)[0]
+    np.testing.assert_array_equal(sample['segments'], [[0, 2], [18, 20], [6, 7]])
+    np.testing.assert_array_equal(sample['labels'], [0, 0, 0])
+    np.testing.assert_array_equal(sample['gt_segments'], given)
+    np.testing.assert_array_equal(sample['gt_labels'], [0] * 6)
+
+
+def test_counts_are_logged(make, monkeypatch):
+    lines = []
+    monkeypatch.setattr(tal_dataset, 'print_log', lambda message, logger: lines.append(message))
+    content = base_content()
+    content['database']['a']['annotations'] = [item(18, 25, 'run'), item(5, 5, 'run')]
+    make(content)
+    assert len(lines) == 1
+    assert lines[0].endswith('2 videos, 2 segments (1 cut to the video, 1 dropped)')
+
+
+def test_grid_sources(make):
+    content = base_content()
+    content['database']['a']['fps'] = 29.97
+    content['database']['b']['fps'] = 25
+    of_videos = make(content, grid={'feat_stride': 4, 'clip_len': 16})
+    assert [of_videos[i]['grid'].fps for i in range(2)] == [29.97, 25.0]
+    # a given fps is that of the features: it goes before the video's
+    assert make(content, grid=GRID)[0]['grid'].fps == 10
+    content['grid'] = {'fps': 15, 'feat_stride': 16, 'clip_len': 16}
+    assert make(content, grid=None)[0]['grid'] == FeatureGrid(15, 16, 16)
+    with pytest.raises(ValueError, match=r'expected feat_stride 16 .* but got grid feat_stride=4'):
+        make(content, grid={'fps': 15, 'feat_stride': 4, 'clip_len': 16})
+    with pytest.raises(ValueError, match='got no clip_len and no feat_stride'):
+        make(grid=None)
+    with pytest.raises(ValueError, match="video 'a': expected key 'fps'"):
+        make(grid={'feat_stride': 4, 'clip_len': 8})
+
+
+def test_feature_file_name(make, tmp_path):
+    make()
+    (tmp_path / 'tsp').mkdir()
+    (tmp_path / 'tsp' / 'v_c-x.npz').touch()
+    dataset = make(subset='train', feature_file='v_{video}-x.npz', data_prefix={'feature': 'tsp'})
+    assert dataset[0]['feature_path'] == str(tmp_path / 'tsp' / 'v_c-x.npz')
+
+
+def test_filter_cfg_is_for_training_only(make):
+    assert [s['video_name'] for s in make(filter_cfg={'filter_empty': True})] == ['a']
+    settings = {'filter_cfg': {'filter_empty': True, 'min_duration': 3.5}}
+    sample = make(**settings)[0]
+    np.testing.assert_array_equal(sample['segments'], [[1.0, 4.5], [3, 9]])
+    settings['filter_cfg']['min_duration'] = 3.6
+    sample = make(**settings)[0]
+    np.testing.assert_array_equal(sample['segments'], [[3, 9]])
+    np.testing.assert_array_equal(sample['labels'], [0])
+    assert len(sample['gt_labels']) == 2
+    tested = make(test_mode=True, **settings)
+    assert len(tested) == 2
+    assert len(tested[0]['labels']) == 2
+    settings['filter_cfg']['min_duration'] = 100
+    with pytest.raises(ValueError, match='leaves none of 2 videos'):
+        make(**settings)
+
+
+def test_exclude_videos(make):
+    assert [s['video_name'] for s in make(exclude_videos=['b', 'c'])] == ['a']
+    with pytest.raises(ValueError, match="exclude_videos names 'x'"):
+        make(exclude_videos=['x'])
+
+
+def test_lazy_serialized_indices_and_subsets(make):
+    lazy = make(lazy_init=True, metainfo={'classes': ['swim', 'run', 'jump']})
+    assert lazy.metainfo['classes'] == ['swim', 'run', 'jump']
+    lazy.full_init()
+    plain = make(serialize_data=False, metainfo={'classes': ['swim', 'run', 'jump']})
+    for one, other in zip(lazy, plain, strict=True):
+        assert one['video_name'] == other['video_name']
+        np.testing.assert_array_equal(one['labels'], other['labels'])
+    assert len(make(indices=1)) == 1
+    assert plain.get_subset([1])[0]['video_name'] == 'b'
+
+
+@pytest.mark.parametrize(
+    ('video', 'change', 'error', 'message'),
+    [
+        ('a', {'annotations': None}, TypeError, "video 'a': 'annotations' is of the wrong type"),
+        ('a', {'duration': '20'}, TypeError, "video 'a': 'duration' is of the wrong type: '20'"),
+        ('b', {'duration': float('nan')}, ValueError, "video 'b': expected a duration > 0"),
+        ('b', {'duration': 0}, ValueError, "video 'b': expected a duration > 0 but got 0"),
+        ('a', {'annotations': [{'segment': [0, 1]}]}, ValueError, "'a': expected key 'label'"),
+        ('a', {'annotations': [{'label': 'run'}]}, ValueError, "'a': expected key 'segment'"),
+        ('a', {'annotations': ['run']}, ValueError, "expected key 'label' but got str"),
+        ('a', {'annotations': [item(4, 3, 'run')]}, ValueError, r"'a': .*but got \[4, 3\]"),
+        ('a', {'annotations': [item(0, float('inf'), 'run')]}, ValueError, r'got \[0, inf\]'),
+        ('a', {'annotations': [item(float('nan'), 1, 'run')]}, ValueError, r'got \[nan, 1\]'),
+        ('a', {'annotations': [item('x', 1, 'run')]}, ValueError, r"got \['x', 1\]"),
+        ('a', {'annotations': [{'segment': [1], 'label': 'run'}]}, ValueError, r'got \[1\]'),
+    ],
+)
+def test_errors_name_file_and_video(make, video, change, error, message):
+    content = base_content()
+    content['database'][video].update(change)
+    with pytest.raises(error, match=message) as caught:
+        make(content)
+    assert 'ann.json: video' in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('key', ['subset', 'duration', 'annotations'])
+def test_missing_keys(make, key):
+    content = base_content()
+    del content['database']['b'][key]
+    with pytest.raises(ValueError, match=f"ann.json: video 'b': expected key '{key}' but got keys"):
+        make(content)
+
+
+def test_unknown_label(make):
+    with pytest.raises(ValueError, match=r"'a': expected one of 2 classes \(jump, swim\).*'run'"):
+        make(metainfo={'classes': ['jump', 'swim']})
+
+
+def test_wrong_class_lists(make):
+    with pytest.raises(FileNotFoundError, match=r'nowhere.txt: no such class list'):
+        make(metainfo={'classes': 'nowhere.txt'})
+    with pytest.raises(ValueError, match="distinct class names but got repeated 'run'"):
+        make(metainfo={'classes': ['run', 'jump', 'run']})
+    content = base_content()
+    for video in content['database'].values():
+        video['annotations'] = []
+    with pytest.raises(ValueError, match='distinct class names but got none'):
+        make(content)
+
+
+def test_a_subset_is_matched_exactly(make):
+    with pytest.raises(ValueError, match=r"a subset of \['train', 'training'\] but got 'trai'"):
+        make(subset='trai')
+    assert [s['video_name'] for s in make(subset='train')] == ['c']
+
+
+def test_missing_features_are_counted_at_the_start(make):
+    content = base_content()
+    for name in 'pqrs':
+        content['database'][name] = content['database']['a']
+    with pytest.raises(FileNotFoundError, match=r'^4 of 6 .*b\.npy, .*p\.npy, .*r\.npy, \.\.\.$'):
+        make(content, files=['a', 'q'])
+
+
+def test_wrong_arguments_and_files(make, tmp_path):
+    with pytest.raises(ValueError, match=r"expected grid with keys .* but got 'stride'"):
+        make(grid={'fps': 1, 'stride': 1})
+    with pytest.raises(ValueError, match=r"filter_cfg .* but got 'empty'"):
+        make(filter_cfg={'empty': True})
+    with pytest.raises(ValueError, match=r"data_prefix .* but got 'img'"):
+        make(data_prefix={'img': ''})
+    with pytest.raises(ValueError, match="expected '{video}' in feature_file but got 'x.npy'"):
+        make(feature_file='x.npy')
+    with pytest.raises(FileNotFoundError, match=r'none.json: no such annotation file'):
+        TALDataset('none.json', subset='x', data_root=str(tmp_path))
+    (tmp_path / 'list.json').write_text('[1]')
+    with pytest.raises(TypeError, match=r"list.json: expected an object with a 'database'"):
+        TALDataset('list.json', subset='x', data_root=str(tmp_path))

@@ -1,0 +1,173 @@
+"""Check the data of a config before training: ``python tools/data/check.py CONFIG``.
+
+Builds every dataset of the config, opens every feature file and compares the two. Errors (what would
+stop or spoil a training) make the exit code 1; warnings do not.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+from mmaction.registry import DATASETS, TRANSFORMS
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+
+import asl_mmaction  # noqa: F401 (registers its parts)
+
+#: Feature steps that a video may have more or less than its duration says.
+LENGTH_TOLERANCE = 0.02
+LENGTH_TOLERANCE_STEPS = 3
+SHOWN = 5  # findings of one kind
+
+
+@dataclass
+class Report:
+    """What was found in one dataset."""
+
+    title: str
+    videos: set[str] = field(default_factory=set)
+    labels: Counter = field(default_factory=Counter)
+    steps: list[int] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    warnings: dict[str, list[str]] = field(default_factory=dict)
+
+    def warn(self, kind: str, what: str) -> None:
+        self.warnings.setdefault(kind, []).append(what)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value ...')
+    args = parser.parse_args(argv)
+    config = Config.fromfile(args.config)
+    config.merge_from_dict(args.cfg_options or {})
+    init_default_scope('mmaction')
+    reports = [check(title, dataset) for title, dataset in dataset_configs(config)]
+    print('\n'.join(summary(reports)))
+    errors = [error for report in reports for error in report.errors] + leaks(reports)
+    for error in errors[: SHOWN * 4]:
+        print(f'error: {error}')
+    print(f'{len(errors)} errors' if errors else 'no errors')
+    return 1 if errors else 0
+
+
+def dataset_configs(config: Config) -> list[tuple[str, dict]]:
+    """The different datasets of a config: ('train', ...), ('val, test', ...)."""
+    found: dict[str, dict] = {}
+    for name in ('train', 'val', 'test'):
+        loader = config.get(f'{name}_dataloader')
+        if loader is None:
+            continue
+        same = [title for title, dataset in found.items() if dataset == loader['dataset']]
+        if same:
+            found[f'{same[0]}, {name}'] = found.pop(same[0])
+        else:
+            found[name] = loader['dataset']
+    if not found:
+        raise SystemExit('error: expected a config with dataloaders but it has none')
+    return list(found.items())
+
+
+def check(title: str, config: dict) -> Report:
+    """Check one dataset: its annotation file, then each video's feature."""
+    report = Report(title)
+    try:
+        dataset = DATASETS.build({**config, 'pipeline': [], 'filter_cfg': None, 'test_mode': True})
+        loaders = [TRANSFORMS.build(step) for step in config['pipeline'] if is_reading(step)]
+    except (OSError, ValueError, TypeError) as error:
+        report.errors.append(f'{title}: {error}')
+        return report
+    classes = dataset.metainfo['classes']
+    report.labels.update(dict.fromkeys(classes, 0))
+    for index in range(len(dataset)):
+        sample = dataset.get_data_info(index)
+        report.videos.add(sample['video_name'])
+        report.labels.update(classes[label] for label in sample['gt_labels'])
+        check_segments(report, sample)
+        try:
+            packed = sample
+            for loader in loaders:
+                packed = loader(packed)
+        except (OSError, ValueError) as error:
+            report.errors.append(f'{title}: {error}')
+        else:
+            check_length(report, sample, len(packed['inputs']))
+    return report
+
+
+def is_reading(step: dict) -> bool:
+    return step['type'] in ('LoadFeature', 'PackTALInputs')
+
+
+def check_segments(report: Report, sample: dict) -> None:
+    """Look for segments outside the video, of no length, and given twice."""
+    video, duration = sample['video_name'], sample['duration']
+    seen = Counter()
+    for (start, end), label in zip(sample['gt_segments'], sample['gt_labels'], strict=True):
+        seen[start, end, label] += 1
+        where = f'{video} {start:g}..{end:g} s of {duration:g} s'
+        if start >= duration or end <= 0:
+            report.warn('segments wholly outside the video', where)
+        elif start < -1e-6 or end > duration + 1e-6:
+            report.warn('segments partly outside the video', where)
+        if start == end:
+            report.warn('segments without length', where)
+    for (start, end, _), count in seen.items():
+        if count > 1:
+            report.warn('segments given twice', f'{video} {start:g}..{end:g} s')
+    if not len(sample['gt_labels']):
+        report.warn('videos without segments', video)
+
+
+def check_length(report: Report, sample: dict, steps: int) -> None:
+    """Compare the steps of a feature with those that duration and grid make."""
+    expected = sample['grid'].num_steps(sample['duration'])
+    report.steps.append(steps)
+    if abs(steps - expected) > LENGTH_TOLERANCE_STEPS + LENGTH_TOLERANCE * expected:
+        grid = sample['grid']
+        report.errors.append(
+            f'{report.title}: video {sample["video_name"]!r}: expected about {expected} steps '
+            f'({sample["duration"]:g} s, fps {grid.fps:g}, feat_stride {grid.feat_stride:g}, '
+            f'clip_len {grid.clip_len:g}) but got {steps}'
+        )
+
+
+def leaks(reports: list[Report]) -> list[str]:
+    """Videos that are trained on and tested on."""
+    trained = {video for r in reports if r.title.startswith('train') for video in r.videos}
+    return [
+        f'video {video!r} is in {report.title} and in training'
+        for report in reports
+        if not report.title.startswith('train')
+        for video in sorted(report.videos & trained)
+    ]
+
+
+def summary(reports: list[Report]) -> list[str]:
+    """The table of counts, then the warnings."""
+    width = max([len(name) for r in reports for name in r.labels] + [12]) + 2
+    rows = [['', *(r.title for r in reports)]]
+    rows.append(['videos', *(str(len(r.videos)) for r in reports)])
+    rows.append(['segments', *(str(r.labels.total()) for r in reports)])
+    rows.append(['steps', *(step_range(r.steps) for r in reports)])
+    for name in dict.fromkeys(name for r in reports for name in r.labels):
+        rows.append([name, *(str(r.labels[name]) for r in reports)])
+    lines = [row[0].ljust(width) + ''.join(cell.rjust(22) for cell in row[1:]) for row in rows]
+    for report in reports:
+        for kind, found in report.warnings.items():
+            more = ', ...' if len(found) > SHOWN else ''
+            lines.append(
+                f'warning: {report.title}: {len(found)} {kind}: {", ".join(found[:SHOWN])}{more}'
+            )
+    return lines
+
+
+def step_range(steps: list[int]) -> str:
+    return f'{min(steps)}..{np.median(steps):g}..{max(steps)}' if steps else '-'
+
+
+if __name__ == '__main__':
+    sys.exit(main())
