@@ -8,8 +8,8 @@ candidates of highest (lowered) score, over all classes, are the result.
 Why it is fast and still exact. A factor is never above one, so the scores a class keeps never
 rise, and what it keeps later never enters the result once its score is below that of
 ``max_per_video`` picks, of whatever class (the *floor*): a class stops there. Classes of similar
-size run side by side, one round of array operations for all of them; a class without others of
-its size runs alone, and touches only the candidates that can overlap the one just kept.
+size run side by side, one round of array operations for all of them; a large class, or one without
+others of its size, runs alone, and touches only the candidates that can overlap the one just kept.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ METHODS = ('gaussian', 'linear', 'hard')
 _TINY = np.finfo(np.float64).tiny
 # Rows of a group differ in length by at most this factor, so padding costs at most as much.
 _GROUP_RATIO = 3
+# From this many candidates on, to skip those far from the pick saves more than rounds in common.
+_ALONE = 1024
 
 
 class Kept(NamedTuple):
@@ -222,7 +224,7 @@ def _groups(ranked: _Ranked) -> list[list[slice]]:
     groups: list[list[slice]] = []
     longest = 0
     for row in np.argsort(-sizes, kind='stable'):
-        if sizes[row] * _GROUP_RATIO < longest or not groups:
+        if not groups or longest >= _ALONE or sizes[row] * _GROUP_RATIO < longest:
             groups.append([])
             longest = sizes[row]
         groups[-1].append(slice(ranked.firsts[row], ranked.lasts[row]))
@@ -232,8 +234,8 @@ def _groups(ranked: _Ranked) -> list[list[slice]]:
 def _run_alone(ranked: _Ranked, row: slice, decay: _Decay, kept: _Collector) -> None:
     """Greedy SoftNMS of one class."""
     starts, ends, scores = ranked.starts[row], ranked.ends[row], ranked.scores[row].copy()
-    # Only candidates first[i]:last[i] can overlap i: those before end, those after start, too early
-    # or too late.
+    # Only candidates first[i]:last[i] can overlap i: those before end too early, those after start
+    # too late.
     first = np.searchsorted(np.maximum.accumulate(ends), starts, 'right').tolist()
     last = np.searchsorted(starts, ends, 'left').tolist()
     picks, values = [], []

@@ -162,6 +162,23 @@ def test_large_video_matches_the_slow_reference():
         np.testing.assert_allclose(result.scores, kept_scores, rtol=1e-12)
 
 
+def test_large_classes_match_the_slow_reference():
+    rng = np.random.default_rng(8)
+    starts = rng.uniform(0, 900, 2300)
+    segments = np.stack([starts, starts + rng.exponential(20, 2300)], axis=1)
+    labels = np.repeat([3, 8, 3, 8], [600, 500, 500, 700])
+    scores = rng.random(2300)
+    options = {
+        'method': 'hard',
+        'sigma': 0.5,
+        'iou_threshold': 0.2,
+        'min_score': 0.001,
+        'max_per_video': 150,
+    }
+    result = soft_nms(segments, scores, labels, **options)
+    assert result.indices.tolist() == slow_soft_nms(segments, scores, labels, options)[0]
+
+
 SEGMENTS = np.array([[0.0, 10.0], [5.0, 15.0], [20.0, 30.0], [0.0, 10.0]])
 SCORES = np.array([0.9, 0.8, 0.5, 0.6])
 
