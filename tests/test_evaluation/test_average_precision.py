@@ -1,0 +1,256 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asl_mmaction.evaluation.functional import Instances, average_precision
+
+MULTITHUMOS = Path(__file__).parents[3] / 'shared' / 'data' / 'multithumos' / 'multithumos.json'
+
+
+def slow_tiou(a, b):
+    inter = max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
+    return inter / (max(a[1], b[1]) - min(a[0], b[0])) if inter > 0 else 0.0
+
+
+def slow_average_precision(truths, detections, threshold):
+    """One class: truths [(video, segment)], detections [(score, video, segment)] in input order."""
+    ranked = sorted(detections, key=lambda detection: (-detection[0], detection[1]))
+    taken = set()
+    hits = []
+    for _, video, segment in ranked:
+        best, best_tiou = None, threshold
+        for index, (truth_video, truth) in enumerate(truths):
+            if truth_video != video or index in taken:
+                continue
+            tiou = slow_tiou(segment, truth)
+            if tiou >= threshold and (best is None or tiou > best_tiou):
+                best, best_tiou = index, tiou
+        hits.append(best is not None)
+        taken.add(best)
+    precisions = [sum(hits[: i + 1]) / (i + 1) for i in range(len(hits))]
+    return sum(max(precisions[i:]) for i in range(len(hits)) if hits[i]) / len(truths)
+
+
+def slow_table(truths, detections, num_classes, thresholds):
+    table = np.zeros((len(thresholds), num_classes))
+    for label in range(num_classes):
+        own = [
+            (video, segment)
+            for video, segment, other in zip(*truths[:3], strict=True)
+            if other == label
+        ]
+        found = [
+            (score, video, segment)
+            for video, segment, other, score in zip(*detections, strict=True)
+            if other == label
+        ]
+        for row, threshold in enumerate(thresholds):
+            table[row, label] = slow_average_precision(own, found, threshold) if own else 0.0
+    return table
+
+
+def random_instances(rng, count, num_videos, num_classes, coarse, scored):
+    if coarse:
+        starts, lengths = rng.integers(0, 8, count) * 1.0, rng.integers(0, 6, count) * 1.0
+        scores = rng.integers(0, 4, count) / 4
+    else:
+        starts, lengths = rng.uniform(0, 20, count), rng.exponential(5, count)
+        scores = rng.normal(size=count)
+    return Instances(
+        rng.integers(0, num_videos, count),
+        np.stack([starts, starts + lengths], axis=1),
+        rng.integers(0, num_classes, count),
+        scores if scored else None,
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 25),
+    st.integers(0, 60),
+    st.integers(1, 3),
+    st.integers(1, 4),
+    st.booleans(),
+    st.lists(st.sampled_from([0.01, 0.2, 0.25, 0.5, 2 / 3, 0.95, 1.0]), max_size=4),
+)
+def test_matches_plain_loops(seed, num_truths, num_found, videos, classes, coarse, thresholds):
+    rng = np.random.default_rng(seed)
+    truths = random_instances(rng, num_truths, videos, classes, coarse, scored=False)
+    found = random_instances(rng, num_found, videos + 1, classes, coarse, scored=True)
+    result = average_precision(truths, found, classes, thresholds)
+    expected = slow_table(truths, found, classes, thresholds)
+    np.testing.assert_allclose(result.ap, expected, rtol=1e-12, atol=1e-15)
+    counts = [truths.labels.tolist().count(label) for label in range(classes)]
+    assert result.num_ground_truths.tolist() == counts
+    present = [label for label in range(classes) if counts[label]]
+    means = [np.mean(row[present]) if present else 0.0 for row in expected]
+    np.testing.assert_allclose(result.mean_ap, means, rtol=1e-12, atol=1e-15)
+
+
+def test_crowded_video_matches_plain_loops():
+    """Long chains of detections that push one another off their favourite ground truths."""
+    rng = np.random.default_rng(5)
+    truths = random_instances(rng, 60, 1, 1, coarse=True, scored=False)
+    found = random_instances(rng, 400, 1, 1, coarse=True, scored=True)
+    thresholds = [0.1, 0.3, 0.5, 0.7]
+    np.testing.assert_allclose(
+        average_precision(truths, found, 1, thresholds).ap,
+        slow_table(truths, found, 1, thresholds),
+        rtol=1e-12,
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_matches_mmaction(seed):
+    functional = pytest.importorskip('mmaction.evaluation.functional')
+    rng = np.random.default_rng(seed)
+    truths = random_instances(rng, 30, 4, 1, coarse=False, scored=False)
+    found = random_instances(rng, 80, 5, 1, coarse=False, scored=True)
+    thresholds = np.linspace(0.1, 0.9, 9)
+    by_video = {
+        f'v{video}': truths.segments[truths.videos == video] for video in set(truths.videos)
+    }
+    predictions = [
+        [f'v{video}', 0, *segment, score] for video, segment, _, score in zip(*found, strict=True)
+    ]
+    expected = functional.average_precision_at_temporal_iou(by_video, predictions, thresholds)
+    # mmaction counts in float32
+    np.testing.assert_allclose(
+        average_precision(truths, found, 1, thresholds).ap[:, 0], expected, rtol=1e-5, atol=1e-7
+    )
+
+
+def test_matches_mmactions_activitynet_evaluation(tmp_path):
+    functional = pytest.importorskip('mmaction.evaluation.functional')
+    rng = np.random.default_rng(11)
+    truths = random_instances(rng, 120, 10, 5, coarse=False, scored=False)
+    found = random_instances(rng, 500, 10, 5, coarse=False, scored=True)
+    database = {f'v_{video}': {'annotations': []} for video in range(10)}
+    for (
+        video,
+        segment,
+        label,
+    ) in zip(*truths[:3], strict=True):
+        entry = {'label': f'c{label}', 'segment': segment.tolist()}
+        database[f'v_{video}']['annotations'].append(entry)
+    results = {str(video): [] for video in range(10)}
+    for video, segment, label, score in zip(*found, strict=True):
+        entry = {'label': f'c{label}', 'segment': segment.tolist(), 'score': score}
+        results[str(video)].append(entry)
+    (tmp_path / 'truth.json').write_text(json.dumps(database))
+    (tmp_path / 'found.json').write_text(json.dumps({'results': results}))
+    thresholds = np.linspace(0.3, 0.7, 5)
+    reference = functional.ActivityNetLocalization(
+        str(tmp_path / 'truth.json'), str(tmp_path / 'found.json'), thresholds
+    )
+    expected, average = reference.evaluate()
+    result = average_precision(truths, found, 5, thresholds)
+    assert average > 0.05
+    np.testing.assert_allclose(result.mean_ap, expected, rtol=1e-12)
+
+
+def test_by_hand():
+    truths = Instances(
+        videos=np.array([0, 0, 1, 1]),
+        segments=np.array([[0.0, 10.0], [20.0, 30.0], [0.0, 10.0], [0.0, 4.0]]),
+        labels=np.array([0, 0, 0, 2]),
+    )
+    found = Instances(
+        videos=np.array([0, 0, 1, 0, 5]),
+        segments=np.array([[0, 9], [1, 10], [0, 5], [20, 30], [0, 10]], dtype=float),
+        labels=np.array([0, 0, 0, 0, 1]),
+        scores=np.array([0.9, 0.8, 0.7, 0.6, 0.5]),
+    )
+    # Class 0 at 0.5: hit, double, hit (tIoU exactly 0.5), hit: precisions 1, 1/2, 2/3, 3/4.
+    # At 0.75: hit, double, miss, hit: precision 1 and 2/4 of three ground truths.
+    result = average_precision(truths, found, 3, [0.5, 0.75])
+    np.testing.assert_allclose(
+        result.ap, [[(1 + 0.75 + 0.75) / 3, 0, 0], [(1 + 0.5) / 3, 0, 0]], rtol=1e-12
+    )
+    # Class 1 has no ground truth and does not count; class 2 was never found and does.
+    np.testing.assert_allclose(result.mean_ap, [2.5 / 6, 1.5 / 6], rtol=1e-12)
+    assert result.num_ground_truths.tolist() == [3, 0, 1]
+    assert result.num_detections.tolist() == [4, 1, 0]
+
+
+def test_of_equal_scores_the_lower_video_then_the_earlier_position_comes_first():
+    truths = Instances(np.array([1]), np.array([[0.0, 10.0]]), np.array([0]))
+
+    def ap(videos, segments):
+        count = len(videos)
+        found = Instances(
+            np.array(videos), np.array(segments), np.zeros(count, int), np.full(count, 0.5)
+        )
+        return average_precision(truths, found, 1, [0.5]).ap.item()
+
+    hit, miss = [0.0, 10.0], [50.0, 60.0]
+    assert ap([1, 2], [hit, hit]) == 1.0
+    assert ap([2, 1], [hit, hit]) == 1.0
+    assert ap([1, 0], [hit, hit]) == 0.5
+    assert ap([1, 1], [hit, miss]) == 1.0
+    assert ap([1, 1], [miss, hit]) == 0.5
+
+
+def test_ground_truth_without_length_cannot_be_found_but_counts():
+    truths = Instances(np.array([0, 0]), np.array([[5.0, 5.0], [0.0, 2.0]]), np.array([0, 0]))
+    found = Instances(
+        np.array([0, 0]), np.array([[5.0, 5.0], [0.0, 2.0]]), np.array([0, 0]), np.array([0.9, 0.8])
+    )
+    assert average_precision(truths, found, 1, [0.1]).ap.item() == pytest.approx(0.5 / 2)
+
+
+def test_nothing_found_and_nothing_to_find():
+    nothing = Instances(np.empty(0, int), np.empty((0, 2)), np.empty(0, int), np.empty(0))
+    one = Instances(np.array([0]), np.array([[0.0, 1.0]]), np.array([1]), np.array([0.5]))
+    for truths, found in [(nothing, nothing), (nothing, one), (one, nothing)]:
+        result = average_precision(truths, found, 2, [0.5])
+        np.testing.assert_array_equal(result.ap, [[0.0, 0.0]])
+        np.testing.assert_array_equal(result.mean_ap, [0.0])
+
+
+@pytest.mark.skipif(not MULTITHUMOS.exists(), reason='needs the MultiThumos annotations')
+def test_ground_truth_found_perfectly_scores_one():
+    database = json.loads(MULTITHUMOS.read_text())
+    rows = [
+        (video, action)
+        for video, entry in enumerate(database.values())
+        if entry['subset'] == 'testing'
+        for action in entry['actions']
+        if action[2] > action[1]
+    ]
+    truths = Instances(
+        np.array([video for video, _ in rows]),
+        np.array([action[1:] for _, action in rows], dtype=float),
+        np.array([action[0] - 1 for _, action in rows]),
+    )
+    assert len(rows) == 20208 - 4
+    found = truths._replace(scores=np.random.default_rng(0).random(len(rows)))
+    result = average_precision(truths, found, 65, [0.1, 0.5, 1.0])
+    np.testing.assert_allclose(result.mean_ap, 1.0)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'labels': np.array([2])}, r'labels of detections in \[0, 2\) but got \[2\]'),
+        ({'labels': np.array([-1])}, r'labels of detections in \[0, 2\) but got \[-1\]'),
+        ({'scores': np.array([np.nan])}, 'finite detections but got nan'),
+        ({'scores': np.array([0.1, 0.2])}, r'as many .* of detections but got \[1, 1, 1, 2\]'),
+    ],
+)
+def test_inputs_that_do_not_fit_are_named(changes, message):
+    one = Instances(np.array([0]), np.array([[0.0, 1.0]]), np.array([1]), np.array([0.5]))
+    with pytest.raises(ValueError, match=message):
+        average_precision(one, one._replace(**changes), 2, [0.5])
+
+
+def test_thresholds_out_of_range_are_named():
+    one = Instances(np.array([0]), np.array([[0.0, 1.0]]), np.array([1]), np.array([0.5]))
+    with pytest.raises(ValueError, match=r'tIoU thresholds in \(0, 1\] but got \[0.0\]'):
+        average_precision(one, one, 2, [0.0])
