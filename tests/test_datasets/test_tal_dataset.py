@@ -252,7 +252,7 @@ def test_wrong_arguments_and_files(make, tmp_path):
         make(filter_cfg={'empty': True})
     with pytest.raises(ValueError, match=r"data_prefix .* but got 'img'"):
         make(data_prefix={'img': ''})
-    with pytest.raises(ValueError, match="expected '{video}' in feature_file but got 'x.npy'"):
+    with pytest.raises(ValueError, match=r"expected '{video}' in feature_file but got 'x.npy'"):
         make(feature_file='x.npy')
     with pytest.raises(FileNotFoundError, match=r'none.json: no such annotation file'):
         TALDataset('none.json', subset='x', data_root=str(tmp_path))

@@ -1,7 +1,7 @@
 """Check the data of a config before training: ``python tools/data/check.py CONFIG``.
 
-Builds every dataset of the config, opens every feature file and compares the two. Errors (what would
-stop or spoil a training) make the exit code 1; warnings do not.
+Builds every dataset of the config, opens every feature file and compares the two. Errors (what
+would stop or spoil a training) make the exit code 1; warnings do not.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from mmaction.registry import DATASETS, TRANSFORMS
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 
-import asl_mmaction  # noqa: F401 (registers its parts)
+import asl_mmaction.datasets  # noqa: F401 (registers its parts)
 
 #: Feature steps that a video may have more or less than its duration says.
 LENGTH_TOLERANCE = 0.02

@@ -1,0 +1,132 @@
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+spec = importlib.util.spec_from_file_location('check_data', ROOT / 'tools/data/check.py')
+tool = importlib.util.module_from_spec(spec)
+sys.modules['check_data'] = tool
+spec.loader.exec_module(tool)
+
+CONFIG = """
+pipeline = [
+    dict(type='LoadFeature', feat_dim=3),
+    dict(type='RandomTruncate', max_len=2),
+    dict(type='PackTALInputs'),
+]
+dataset = dict(
+    type='TALDataset', ann_file='ann.json', data_root={root!r}, pipeline=pipeline,
+    grid=dict(fps=10, feat_stride=4, clip_len=8),
+)
+train_dataloader = dict(
+    dataset=dict(subset='training', filter_cfg=dict(min_duration=99), **dataset))
+val_dataloader = dict(dataset=dict(subset='test', test_mode=True, **dataset))
+test_dataloader = val_dataloader
+"""
+
+
+def video(subset, *segments):
+    annotations = [{'segment': [s, e], 'label': label} for s, e, label in segments]
+    return {'subset': subset, 'duration': 20.0, 'annotations': annotations}
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    """Writes the database and features, runs the check: (exit code, lines)."""
+
+    def check(features=None, **changes):
+        database = {
+            'a': video('training', (1, 3, 'run'), (2, 5, 'jump')),
+            'b': video('training', (1, 3, 'run')),
+            'c': video('test', (1, 3, 'run')),
+            **changes,
+        }
+        (tmp_path / 'features').mkdir()
+        for name in database:
+            feature = (features or {}).get(name, np.zeros((49, 3)))  # of 20 s
+            if feature is not None:
+                np.save(tmp_path / 'features' / f'{name}.npy', feature)
+        (tmp_path / 'ann.json').write_text(json.dumps({'database': database}))
+        (tmp_path / 'config.py').write_text(CONFIG.format(root=str(tmp_path)))
+        code = tool.main([str(tmp_path / 'config.py')])
+        lines = [line for line in capsys.readouterr().out.splitlines() if 'mmengine' not in line]
+        return code, lines
+
+    return check
+
+
+def test_sound_data(run):
+    code, lines = run()
+    assert code == 0
+    assert [line.split() for line in lines] == [
+        ['train', 'val,', 'test'],
+        ['videos', '2', '1'],
+        ['segments', '3', '1'],
+        ['steps', '49..49..49', '49..49..49'],
+        ['jump', '1', '0'],
+        ['run', '2', '1'],
+        ['no', 'errors'],
+    ]
+
+
+def test_warnings(run):
+    segments = [(-1, 3, 'run'), (18, 22, 'run'), (20, 25, 'run'), (4, 4, 'jump')]
+    twice = [(5, 6, 'run'), (5, 6, 'run'), (5, 6, 'jump')]
+    code, lines = run(a=video('training', *segments, *twice), b=video('training'))
+    assert code == 0
+    assert [line for line in lines if line.startswith('warning')] == [
+        'warning: train: 2 segments partly outside the video: '
+        'a -1..3 s of 20 s, a 18..22 s of 20 s',
+        'warning: train: 1 segments wholly outside the video: a 20..25 s of 20 s',
+        'warning: train: 1 segments without length: a 4..4 s of 20 s',
+        'warning: train: 1 segments given twice: a 5..6 s',
+        'warning: train: 1 videos without segments: b',
+    ]
+
+
+@pytest.mark.parametrize(
+    ('feature', 'message'),
+    [
+        (np.zeros((49, 4)), r'expected shape (T, 3) or (3, T) but got (49, 4)'),
+        (np.zeros((0, 3)), 'expected at least one step'),
+        (np.full((49, 3), np.nan), 'expected finite numbers but got NaN or Inf in step 0'),
+        (np.zeros((24, 3)), 'expected about 49 steps (20 s, fps 10, feat_stride 4, clip_len 8)'),
+        (None, '1 of 2 feature files are missing'),
+    ],
+)
+def test_wrong_features(run, feature, message):
+    code, lines = run({'b': feature})
+    assert code == 1
+    assert lines[-1] == '1 errors'
+    assert lines[-2].startswith('error: train: ')
+    assert message in lines[-2]
+    assert 'b' in lines[-2]
+
+
+def test_a_little_off_in_length_is_let_pass(run):
+    assert run({'b': np.zeros((46, 3))})[0] == 0
+
+
+def test_wrong_annotations(run):
+    code, lines = run(c=video('test', (3, 1, 'run')))
+    assert code == 1
+    assert 'error: val, test: ' in lines[-2]
+    assert "video 'c': expected a segment [start, end]" in lines[-2]
+
+
+def test_a_video_in_both(run, tmp_path, capsys):
+    run()
+    text = (tmp_path / 'config.py').read_text().replace("subset='test'", "subset='training'")
+    (tmp_path / 'both.py').write_text(text)
+    assert tool.main([str(tmp_path / 'both.py')]) == 1
+    assert "error: video 'a' is in val, test and in training" in capsys.readouterr().out
+
+
+def test_a_config_without_data(tmp_path):
+    (tmp_path / 'none.py').write_text('a = 1')
+    with pytest.raises(SystemExit, match='expected a config with dataloaders'):
+        tool.main([str(tmp_path / 'none.py')])

@@ -1,0 +1,187 @@
+import importlib.util
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / 'shared' / 'data' / 'hapt'
+needs_hapt = pytest.mark.skipif(not SHARED.is_dir(), reason='the HAPT recordings are not here')
+spec = importlib.util.spec_from_file_location('prepare_hapt', ROOT / 'tools/data/hapt/prepare.py')
+prepare = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(prepare)
+
+# (experiment, user): user 2 is a test subject
+NAMES = ('exp01_user01', 'exp02_user02', 'exp13_user07')
+
+
+def random_source():
+    """Signals, and rows of labels.txt, in no order."""
+    rng = np.random.default_rng(0)
+    signals = {
+        name: rng.normal(1, 0.5, (100 + 37 * i, 6)).astype(np.float32)
+        for i, name in enumerate(NAMES)
+    }
+    rows = [(13, 7, 12, 101, 174), (1, 1, 5, 1, 40), (2, 2, 1, 20, 137), (1, 1, 7, 41, 99)]
+    return signals, rows
+
+
+def real_source():
+    database = json.loads((SHARED / 'hapt.json').read_text())['database']
+    signals, rows = {}, []
+    for name in ('exp01_user01', 'exp04_user02'):
+        signals[name] = np.load(SHARED / 'raw' / f'{name}.npy')
+        ids = int(name[3:5]), int(name[-2:])
+        for item in database[name]['annotations']:
+            start, end = item['segment']
+            rows.append((*ids, item['label_id'] + 1, round(start * 50) + 1, round(end * 50)))
+    return signals, rows
+
+
+def write_distribution(folder, signals, rows):
+    folder.mkdir(parents=True)
+    for name, signal in signals.items():
+        # as many digits as tell one float32 from the next
+        np.savetxt(folder / f'acc_{name}.txt', signal[:, :3], fmt='%.9g')
+        np.savetxt(folder / f'gyro_{name}.txt', signal[:, 3:], fmt='%.9g')
+    np.savetxt(folder / 'labels.txt', rows, fmt='%d')
+    (folder.parent / 'activity_labels.txt').write_text('1 WALKING\n')
+    (folder.parent / '._acc_exp01_user01.txt').write_bytes(b'\x00junk')
+    return folder.parent
+
+
+def write_arrays(folder, signals, rows):
+    (folder / 'raw').mkdir(parents=True)
+    database = {}
+    for name, signal in signals.items():
+        np.save(folder / 'raw' / f'{name}.npy', signal)
+        ids = (int(name[3:5]), int(name[-2:]))
+        database[name] = {
+            'annotations': [
+                {'segment': [(row[3] - 1) / 50, row[4] / 50], 'label': prepare.CLASSES[row[2] - 1]}
+                for row in rows
+                if row[:2] == ids
+            ]
+        }
+    (folder / 'hapt.json').write_text(json.dumps({'database': database}))
+    return folder
+
+
+def zipped(folder, path):
+    with zipfile.ZipFile(path, 'w') as archive:
+        for file in sorted(folder.rglob('*')):
+            archive.write(file, file.relative_to(folder.parent))
+    return path
+
+
+def prepared(source, out):
+    assert prepare.main([str(source), '--out', str(out)]) == 0
+    return {str(p.relative_to(out)): p.read_bytes() for p in sorted(out.rglob('*')) if p.is_file()}
+
+
+@pytest.mark.parametrize('source', [random_source, pytest.param(real_source, marks=needs_hapt)])
+def test_all_forms_of_the_source_give_the_same_files(tmp_path, source):
+    signals, rows = source()
+    folder = write_distribution(tmp_path / 'HAPT' / 'RawData', signals, rows)
+    first = prepared(folder, tmp_path / 'from_folder')
+    assert set(first) == {'annotations.json', *(f'features/{name}.npy' for name in signals)}
+    assert prepared(folder / 'RawData', tmp_path / 'from_raw') == first
+    archive = zipped(folder, tmp_path / 'hapt.zip')
+    assert prepared(archive, tmp_path / 'from_zip') == first
+    (tmp_path / 'download').mkdir()
+    archive.rename(tmp_path / 'download' / 'hapt.zip')
+    assert prepared(tmp_path / 'download', tmp_path / 'from_zip_in_folder') == first
+    outer = zipped(tmp_path / 'download', tmp_path / 'outer.zip')
+    assert prepared(outer, tmp_path / 'from_zip_in_zip') == first
+    arrays = write_arrays(tmp_path / 'arrays', signals, rows)
+    assert prepared(arrays, tmp_path / 'from_arrays') == first
+    assert prepared(arrays, tmp_path / 'from_arrays') == first  # a second time
+
+
+def test_content_by_hand(tmp_path):
+    signals, rows = random_source()
+    write_distribution(tmp_path / 'HAPT' / 'RawData', signals, rows)
+    prepared(tmp_path / 'HAPT', tmp_path / 'out')
+    content = json.loads((tmp_path / 'out' / 'annotations.json').read_text())
+    assert content['grid'] == {'fps': 50, 'feat_stride': 25, 'clip_len': 50}
+    database = content['database']
+    assert [database[name]['subset'] for name in NAMES] == ['training', 'test', 'training']
+    assert [database[name]['duration'] for name in NAMES] == [2.0, 2.74, 3.48]
+    # samples 1..40 and 41..99, both included
+    assert database['exp01_user01']['annotations'] == [
+        {'segment': [0.0, 0.8], 'label': 'STANDING', 'label_id': 4},
+        {'segment': [0.8, 1.98], 'label': 'STAND_TO_SIT', 'label_id': 6},
+    ]
+    training = np.concatenate([signals[NAMES[0]], signals[NAMES[2]]]).astype(np.float64)
+    for name, signal in signals.items():
+        feature = np.load(tmp_path / 'out' / 'features' / f'{name}.npy')
+        assert feature.dtype == np.float32
+        assert len(feature) == (len(signal) - 50) // 25 + 1
+        for step, sample, channel in ((0, 0, 0), (1, 0, 5), (1, 49, 2), (len(feature) - 1, 20, 3)):
+            column = training[:, channel]
+            value = (signal[25 * step + sample, channel] - column.mean()) / column.std()
+            assert feature[step, 6 * sample + channel] == pytest.approx(value, abs=1e-5)
+
+
+@needs_hapt
+def test_the_official_split_and_counts(tmp_path, capsys):
+    original = json.loads((SHARED / 'hapt.json').read_text())
+    prepared(SHARED, tmp_path / 'out')
+    content = json.loads((tmp_path / 'out' / 'annotations.json').read_text())
+    assert content['database'] == original['database']
+    assert content['classes'] == original['taxonomy']
+    words = capsys.readouterr().out.split()
+    assert words[words.index('training') :][:3] == ['training', '42', '849']
+    assert words[words.index('test') :][:3] == ['test', '19', '365']
+    features = [np.load(p) for p in (tmp_path / 'out' / 'features').iterdir()]
+    assert {feature.shape[1] for feature in features} == {300}
+    assert (min(map(len, features)), max(map(len, features))) == (394, 1282)
+
+
+def remove(name):
+    return lambda folder: (folder / name).unlink()
+
+
+def write(name, text):
+    return lambda folder: (folder / name).write_text(text)
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'message'),
+    [
+        (remove('labels.txt'), 'expected acc_expNN_userNN.txt'),
+        (remove('gyro_exp02_user02.txt'), 'gyro_exp02_user02.txt is missing'),
+        (write('gyro_exp02_user02.txt', '1 2 3\n'), 'expected as many gyro as acc samples (137)'),
+        (write('acc_exp01_user01.txt', '1 2\n'), 'acc_exp01_user01.txt: expected 3 columns'),
+        (write('acc_exp01_user01.txt', '1 2 x\n'), 'acc_exp01_user01.txt: '),
+        (write('acc_exp01_user01.txt', '1 2 nan\n' * 100), 'expected finite samples'),
+        (write('labels.txt', '1 1 13 1 9\n'), 'row 1 1 13 1 9: expected an activity of 1..12'),
+        (write('labels.txt', '3 1 1 1 9\n'), 'there is no recording of this experiment'),
+        (write('labels.txt', '1 1 1 50 9\n'), 'exp01_user01: expected segments within 0..2.0 s'),
+        (write('labels.txt', '1 1 1 50 101\n'), 'exp01_user01: expected segments within 0..2.0 s'),
+    ],
+)
+def test_errors_leave_nothing_behind(tmp_path, capsys, spoil, message):
+    folder = write_distribution(tmp_path / 'HAPT' / 'RawData', *random_source())
+    spoil(folder / 'RawData')
+    assert prepare.main([str(folder), '--out', str(tmp_path / 'out')]) == 1
+    assert message in capsys.readouterr().err
+    assert os.listdir(tmp_path) == ['HAPT']
+
+
+def test_sources_that_are_none(tmp_path, capsys):
+    (tmp_path / 'file.txt').write_text('x')
+    for source, message in (('file.txt', 'not a zip'), ('none', 'no such folder'), ('.', 'labels')):
+        assert prepare.main([str(tmp_path / source), '--out', str(tmp_path / 'out')]) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_only_test_subjects_give_no_statistics(tmp_path, capsys):
+    signals, rows = random_source()
+    only = {NAMES[1]: signals[NAMES[1]]}
+    write_arrays(tmp_path / 'arrays', only, rows)
+    assert prepare.main([str(tmp_path / 'arrays'), '--out', str(tmp_path / 'out')]) == 1
+    assert 'expected training recordings' in capsys.readouterr().err
