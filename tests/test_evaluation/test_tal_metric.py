@@ -1,0 +1,325 @@
+import json
+import os
+import random
+import stat
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmaction.structures import ActionDataSample
+from mmengine.evaluator import Evaluator
+from mmengine.hooks import CheckpointHook
+from mmengine.structures import InstanceData
+
+from asl_mmaction.evaluation.functional import Instances, average_precision
+from asl_mmaction.evaluation.metrics import TALMetric
+
+CLASSES = ('walk', 'run', 'sit')
+
+
+def sample(name, truths, found, dtype=torch.float32):
+    """truths [(start, end, label)], found [(start, end, score, label)], seconds."""
+    data_sample = ActionDataSample()
+    truths = np.array(truths, dtype=np.float64).reshape(-1, 3)
+    found = torch.tensor(found, dtype=torch.float64).reshape(-1, 4)
+    data_sample.set_metainfo(
+        {
+            'video_name': name,
+            'duration': 100.0,
+            'gt_segments': truths[:, :2],
+            'gt_labels': truths[:, 2].astype(np.int64),
+        }
+    )
+    data_sample.pred_instances = InstanceData(
+        segments=found[:, :2], scores=found[:, 2].to(dtype), labels=found[:, 3].long()
+    )
+    return data_sample.to_dict()
+
+
+def by_hand():
+    return [
+        sample('b', [(0, 10, 0), (20, 30, 0)], [(0, 9, 0.9, 0), (1, 10, 0.8, 0), (20, 30, 0.6, 0)]),
+        sample('a', [(0, 10, 0), (0, 4, 2)], [(0, 5, 0.7, 0)]),
+        sample('c', [], [(0, 10, 0.5, 1)]),
+    ]
+
+
+def random_samples(seed, videos=12):
+    rng = np.random.default_rng(seed)
+    samples = []
+    for video in range(videos):
+        starts, lengths = rng.uniform(0, 80, 8), rng.exponential(8, 8)
+        truths = np.stack([starts, starts + lengths, rng.integers(0, 3, 8)], axis=1)
+        noisy = truths[rng.integers(0, 8, 30)]
+        noisy[:, :2] += rng.normal(0, 1.5, (30, 2))
+        # a few score values only, so that ties abound
+        found = np.insert(noisy, 2, rng.integers(1, 6, 30) / 5, axis=1)
+        samples.append(sample(f'v{video:02}', truths, found))
+    return samples
+
+
+def evaluate(samples, size=None, **options):
+    metric = TALMetric(**{'tiou_thresholds': [0.5, 0.75], **options})
+    metric.dataset_meta = {'classes': CLASSES}
+    for start in range(0, len(samples), 2):
+        metric.process(None, samples[start : start + 2])
+    return metric.evaluate(len(samples) if size is None else size)
+
+
+def test_by_hand():
+    # Class 0 at 0.5: precisions 1, 1/2, 2/3, 3/4 over hit, double, hit, hit of 3; at 0.75 the third
+    # misses. Class 1 has no ground truth, class 2 is never found.
+    assert evaluate(by_hand()) == pytest.approx(
+        {'mAP@0.50': 2.5 / 6, 'mAP@0.75': 1.5 / 6, 'mAP': 4 / 12}
+    )
+
+
+def test_named_averages_come_first_and_share_thresholds():
+    metrics = evaluate(
+        by_hand(), tiou_thresholds={'mAP': [0.5, 0.75], 'mAP_strict': np.array([0.75])}
+    )
+    assert list(metrics) == ['mAP', 'mAP_strict', 'mAP@0.50', 'mAP@0.75']
+    assert metrics['mAP_strict'] == pytest.approx(1.5 / 6)
+    assert all(type(value) is float for value in metrics.values())
+
+
+def test_thresholds_that_differ_by_rounding_are_one():
+    metrics = evaluate(by_hand(), tiou_thresholds={'a': [0.6], 'b': [0.5 + 2 * 0.05], 'c': [0.125]})
+    assert list(metrics) == ['a', 'b', 'c', 'mAP@0.125', 'mAP@0.60']
+
+
+def test_prefix():
+    assert 'tal/mAP@0.50' in evaluate(by_hand(), prefix='tal')
+
+
+def test_checkpoint_hook_knows_that_more_is_better():
+    keys = ['mAP', 'mAP_strict', 'mAP@0.50', 'tal/mAP']
+    assert CheckpointHook(save_best=keys).rules == ['greater'] * 4
+
+
+def test_neither_order_nor_repeats_change_the_numbers():
+    samples = random_samples(0)
+    expected = evaluate(samples)
+    assert 0.1 < expected['mAP'] < 0.9
+    shuffled = random.Random(1).sample(samples, len(samples))
+    assert evaluate(shuffled) == expected
+    assert evaluate(samples + samples[:3], size=len(samples)) == expected
+    # repeats first, which mmengine's cut to the dataset's size would prefer to real videos
+    assert evaluate(samples[:3] + samples, size=len(samples)) == expected
+
+
+def test_two_processes_give_the_same_as_one(tmp_path):
+    """Uneven halves and a repeated video, through gloo, in an order no sampler of mmengine has."""
+    script = tmp_path / 'worker.py'
+    script.write_text(
+        textwrap.dedent(
+            """
+            import json, sys
+            import torch.distributed as dist
+            import test_tal_metric as tests
+            rank, init = int(sys.argv[1]), sys.argv[2]
+            dist.init_process_group('gloo', init_method=init, rank=rank, world_size=2)
+            samples = tests.random_samples(0)
+            part = samples[:7] if rank == 0 else samples[6:]
+            metrics = tests.evaluate(part, size=len(samples))
+            print(json.dumps(metrics))
+            dist.destroy_process_group()
+            """
+        )
+    )
+    here = Path(__file__)
+    paths = os.pathsep.join([str(here.parent), str(here.parents[2])])
+    environment = {**os.environ, 'PYTHONPATH': paths, 'OMP_NUM_THREADS': '1'}
+    workers = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(rank), f'file://{tmp_path}/rendezvous'],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    outputs = [worker.communicate(timeout=300)[0] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0]
+    expected = evaluate(random_samples(0))
+    assert [json.loads(output.splitlines()[-1]) for output in outputs] == [expected, expected]
+
+
+def test_excluded_videos_count_for_nothing(tmp_path):
+    samples = random_samples(2)
+    kept = evaluate([samples[0], *samples[2:]])
+    metrics = evaluate(samples, exclude_videos=['v01', 'absent'], out_dir=str(tmp_path))
+    assert metrics == kept
+    protocol = json.loads((tmp_path / 'metrics.json').read_text())['protocol']
+    assert protocol['excluded_videos'] == ['v01']
+    assert protocol['videos'] == 11
+    assert protocol['ground_truths'] == 88
+
+
+def test_written_files_by_hand(tmp_path):
+    out_dir = tmp_path / 'new' / 'folder'
+    metrics = evaluate(by_hand(), out_dir=str(out_dir))
+    report = json.loads((out_dir / 'metrics.json').read_text())
+    assert report['metrics'] == metrics
+    assert report['per_class'] == {
+        'walk': {
+            'ground_truths': 3,
+            'detections': 4,
+            'ap': pytest.approx({'mAP': 4 / 6, 'mAP@0.50': 2.5 / 3, 'mAP@0.75': 1.5 / 3}),
+        },
+        'run': {'ground_truths': 0, 'detections': 1, 'ap': None},
+        'sit': {'ground_truths': 1, 'detections': 0, 'ap': dict.fromkeys(metrics, 0.0)},
+    }
+    assert report['protocol'] == {
+        'tiou_thresholds': [0.5, 0.75],
+        'averages': {'mAP': [0.5, 0.75]},
+        'videos': 3,
+        'ground_truths': 4,
+        'detections': 5,
+        'classes': 3,
+        'classes_without_ground_truths': 1,
+        'excluded_videos': [],
+    }
+    detections = json.loads((out_dir / 'detections.json').read_text())
+    assert list(detections['results']) == ['a', 'b', 'c']
+    (found,) = detections['results']['a']
+    assert found == {'label': 'walk', 'score': float(np.float32(0.7)), 'segment': [0.0, 5.0]}
+    assert sorted(path.name for path in out_dir.iterdir()) == ['detections.json', 'metrics.json']
+    readable = stat.S_IMODE((out_dir / 'metrics.json').stat().st_mode)
+    umask = os.umask(0)
+    os.umask(umask)
+    assert readable == 0o666 & ~umask
+
+
+def test_dumped_detections_score_the_same(tmp_path):
+    samples = random_samples(4)
+    metrics = evaluate(samples, out_dir=str(tmp_path), tiou_thresholds=[0.3, 0.5, 0.7])
+    results = json.loads((tmp_path / 'detections.json').read_text())['results']
+    names = sorted(results)
+    found = [(names.index(name), entry) for name in names for entry in results[name]]
+    truths = [
+        (names.index(video['video_name']), segment, label)
+        for video in samples
+        for segment, label in zip(video['gt_segments'], video['gt_labels'], strict=True)
+    ]
+    precision = average_precision(
+        Instances(*(np.array(column) for column in zip(*truths, strict=True))),
+        Instances(
+            np.array([video for video, _ in found]),
+            np.array([entry['segment'] for _, entry in found]),
+            np.array([CLASSES.index(entry['label']) for _, entry in found]),
+            np.array([entry['score'] for _, entry in found]),
+        ),
+        3,
+        [0.3, 0.5, 0.7],
+    )
+    again = [metrics['mAP@0.30'], metrics['mAP@0.50'], metrics['mAP@0.70']]
+    assert precision.mean_ap.tolist() == again
+
+
+def test_odd_video_names_come_back(tmp_path):
+    names = ['a/b c', 'quo"te\\', 'línea\nnueva', 'not unicode \udcff', '日本', '']
+    evaluate([sample(name, [(0, 1, 0)], [(0, 1, 0.5, 0)]) for name in names], out_dir=str(tmp_path))
+    results = json.loads((tmp_path / 'detections.json').read_text())['results']
+    assert sorted(results) == sorted(names)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    evaluate(by_hand(), out_dir=str(tmp_path))
+    before = (tmp_path / 'metrics.json').read_bytes()
+
+    def fail(*args):
+        raise OSError('disk full')
+
+    monkeypatch.setattr('asl_mmaction.evaluation.metrics.reports.os.replace', fail)
+    with pytest.raises(OSError, match='disk full'):
+        evaluate(random_samples(0), out_dir=str(tmp_path))
+    assert (tmp_path / 'metrics.json').read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_log_has_the_table_and_what_was_counted(monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        'asl_mmaction.evaluation.metrics.tal_metric.print_log',
+        lambda message, **_: lines.extend(message.splitlines()),
+    )
+    evaluate(by_hand(), exclude_videos=['c'])
+    cells = [line.split() for line in lines]
+    assert ['class', 'GT', 'det', 'mAP', '0.50', '0.75'] in cells
+    assert ['walk', '3', '4', '66.7', '83.3', '50.0'] in cells
+    assert ['run', '0', '0', '-', '-', '-'] in cells
+    assert ['sit', '1', '0', '0.0', '0.0', '0.0'] in cells
+    assert ['all', '4', '4', '33.3', '41.7', '25.0'] in cells
+    assert lines[-1] == (
+        '2 videos, 4 ground truths, 4 detections counted; 1 of 3 classes have no ground truth and '
+        "are left out of the means; 1 videos excluded: 'c'"
+    )
+
+
+def test_samples_that_share_a_name_are_reported(monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        'asl_mmaction.evaluation.metrics.tal_metric.print_log',
+        lambda message, **_: lines.append(message),
+    )
+    evaluate([by_hand()[0]] * 2, size=2)
+    assert 'counts 1 videos, one for each name, but the dataset has 2 samples' in lines[0]
+
+
+def test_nothing_to_count_gives_zeros():
+    assert evaluate([]) == {'mAP': 0.0, 'mAP@0.50': 0.0, 'mAP@0.75': 0.0}
+    assert evaluate([sample('a', [], [])])['mAP'] == 0.0
+
+
+def test_half_precision_and_evaluator():
+    """Through mmengine's Evaluator, which turns data samples into dicts."""
+    evaluator = Evaluator({'type': 'mmaction.TALMetric', 'tiou_thresholds': [0.5], 'prefix': 'tal'})
+    evaluator.dataset_meta = {'classes': CLASSES}
+    data_sample = ActionDataSample()
+    data_sample.set_metainfo(
+        {'video_name': 'a', 'gt_segments': np.array([[0.0, 1.0]]), 'gt_labels': np.array([0])}
+    )
+    data_sample.pred_instances = InstanceData(
+        segments=torch.tensor([[0.0, 0.75]], dtype=torch.float16),
+        scores=torch.tensor([0.5], dtype=torch.bfloat16),
+        labels=torch.tensor([0]),
+    )
+    evaluator.process([data_sample])
+    assert evaluator.evaluate(1) == {'tal/mAP': 1.0, 'tal/mAP@0.50': 1.0}
+
+
+@pytest.mark.parametrize(
+    ('bad', 'message'),
+    [
+        (sample('v', [(0, 1, 3)], []), r"video 'v': expected labels of ground truths in \[0, 3\)"),
+        (sample('v', [], [(0, 1, 0.5, -1)]), r"video 'v': expected labels of detections .* \[-1\]"),
+        (sample('v', [], [(0, 1, np.nan, 1)]), "video 'v': expected finite detections"),
+        (sample('v', [(0, np.inf, 1)], []), "video 'v': expected finite ground truths"),
+        (
+            {**sample('v', [(0, 1, 1)], []), 'gt_labels': np.zeros(2)},
+            r"video 'v': expected as many .* of ground truths but got \[2, 1\]",
+        ),
+    ],
+)
+def test_numbers_that_cannot_be_scored_name_the_video(bad, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate([bad])
+
+
+def test_wrong_arguments_are_named():
+    with pytest.raises(ValueError, match=r'thresholds in \(0, 1\] for mAP but got \[0.5, 1.5\]'):
+        TALMetric([0.5, 1.5])
+    with pytest.raises(ValueError, match=r'for strict but got \[\]'):
+        TALMetric({'strict': []})
+    with pytest.raises(TypeError, match="list of exclude_videos but got 'abc'"):
+        TALMetric([0.5], exclude_videos='abc')
+    metric = TALMetric([0.5])
+    metric.dataset_meta = {}
+    with pytest.raises(ValueError, match="metainfo to have 'classes'"):
+        metric.evaluate(0)
