@@ -31,16 +31,15 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     for index, name in enumerate(gaussians.classes):
         values = (
-            f'{kind} {symbol} {" ".join(f"{value:+.3f}" for value in array[index])}'
-            for kind, symbol, array in (
-                ('cls', 'mu', gaussians.mu_cls),
-                ('cls', 'sigma', gaussians.sigma_cls),
-                ('loc', 'mu', gaussians.mu_loc),
-                ('loc', 'sigma', gaussians.sigma_loc),
+            f'{kind} mu {mu:+.3f} sigma {sigma:.3f}'
+            for kind in ('cls', 'loc')
+            for mu, sigma in zip(
+                getattr(gaussians, f'mu_{kind}')[index],
+                getattr(gaussians, f'sigma_{kind}')[index],
+                strict=True,
             )
-            if array.shape[1]
         )
-        print(f'{name}: {"  ".join(values)}')
+        print(f'{name}: {", ".join(values)}')
     print(f'wrote {args.out}')
     return 0
 

@@ -1,0 +1,126 @@
+"""What README and docs name exists, and their code is code."""
+
+import ast
+import json
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmaction.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import DefaultScope
+
+import asl_mmaction  # noqa: F401
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    ROOT / 'README.md',
+    *sorted((ROOT / 'docs').rglob('*.md')),
+    *sorted((ROOT / 'configs').rglob('*.md')),
+    *sorted((ROOT / 'tools').rglob('*.md')),
+]
+# What a reader makes, or replaces by his own.
+MADE = ('data/', 'work_dirs/', 'my_', 'DIR', 'features/')
+page = pytest.mark.parametrize('page', PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def blocks(text, language):
+    return re.findall(rf'^```{language}\n(.*?)^```', text, flags=re.M | re.S)
+
+
+def commands(text):
+    """Words of each shell command, comments and continuations resolved."""
+    for block in blocks(text, 'bash'):
+        for line in block.replace('\\\n', ' ').splitlines():
+            for part in re.split(r'&&|;', line):
+                words = shlex.split(part, comments=True)
+                while words and re.fullmatch(r'[A-Z_]+=.*', words[0]):
+                    words = words[1:]
+                if words:
+                    yield words
+
+
+def anchors(path):
+    """Of the headings, as GitHub makes them."""
+    text = re.sub(r'^```.*?^```', '', path.read_text(), flags=re.M | re.S)
+    titles = re.findall(r'^#+ (.*)$', text, flags=re.M)
+    return {re.sub(r'[^\w\- ]', '', title.lower()).replace(' ', '-') for title in titles}
+
+
+@page
+def test_links_lead_somewhere(page):
+    for target in re.findall(r'\]\(([^)\s]+)\)', page.read_text()):
+        if re.match(r'https?://', target):
+            continue
+        name, _, anchor = target.partition('#')
+        path = (page.parent / name).resolve() if name else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), target
+
+
+@page
+def test_python_and_json_parse(page):
+    text = page.read_text()
+    for block in blocks(text, 'python'):
+        ast.parse(block)
+    for block in blocks(text, 'json'):
+        json.loads(block)
+
+
+@page
+def test_paths_in_code_exist(page):
+    text = page.read_text()
+    for path in re.findall(r'`((?:asl_mmaction|configs|docs|tests|tools)/[^`\s*<{]*)`', text):
+        assert (ROOT / path).exists(), path
+    for path in re.findall(r'asl_mmaction::([\w/]+\.py)', text):
+        assert (ROOT / 'configs' / path).is_file(), path
+
+
+@page
+def test_commands_name_what_exists(page):
+    for words in commands(page.read_text()):
+        if words[0] == 'make':
+            for target in (word for word in words[1:] if '=' not in word):
+                assert re.search(rf'^{target}:', (ROOT / 'Makefile').read_text(), re.M), words
+        for word in words[1:]:
+            if word.startswith(('tools/', 'configs/', 'tests/')):
+                assert (ROOT / word).exists(), words
+        if words[0] == 'python' and words[1].startswith('tools/'):
+            source = (ROOT / words[1]).read_text()
+            for word in words[2:]:
+                if word.startswith('--'):
+                    assert f"'{word.partition('=')[0]}'" in source, words
+                elif re.search(r'\.(py|json)$', word) and not word.startswith(MADE):
+                    assert (ROOT / word).is_file(), words
+
+
+def test_the_config_of_own_data_trains(tmp_path, monkeypatch):
+    text = (ROOT / 'docs' / 'own_data.md').read_text()
+    (config_text,) = (block for block in blocks(text, 'python') if block.startswith('_base_'))
+    (tmp_path / 'my_asl.py').write_text(config_text)
+    (annotations,) = blocks(text, 'json')
+    (tmp_path / 'data' / 'kitchen' / 'features').mkdir(parents=True)
+    (tmp_path / 'data' / 'kitchen' / 'annotations.json').write_text(annotations)
+    monkeypatch.chdir(tmp_path)
+    config = Config.fromfile('my_asl.py')
+    # The features that the annotations and the config promise.
+    grid, database = config.grid, json.loads(annotations)['database']
+    for name, video in database.items():
+        steps = int((video['duration'] * grid['fps'] - grid['clip_len']) / grid['feat_stride'] + 1)
+        feature = np.random.default_rng(0).normal(size=(steps, config.feat_dim))
+        np.save(f'data/kitchen/features/{name}.npy', feature.astype(np.float32))
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        model = MODELS.build(config.model)
+        batches = {
+            loader: model.data_preprocessor(
+                pseudo_collate([DATASETS.build(config[loader].dataset)[0]]), training
+            )
+            for loader, training in (('train_dataloader', True), ('test_dataloader', False))
+        }
+    losses = model(**batches['train_dataloader'], mode='loss')
+    assert {name for name in losses if 'loss' in name} >= {'loss_cls', 'loss_loc', 'loss_ascl'}
+    (sample,) = model.eval()(**batches['test_dataloader'], mode='predict')
+    assert sample.video_name == 'kitchen_02'

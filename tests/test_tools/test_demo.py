@@ -1,0 +1,103 @@
+"""The demo on few sequences for one epoch, and the analysis tools on what it leaves."""
+
+import importlib.util
+import json
+import re
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from matplotlib import image
+
+from asl_mmaction.datasets.synthetic import CLASSES, MOMENTS, generate
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+
+
+def load_tool(name):
+    spec = importlib.util.spec_from_file_location(Path(name).stem, TOOLS / f'{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='module')
+def demo(tmp_path_factory):
+    """``out`` (what the demo printed), ``work`` and ``data`` (its folders, under another name)."""
+    folder = tmp_path_factory.mktemp('demo')
+    tool = load_tool('demo')
+    tool.generate = partial(generate, num_train=8, num_test=4)
+    with pytest.MonkeyPatch.context() as patch, open(folder / 'out.txt', 'w+') as out:
+        patch.chdir(folder)
+        patch.setattr('sys.stdout', out)
+        options = ['--work-dir', 'work', '--data-root', 'seq', '--epochs', '1', '--seed', '3']
+        assert tool.main(options) == 0
+        out.seek(0)
+        return SimpleNamespace(out=out.read(), work=folder / 'work', data=folder / 'seq')
+
+
+def test_it_ends_with_its_numbers(demo):
+    metrics = json.loads((demo.work / 'metrics.json').read_text())['metrics']
+    last = demo.out.splitlines()[-1]
+    match = re.fullmatch(r'demo: mAP@0\.5 (\d+\.\d)  avg (\d+\.\d)  \(\d+ s\)', last)
+    assert match, last
+    assert match.groups() == (f'{100 * metrics["mAP@0.50"]:.1f}', f'{100 * metrics["mAP"]:.1f}')
+
+
+def test_it_prints_progress_and_a_row_for_each_class_but_no_log(demo):
+    assert re.search(r'^training: epoch 1 of 1, loss \d+\.\d{3}$', demo.out, re.M)
+    for name, moment in MOMENTS.items():
+        (row,) = re.findall(rf'^ *{name} .*$', demo.out, re.M)
+        assert f'{moment:+.2f}' in row.split()
+    assert 'INFO' not in demo.out
+    (log,) = re.findall(r'^log: (.*)$', demo.out, re.M)
+    (text,) = Path(log).glob('*.log')
+    assert 'INFO' in text.read_text()
+
+
+def test_it_leaves_detections_and_pictures(demo):
+    results = json.loads((demo.work / 'detections.json').read_text())['results']
+    assert sorted(results) == [f'test_{index:04d}' for index in range(4)]
+    for name in ('timeline.png', 'sensitivity.png'):
+        assert image.imread(demo.work / name).std() > 0.05
+        assert str(demo.work / name) in demo.out
+
+
+def test_seed_and_folders_are_those_asked_for(demo):
+    (config,) = demo.work.glob('*.py')
+    text = config.read_text()
+    assert re.search(r"seed['\"]?[=:] ?3\b", text)
+    assert "data_root='seq'" in text
+
+
+def test_visualize_draws_each_video(demo, tmp_path, capsys):
+    tool = load_tool('analysis/visualize')
+    files = [str(demo.work / 'detections.json'), str(demo.data / 'annotations.json')]
+    assert tool.main([*files, '--out', str(tmp_path)]) == 0
+    assert len(list(tmp_path.glob('test_*.png'))) == 4
+    checkpoint = str(next(demo.work.glob('*.pth')))
+    config = str(next(demo.work.glob('*.py')))
+    only = ['--videos', 'test_0002', '--sensitivity', config, checkpoint]
+    assert tool.main([*files, '--out', str(tmp_path / 'one'), *only]) == 0
+    assert [path.name for path in (tmp_path / 'one').iterdir()] == ['test_0002.png']
+    assert tool.main([*files, '--out', str(tmp_path), '--videos', 'other']) == 1
+    assert 'but got other' in capsys.readouterr().err
+
+
+def test_plot_sensitivity_draws_and_prints(demo, tmp_path, capsys):
+    tool = load_tool('analysis/plot_sensitivity')
+    files = [str(next(demo.work.glob('*.py'))), str(next(demo.work.glob('*.pth')))]
+    planted = ['--planted', str(demo.data / 'annotations.json')]
+    assert tool.main([*files, '--out', str(tmp_path / 'a.png'), *planted]) == 0
+    assert image.imread(tmp_path / 'a.png').std() > 0.05
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(':')[0] for line in lines[:-1]] == list(CLASSES)
+    assert all(
+        re.search(r'cls mu [+-]\d\.\d+ sigma \d\.\d+, loc mu -0\.\d+', line) for line in lines[:-1]
+    )
+    assert tool.main(['none.py', files[1]]) == 1
+    assert 'none.py' in capsys.readouterr().err
+    (tmp_path / 'bare.json').write_text('{}')
+    assert tool.main([*files, '--planted', str(tmp_path / 'bare.json')]) == 1
+    assert "expected 'planted' in" in capsys.readouterr().err
