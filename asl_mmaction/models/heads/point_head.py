@@ -20,7 +20,6 @@ class PointHead(BaseDenseHead):
     Args:
         feat_channels: Width of the towers.
         num_convs: Hidden layers of each tower, before the one that predicts.
-        kernel_size: Odd kernel size, at most 3.
         prior_prob: Score of every class at the start.
         **kwargs: Of :class:`BaseDenseHead`.
     """

@@ -1,7 +1,6 @@
 """Which ground truth each point has to find."""
 
 import torch
-import torch.nn.functional as F
 from mmaction.registry import TASK_UTILS
 from torch import Tensor
 
@@ -65,7 +64,9 @@ class PointAssigner:
         positive = tied.any(-1)
         first = first.clamp(max=tied.size(-1) - 1)
 
-        one_hot = F.one_hot(ground_truths.labels, self.num_classes).float()  # (N, G, K)
+        # Compared, as F.one_hot reads the labels' range back from the device.
+        classes = torch.arange(self.num_classes, device=tied.device)
+        one_hot = (ground_truths.labels[..., None] == classes).float()  # (N, G, K)
         return PointTargets(
             labels=(tied.float() @ one_hot).clamp(max=1.0),
             segments=_gather(segments, first),

@@ -35,7 +35,16 @@ class PointGenerator:
         self.offset = 0.5 if half_stride_offset else 0.0
 
     def __call__(self, lengths: Sequence[int], device: torch.device) -> Points:
-        """Points of levels with these numbers of steps, fine to coarse."""
+        """Points of levels with these numbers of steps, fine to coarse.
+
+        Raises:
+            ValueError: If the pyramid has another number of levels than there are strides.
+        """
+        if len(lengths) != len(self.strides):
+            raise ValueError(
+                f'head: expected a pyramid of {len(self.strides)} levels (one for each of its '
+                f'strides) but got {len(lengths)}'
+            )
         columns = []
         for level, (length, stride, bounds) in enumerate(
             zip(lengths, self.strides, self.regress_ranges, strict=True)

@@ -1,0 +1,131 @@
+"""Small models and batches, shared by the tests of the models."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from mmengine.structures import InstanceData
+
+import asl_mmaction.models  # noqa: F401
+from asl_mmaction.structures.feature_grid import FeatureGrid
+
+IN_CHANNELS, WIDTH, NUM_CLASSES, STRIDES = 6, 8, 3, [1, 2, 4]
+
+BASELINE = dict(
+    type='DenseLocalizer',
+    data_preprocessor=dict(type='FeaturePreprocessor', size_divisor=STRIDES[-1], gt_divisor=2),
+    projection=dict(
+        type='ConvProjection', in_channels=IN_CHANNELS, out_channels=WIDTH, position_len=24
+    ),
+    neck=dict(
+        type='TransformerPyramid',
+        channels=WIDTH,
+        num_heads=2,
+        num_levels=len(STRIDES),
+        stem_depth=1,
+        window_size=5,
+        top_down=True,
+    ),
+    head=dict(
+        type='PointHead',
+        num_classes=NUM_CLASSES,
+        in_channels=WIDTH,
+        feat_channels=WIDTH,
+        num_convs=1,
+        strides=STRIDES,
+        regress_ranges=[(0, 4), (4, 8), (8, 10000)],
+        loss_normalizer='batch',
+    ),
+    post_processor=dict(type='SoftNMSPostProcessor', min_duration=0.0, max_per_video=50),
+)
+SENSITIVITY = dict(
+    type='ActionSensitivityEvaluator',
+    class_level=dict(type='ClassSensitivity'),
+    instance_level=dict(type='InstanceSensitivity'),
+)
+CONTRAST = dict(type='ActionSensitiveContrastiveLoss')
+
+
+@pytest.fixture(scope='session')
+def localizer_config():
+    """Function: config of a tiny localizer; ``asl=True`` fills theta, sensitivity, contrast."""
+
+    def make(asl=False, *, neck=(), head=(), **parts):
+        config = copy.deepcopy(BASELINE)
+        if asl:
+            config['neck']['theta'] = 0.2
+            config['head'].update(
+                copy.deepcopy(dict(sensitivity=SENSITIVITY, loss_contrast=CONTRAST))
+            )
+        config['neck'].update(neck)
+        config['head'].update(head)
+        config.update(parts)
+        return config
+
+    return make
+
+
+@pytest.fixture(scope='session')
+def build():
+    """Function: build a module from a config with a seed; ``lively`` makes every part matter.
+
+    At the start the layer scale (1e-4) hides the blocks and the prior hides the scores, so
+    a wrong one would not show.
+    """
+
+    def make(config, seed=0, lively=True):
+        torch.manual_seed(seed)
+        model = MODELS.build(config)
+        if lively:
+            for name, value in model.named_parameters():
+                if name.endswith('_path.scale'):
+                    torch.nn.init.uniform_(value, 0.5, 1.0)
+                elif name.endswith('cls_out.bias'):
+                    torch.nn.init.zeros_(value)
+                elif name.endswith('loc_out.bias'):
+                    torch.nn.init.ones_(value)
+                elif name.endswith('bias'):
+                    torch.nn.init.normal_(value, std=0.1)
+        return model
+
+    return make
+
+
+@pytest.fixture(scope='session')
+def make_sample():
+    """Function: one packed sample (features, data sample) of ``steps`` steps."""
+
+    def make(steps, segments=(), labels=(), name='v', channels=IN_CHANNELS, seed=0):
+        generator = torch.Generator().manual_seed(seed)
+        grid = FeatureGrid(fps=10.0, feat_stride=5, clip_len=5)
+        segments = torch.tensor(segments, dtype=torch.float32).view(-1, 2)
+        labels = torch.tensor(labels, dtype=torch.int64)
+        sample = ActionDataSample(
+            metainfo=dict(
+                video_name=name,
+                duration=float(grid.to_seconds(steps)),
+                num_steps=steps,
+                grid=grid,
+                gt_segments=np.asarray(grid.to_seconds(segments.double())),
+                gt_labels=labels.numpy(),
+            )
+        )
+        sample.gt_instances = InstanceData(segments=segments, labels=labels)
+        return torch.randn(steps, channels, generator=generator), sample
+
+    return make
+
+
+@pytest.fixture(scope='session')
+def collate():
+    """Function: samples -> what the data preprocessor takes."""
+
+    def make(*samples):
+        samples = copy.deepcopy(samples)
+        inputs, data_samples = zip(*samples, strict=True)
+        return dict(inputs=list(inputs), data_samples=list(data_samples))
+
+    return make

@@ -1,0 +1,53 @@
+"""Padding of features and ground truths."""
+
+import pytest
+import torch
+
+from asl_mmaction.models.data_preprocessors import FeaturePreprocessor
+
+
+def test_pads_to_the_longest_rounded_up(make_sample, collate):
+    short, long = make_sample(3, [(0, 2)], [1]), make_sample(9, seed=1)
+    batch = FeaturePreprocessor(size_divisor=4)(collate(short, long), training=True)
+    assert batch['inputs'].shape == (2, 12, 6)
+    assert torch.equal(batch['inputs'][0, :3], short[0])
+    assert torch.equal(batch['inputs'][1, :9], long[0])
+    assert (batch['inputs'][0, 3:] == 0).all()
+    assert batch['masks'].sum(1).tolist() == [3, 9]
+    assert batch['masks'][0].tolist() == [True] * 3 + [False] * 9
+    assert [sample.num_steps for sample in batch['data_samples']] == [3, 9]
+
+
+@pytest.mark.parametrize(('steps', 'expected'), [(1, 16), (16, 16), (17, 20)])
+def test_min_len(make_sample, collate, steps, expected):
+    batch = FeaturePreprocessor(size_divisor=4, min_len=13)(collate(make_sample(steps)))
+    assert batch['inputs'].size(1) == expected
+
+
+def test_ground_truths_are_padded_with_a_mask(make_sample, collate):
+    samples = collate(
+        make_sample(8, [(1, 3), (2, 7.5), (0, 8)], [2, 0, 1]),
+        make_sample(8),
+        make_sample(8, [(4, 5)], [2]),
+    )
+    segments, labels, masks = FeaturePreprocessor(gt_divisor=4)(samples, training=True)[
+        'ground_truths'
+    ]
+    assert segments.shape == (3, 4, 2)
+    assert segments.dtype == torch.float32
+    assert masks.tolist() == [[True, True, True, False], [False] * 4, [True] + [False] * 3]
+    assert segments[masks].tolist() == [[1, 3], [2, 7.5], [0, 8], [4, 5]]
+    assert labels[masks].tolist() == [2, 0, 1, 2]
+    assert (labels[~masks] == 0).all()
+    assert ((segments[..., 1] - segments[..., 0]) > 0).all()
+
+
+def test_a_batch_without_ground_truth_still_has_a_padded_one(make_sample, collate):
+    batch = FeaturePreprocessor(gt_divisor=1)(collate(make_sample(8)), training=True)
+    assert batch['ground_truths'].masks.tolist() == [[False]]
+
+
+def test_prediction_needs_no_ground_truth(make_sample, collate):
+    feature, sample = make_sample(8)
+    del sample.gt_instances
+    assert FeaturePreprocessor()(collate((feature, sample)))['ground_truths'] is None

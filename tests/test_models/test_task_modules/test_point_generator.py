@@ -1,0 +1,32 @@
+"""Points of a pyramid."""
+
+import pytest
+import torch
+
+from asl_mmaction.models.task_modules import PointGenerator
+
+STRIDES, RANGES = [1, 2, 4], [(0, 4), (4, 8), (8, 100)]
+
+
+@pytest.mark.parametrize('half', [False, True])
+def test_points_by_loop(half):
+    make = PointGenerator(strides=STRIDES, regress_ranges=RANGES, half_stride_offset=half)
+    points = make((8, 4, 2), torch.device('cpu'))
+    expected = [
+        (step * stride + (stride / 2 if half else 0), stride, RANGES[level], level)
+        for level, (stride, steps) in enumerate(zip(STRIDES, (8, 4, 2), strict=True))
+        for step in range(steps)
+    ]
+    assert points.centers.tolist() == [row[0] for row in expected]
+    assert points.strides.tolist() == [row[1] for row in expected]
+    assert [tuple(row) for row in points.regress_ranges.tolist()] == [row[2] for row in expected]
+    assert points.levels.tolist() == [row[3] for row in expected]
+    assert points.levels.dtype == torch.int64
+
+
+def test_users_mistakes():
+    with pytest.raises(ValueError, match='one range for each of the 3 levels but got 2'):
+        PointGenerator(strides=STRIDES, regress_ranges=RANGES[:2])
+    make = PointGenerator(strides=STRIDES, regress_ranges=RANGES)
+    with pytest.raises(ValueError, match='expected a pyramid of 3 levels .* but got 2'):
+        make((8, 4), torch.device('cpu'))

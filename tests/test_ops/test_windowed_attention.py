@@ -1,0 +1,120 @@
+"""Windowed and full attention against loops over videos, heads, queries and keys."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from asl_mmaction.ops.windowed_attention import BLOCK, attention_bias, temporal_attention
+
+
+def attention_by_loops(query, key, value, mask, num_heads, window_size):
+    """softmax over the keys that a query may see, one query of one head at a time."""
+    width = query.size(-1) // num_heads
+    out = torch.zeros_like(query)
+    for video in range(len(query)):
+        for head in range(num_heads):
+            part = slice(head * width, (head + 1) * width)
+            for step in range(query.size(1)):
+                seen = [
+                    other
+                    for other in range(query.size(1))
+                    if mask[video, other]
+                    and (window_size is None or abs(other - step) <= window_size // 2)
+                ]
+                if not seen:
+                    continue
+                scores = key[video, seen, part] @ query[video, step, part] / math.sqrt(width)
+                out[video, step, part] = scores.softmax(0) @ value[video, seen, part]
+    return out
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    steps=st.one_of(st.integers(1, 12), st.sampled_from([BLOCK - 1, BLOCK, BLOCK + 1, 70])),
+    window_size=st.sampled_from([None, 1, 3, 9, 19, 101]),
+    num_heads=st.sampled_from([1, 2, 4]),
+    lengths=st.lists(st.integers(1, 70), min_size=1, max_size=2),
+    seed=st.integers(0, 10**6),
+)
+def test_equals_loops_over_what_each_query_sees(steps, window_size, num_heads, lengths, seed):
+    torch.manual_seed(seed)
+    mask = torch.arange(steps) < torch.tensor(lengths)[:, None]
+    query, key, value = torch.randn(3, len(lengths), steps, 8)
+    bias = attention_bias(mask, window_size)
+    out = temporal_attention(query, key, value, bias, num_heads, window_size)
+    expected = attention_by_loops(query, key, value, mask, num_heads, window_size)
+    torch.testing.assert_close(out[mask], expected[mask], atol=1e-5, rtol=1e-5)
+    assert out.isfinite().all()
+
+
+@pytest.mark.parametrize('window_size', [None, 5])
+def test_mask_with_holes(window_size):
+    torch.manual_seed(0)
+    mask = torch.rand(2, 50) < 0.6
+    query, key, value = torch.randn(3, 2, 50, 4)
+    out = temporal_attention(query, key, value, attention_bias(mask, window_size), 2, window_size)
+    expected = attention_by_loops(query, key, value, mask, 2, window_size)
+    torch.testing.assert_close(out[mask], expected[mask], atol=1e-5, rtol=1e-5)
+
+
+def test_a_window_over_everything_is_full_attention():
+    torch.manual_seed(0)
+    mask = torch.arange(45) < torch.tensor([[45], [30]])
+    query, key, value = torch.randn(3, 2, 45, 8)
+    full = temporal_attention(query, key, value, attention_bias(mask, None), 2)
+    wide = temporal_attention(query, key, value, attention_bias(mask, 91), 2, 91)
+    torch.testing.assert_close(wide[mask], full[mask])
+
+
+def test_equals_torch_multihead_attention():
+    torch.manual_seed(0)
+    reference = nn.MultiheadAttention(8, 2, bias=False, batch_first=True)
+    mask = torch.arange(20) < torch.tensor([[20], [13]])
+    x = torch.randn(2, 20, 8)
+    expected, _ = reference(x, x, x, key_padding_mask=~mask)
+    query, key, value = (x @ reference.in_proj_weight.T).chunk(3, dim=-1)
+    out = temporal_attention(query, key, value, attention_bias(mask, None), 2)
+    out = out @ reference.out_proj.weight.T
+    torch.testing.assert_close(out[mask], expected[mask], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize('window_size', [None, 7])
+def test_hidden_keys_get_no_gradient_and_nothing_is_nan(window_size):
+    torch.manual_seed(0)
+    mask = torch.arange(40) < torch.tensor([[33], [0]])  # the second video has no valid step
+    query, key, value = torch.randn(3, 2, 40, 4).unbind(0)
+    value.requires_grad_()
+    out = temporal_attention(query, key, value, attention_bias(mask, window_size), 2, window_size)
+    out[mask].sum().backward()
+    assert out.isfinite().all()
+    assert value.grad[mask].abs().sum() > 0
+    assert (value.grad[~mask] == 0).all()
+
+
+@pytest.mark.parametrize('window_size', [None, 9])
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_half_precision_stays_finite(window_size, dtype):
+    torch.manual_seed(0)
+    mask = torch.arange(40) < torch.tensor([[33], [5]])
+    query, key, value = torch.randn(3, 2, 40, 8)
+    bias = attention_bias(mask, window_size)
+    out = temporal_attention(query.to(dtype), key.to(dtype), value.to(dtype), bias, 2, window_size)
+    expected = temporal_attention(query, key, value, bias, 2, window_size)
+    assert out.dtype == dtype
+    torch.testing.assert_close(out.float()[mask], expected[mask], atol=0.05, rtol=0.05)
+
+
+def test_dropout_drops_attention_weights():
+    torch.manual_seed(0)
+    mask = torch.ones(1, 64, dtype=torch.bool)
+    query = key = torch.zeros(1, 64, 4)  # every weight is 1 / 64
+    value = torch.ones(1, 64, 4)
+    out = temporal_attention(query, key, value, attention_bias(mask, None), 1, dropout=0.5)
+    counts = out[..., 0] * 32  # kept weights count 2 / 64
+    torch.testing.assert_close(counts, counts.round(), atol=1e-4, rtol=0)
+    assert 16 < counts.mean() < 48
+    assert counts.std() > 0
