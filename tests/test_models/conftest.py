@@ -14,39 +14,46 @@ from asl_mmaction.structures.feature_grid import FeatureGrid
 
 IN_CHANNELS, WIDTH, NUM_CLASSES, STRIDES = 6, 8, 3, [1, 2, 4]
 
-BASELINE = dict(
-    type='DenseLocalizer',
-    data_preprocessor=dict(type='FeaturePreprocessor', size_divisor=STRIDES[-1], gt_divisor=2),
-    projection=dict(
-        type='ConvProjection', in_channels=IN_CHANNELS, out_channels=WIDTH, position_len=24
-    ),
-    neck=dict(
-        type='TransformerPyramid',
-        channels=WIDTH,
-        num_heads=2,
-        num_levels=len(STRIDES),
-        stem_depth=1,
-        window_size=5,
-        top_down=True,
-    ),
-    head=dict(
-        type='PointHead',
-        num_classes=NUM_CLASSES,
-        in_channels=WIDTH,
-        feat_channels=WIDTH,
-        num_convs=1,
-        strides=STRIDES,
-        regress_ranges=[(0, 4), (4, 8), (8, 10000)],
-        loss_normalizer='batch',
-    ),
-    post_processor=dict(type='SoftNMSPostProcessor', min_duration=0.0, max_per_video=50),
-)
-SENSITIVITY = dict(
-    type='ActionSensitivityEvaluator',
-    class_level=dict(type='ClassSensitivity'),
-    instance_level=dict(type='InstanceSensitivity'),
-)
-CONTRAST = dict(type='ActionSensitiveContrastiveLoss')
+BASELINE = {
+    'type': 'DenseLocalizer',
+    'data_preprocessor': {
+        'type': 'FeaturePreprocessor',
+        'size_divisor': STRIDES[-1],
+        'gt_divisor': 2,
+    },
+    'projection': {
+        'type': 'ConvProjection',
+        'in_channels': IN_CHANNELS,
+        'out_channels': WIDTH,
+        'position_len': 24,
+    },
+    'neck': {
+        'type': 'TransformerPyramid',
+        'channels': WIDTH,
+        'num_heads': 2,
+        'num_levels': len(STRIDES),
+        'stem_depth': 1,
+        'window_size': 5,
+        'top_down': True,
+    },
+    'head': {
+        'type': 'PointHead',
+        'num_classes': NUM_CLASSES,
+        'in_channels': WIDTH,
+        'feat_channels': WIDTH,
+        'num_convs': 1,
+        'strides': STRIDES,
+        'regress_ranges': [(0, 4), (4, 8), (8, 10000)],
+        'loss_normalizer': 'batch',
+    },
+    'post_processor': {'type': 'SoftNMSPostProcessor', 'min_duration': 0.0, 'max_per_video': 50},
+}
+SENSITIVITY = {
+    'type': 'ActionSensitivityEvaluator',
+    'class_level': {'type': 'ClassSensitivity'},
+    'instance_level': {'type': 'InstanceSensitivity'},
+}
+CONTRAST = {'type': 'ActionSensitiveContrastiveLoss'}
 
 
 @pytest.fixture(scope='session')
@@ -58,7 +65,7 @@ def localizer_config():
         if asl:
             config['neck']['theta'] = 0.2
             config['head'].update(
-                copy.deepcopy(dict(sensitivity=SENSITIVITY, loss_contrast=CONTRAST))
+                copy.deepcopy({'sensitivity': SENSITIVITY, 'loss_contrast': CONTRAST})
             )
         config['neck'].update(neck)
         config['head'].update(head)
@@ -104,14 +111,14 @@ def make_sample():
         segments = torch.tensor(segments, dtype=torch.float32).view(-1, 2)
         labels = torch.tensor(labels, dtype=torch.int64)
         sample = ActionDataSample(
-            metainfo=dict(
-                video_name=name,
-                duration=float(grid.to_seconds(steps)),
-                num_steps=steps,
-                grid=grid,
-                gt_segments=np.asarray(grid.to_seconds(segments.double())),
-                gt_labels=labels.numpy(),
-            )
+            metainfo={
+                'video_name': name,
+                'duration': float(grid.to_seconds(steps)),
+                'num_steps': steps,
+                'grid': grid,
+                'gt_segments': np.asarray(grid.to_seconds(segments.double())),
+                'gt_labels': labels.numpy(),
+            }
         )
         sample.gt_instances = InstanceData(segments=segments, labels=labels)
         return torch.randn(steps, channels, generator=generator), sample
@@ -126,6 +133,6 @@ def collate():
     def make(*samples):
         samples = copy.deepcopy(samples)
         inputs, data_samples = zip(*samples, strict=True)
-        return dict(inputs=list(inputs), data_samples=list(data_samples))
+        return {'inputs': list(inputs), 'data_samples': list(data_samples)}
 
     return make

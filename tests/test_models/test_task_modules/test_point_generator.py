@@ -28,5 +28,5 @@ def test_users_mistakes():
     with pytest.raises(ValueError, match='one range for each of the 3 levels but got 2'):
         PointGenerator(strides=STRIDES, regress_ranges=RANGES[:2])
     make = PointGenerator(strides=STRIDES, regress_ranges=RANGES)
-    with pytest.raises(ValueError, match='expected a pyramid of 3 levels .* but got 2'):
+    with pytest.raises(ValueError, match=r'expected a pyramid of 3 levels .* but got 2'):
         make((8, 4), torch.device('cpu'))
