@@ -36,7 +36,8 @@ def contrastive_loss(
     """
     feats = F.normalize(feats.float(), dim=-1, eps=1e-6)
     background = F.normalize(background.float(), dim=-1, eps=1e-6)
-    similarity = feats @ torch.cat([feats, background]).T / tau  # (A, A + B)
+    with torch.autocast(feats.device.type, enabled=False):  # tau magnifies what is rounded away
+        similarity = feats @ torch.cat([feats, background]).T / tau  # (A, A + B)
     itself = torch.eye(len(feats), dtype=torch.bool, device=feats.device)
     others = valid[None] & ~itself  # (A, A)
     same = others & (labels[:, None] == labels[None])
@@ -95,10 +96,9 @@ class ActionSensitiveContrastiveLoss(nn.Module):
             class_level: The class-level evaluator, whose Gaussians choose and weigh the frames.
         """
         pooling = self.sampler(ground_truths, mask, class_level)
-        feats = feats.float()
         weights = torch.cat([pooling.cls, pooling.loc, pooling.background], dim=1)  # (N, 3G, T)
         with torch.autocast(feats.device.type, enabled=False):
-            pooled = torch.bmm(weights, feats)  # (N, 3G, C)
+            pooled = torch.bmm(weights, feats.float())  # (N, 3G, C)
         valid = torch.cat([ground_truths.masks] * 2 + [pooling.has_background], dim=1)
         labels = ground_truths.labels.repeat(1, 3)
         world_size = dist.get_world_size()
@@ -124,7 +124,7 @@ def _gather_padded(pooled: Tensor, valid: Tensor, labels: Tensor) -> tuple[Tenso
     loss of the joint batch, so the mean over processes that data-parallel training takes
     is that loss.
     """
-    num_videos, rows, channels = pooled.shape
+    num_videos, rows = pooled.shape[:2]
     sizes = torch.tensor([num_videos, rows // 3], device=pooled.device)
     dist.all_reduce(sizes, op='max')
     max_videos, max_gts = sizes.tolist()

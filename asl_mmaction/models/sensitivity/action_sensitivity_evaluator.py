@@ -2,6 +2,7 @@
 
 import torch
 from mmaction.registry import MODELS
+from mmengine import dist
 from torch import Tensor
 
 from asl_mmaction.models.layers import PackedPyramid
@@ -85,13 +86,16 @@ class ActionSensitivityEvaluator(BaseSensitivity):
     ) -> dict[str, Tensor]:
         """See :class:`BaseSensitivity`; adds ``loss_sensitivity`` (eq. 7) and what it learned."""
         positive = targets.positives.float()
-        count = positive.sum().clamp(min=1)
         out = {}
         if sensitivity.quality is not None:
             out['loss_sensitivity'] = self.loss_quality(
-                sensitivity.quality, quality, weight=positive.unsqueeze(-1), avg_factor=count
+                sensitivity.quality,
+                quality,
+                weight=positive.unsqueeze(-1),
+                avg_factor=_count_a_process(positive),
             )
         with torch.no_grad():
+            count = positive.sum().clamp(min=1)
             out['weight_cls'] = (sensitivity.cls * positive).sum() / count
             out['weight_loc'] = (sensitivity.loc * positive).sum() / count
             if self.class_level is not None:
@@ -99,6 +103,15 @@ class ActionSensitivityEvaluator(BaseSensitivity):
                     out[f'{name}_std'] = value.std(unbiased=False)
                     out[f'{name}_mean'] = value.mean()
         return out
+
+
+def _count_a_process(positive: Tensor) -> Tensor:
+    """Positives over processes: the mean over processes of sums over it is the joint mean."""
+    count = positive.sum()
+    world_size = dist.get_world_size()
+    if world_size > 1:
+        dist.all_reduce(count)
+    return count.clamp(min=1) / world_size
 
 
 def _mean_one_per_gt(weight: Tensor, targets: PointTargets) -> Tensor:

@@ -40,8 +40,8 @@ class ClassSensitivity(BaseModule):
         loc: The same of localization.
         num_cls: Gaussians of classification, 1 or 2.
         num_loc: Gaussians of localization, 1 or 2.
-        shared: Use the Gaussians of classification for localization as well (``loc`` and
-            ``num_loc`` do not count then).
+        shared: Use the Gaussians of classification for localization as well: p_loc = p_cls
+            (``loc``, ``num_loc`` and ``loc_denominator`` do not count then).
         sigma_init: Sigma at the start.
         sigma_range: Sigma is clamped to it wherever it is used.
         loc_denominator: ``'variance'``: 2 * sigma, as eq. 4 is printed, or ``'std'``:
@@ -112,7 +112,8 @@ class ClassSensitivity(BaseModule):
             (..., n).
         """
         mu, sigma = self.gaussians(kind)
-        variance = sigma if kind == 'loc' and self.loc_denominator == 'variance' else sigma**2
+        printed = kind == 'loc' and self.loc_denominator == 'variance' and not self.shared
+        variance = sigma if printed else sigma**2
         return -((distance.unsqueeze(-1) - mu[labels]) ** 2) / (2 * variance[labels])
 
     def forward(self, distance: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -64,7 +64,8 @@ class SensitiveFrameSampler:
         length = (end - start).clamp(min=1e-6)
         center = (start + end) / 2
         inside = _frames_of(frames, start, end, center, mask) & valid
-        distance = (frames - center) / length  # (N, G, T)
+        # In [-0.5, 0.5] also for the one frame of an action that is shorter than a frame.
+        distance = ((frames - center) / length).clamp(-0.5, 0.5)  # (N, G, T)
         reach = self.delta * length
 
         with torch.no_grad():
