@@ -1,0 +1,250 @@
+"""What the unmaintained parts of the OpenMMLab stack need to run on current PyTorch and NumPy.
+
+Importing this module checks that the stack is there, in versions that work together, and then
+repairs it: a few narrow patches, each made once, each with its reason and the version it can go
+with. What a version pin can mend is pinned in ``setup.cfg`` instead. ``asl_mmaction`` imports it
+before everything else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import re
+import sys
+import types
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+class MissingRequirementError(ImportError):
+    """A piece of the stack is missing or of a version that does not work; the message says which."""
+
+
+# module, what to install, lowest version, first version that is too new. Order of their imports.
+REQUIREMENTS = (
+    ('torch', 'torch>=2.13', '2.13', None),
+    ('mmengine', 'mmengine>=0.10.7,<1.0', '0.10.7', '1.0'),
+    ('mmcv', 'mmcv-lite>=2.0.1,<2.2', '2.0.1', '2.2'),
+    ('importlib_metadata', 'importlib_metadata', None, None),
+    ('mmaction', 'mmaction2>=1.2.0,<1.3', '1.2.0', '1.3'),
+)
+
+
+def check_requirements() -> None:
+    """Import the stack, in order.
+
+    Raises:
+        MissingRequirementError: with one line that says what to install.
+    """
+    for name, requirement, low, high in REQUIREMENTS:
+        install = f'install it with: pip install "{requirement}"'
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+            module = None
+        # A folder that a half-removed package left behind imports as a namespace: no origin.
+        if module is None or getattr(module, '__file__', None) is None:
+            raise MissingRequirementError(
+                f'asl_mmaction needs {name}, which is not installed; {install}'
+            ) from None
+        if low is None:
+            continue
+        version = module.__version__
+        too_old = _release(version) < _release(low)
+        if too_old or (high is not None and _release(version) >= _release(high)):
+            raise MissingRequirementError(
+                f'asl_mmaction needs {requirement} but found {name} {version}; {install}'
+            )
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """'2.13.0+cpu' -> (2, 13, 0)."""
+    return tuple(int(number) for number in re.match(r'\d+(?:\.\d+)*', version).group().split('.'))
+
+
+def show_missing_requirement_in_one_line() -> None:
+    """End a program that lacks a requirement with the message alone, without a traceback."""
+    previous = sys.excepthook
+
+    def excepthook(kind: type, error: BaseException, traceback: Any) -> None:
+        if isinstance(error, MissingRequirementError):
+            sys.stderr.write(f'{error}\n')
+        else:
+            previous(kind, error, traceback)
+
+    sys.excepthook = excepthook
+
+
+def silence_warnings() -> None:
+    """Hide warnings of the stack's own code that no user can do anything about."""
+    for message in (
+        'Fail to import ``MultiScaleDeformableAttention``',  # mmcv-lite has none, we need none
+        'pkg_resources is deprecated',
+        '`torch.jit.script',  # torch's own modules use it
+    ):
+        warnings.filterwarnings('ignore', message=message)
+
+
+def supply_drn() -> None:
+    """Stand in for ``mmaction.models.localizers.drn``, without which ``mmaction.models`` fails.
+
+    It is neither in the wheel nor in the sdist, for its folder has no ``__init__.py``. Can go with
+    the first mmaction2 after 1.2.0 that ships it.
+    """
+    import mmaction
+
+    if (Path(mmaction.__file__).parent / 'models' / 'localizers' / 'drn' / 'drn.py').is_file():
+        return
+
+    class DRN:
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            raise ImportError('DRN is not part of the distribution of mmaction2 1.2.0')
+
+    name = 'mmaction.models.localizers.drn'
+    package, module = types.ModuleType(name), types.ModuleType(f'{name}.drn')
+    package.__path__ = []
+    package.drn, module.DRN = module, DRN
+    sys.modules[package.__name__], sys.modules[module.__name__] = package, module
+
+
+def leave_out_multimodal_models() -> None:
+    """Keep ``mmaction.models`` from failing where transformers is installed but does not fit.
+
+    mmaction2 1.2.0 asks for transformers>=4.28 alone, but its models need timm as well and break
+    on transformers 5. Can go with the first mmaction2 that runs on transformers 5.
+    """
+    from mmaction.utils import dependency
+
+    try:
+        version = importlib.metadata.version('transformers')
+    except importlib.metadata.PackageNotFoundError:
+        return
+    if _release(version) >= (5,) or importlib.util.find_spec('timm') is None:
+        dependency.WITH_MULTIMODAL = False
+
+
+def restore_trapz() -> None:
+    """Let mmaction2's ANetMetric (of BMN and its like) compute its area under the curve.
+
+    NumPy 2.4 removed ``trapz`` in favour of ``trapezoid``. Can go with the first mmaction2 after
+    1.2.0 that uses the new name.
+    """
+    import numpy as np
+    from mmaction.evaluation.functional import accuracy
+
+    if hasattr(np, 'trapz'):
+        return
+    renamed = types.ModuleType('numpy', 'NumPy as mmaction.evaluation.functional.accuracy wants it')
+    renamed.__dict__.update(vars(np))
+    renamed.trapz = np.trapezoid
+    accuracy.np = renamed
+
+
+def find_config_packages() -> None:
+    """Let configs inherit from ``asl_mmaction::`` and, wherever it is installed, ``mmaction::``.
+
+    mmengine 0.10.7 knows OpenMMLab's own packages only, looks them up with ``pkg_resources`` (gone
+    from setuptools 82, slow, full of warnings) and so misses editable installs and checkouts. Can
+    go with a mmengine that does without ``pkg_resources`` and takes other packages.
+    """
+    import mmengine.config.config
+    import mmengine.hub
+    from mmengine.config.utils import MODULE2PACKAGE
+    from mmengine.utils import package_utils
+
+    MODULE2PACKAGE['asl_mmaction'] = 'asl_mmaction'
+
+    def find(package: str) -> Any:
+        modules = {distribution: module for module, distribution in MODULE2PACKAGE.items()}
+        spec = importlib.util.find_spec(modules.get(package, package))
+        return None if spec is None or spec.origin is None else spec
+
+    def is_installed(package: str) -> bool:
+        return find(package) is not None
+
+    def get_installed_path(package: str) -> str:
+        spec = find(package)
+        if spec is None:
+            raise ModuleNotFoundError(f'expected {package} to be installed but did not find it')
+        return str(Path(spec.origin).parent)
+
+    for function in (is_installed, get_installed_path):
+        original = getattr(package_utils, function.__name__)
+        for name, module in list(sys.modules.items()):
+            if name.startswith('mmengine') and vars(module).get(function.__name__) is original:
+                setattr(module, function.__name__, function)
+
+
+def allow_checkpoints_of_the_runner() -> None:
+    """Let ``torch.load(weights_only=True)`` read what mmengine's Runner saves, and nothing more.
+
+    Since torch 2.6 that is the default, and it refuses the message hub (HistoryBuffer, NumPy
+    arrays and numbers) in mmengine 0.10.7's checkpoints. A HistoryBuffer pickles its statistics
+    as ``getattr(HistoryBuffer, name)``, so a getattr that answers these four and no other takes
+    the place of the real one, which would open every door. Can go with a mmengine that registers
+    its own types.
+    """
+    import numpy as np
+    import torch
+    from mmengine.logging.history_buffer import HistoryBuffer
+
+    def get_statistic(owner: Any, name: str) -> Callable:
+        if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
+            return getattr(HistoryBuffer, name)
+        raise AttributeError(f'a checkpoint may not look up {name!r} of {owner!r}')
+
+    multiarray = np._core.multiarray
+    # Checkpoints written under NumPy 1 name the old module.
+    arrays = [
+        (getattr(multiarray, name), f'{module}.multiarray.{name}')
+        for name in ('_reconstruct', 'scalar')
+        for module in ('numpy._core', 'numpy.core')
+    ]
+    dtypes = [type(np.dtype(code)) for code in '?bhilqBHILQefd']
+    torch.serialization.add_safe_globals(
+        [HistoryBuffer, np.ndarray, np.dtype, (get_statistic, 'builtins.getattr'), *arrays, *dtypes]
+    )
+
+
+def distribute_on_cpu() -> None:
+    """Let ``--launcher pytorch`` run without a GPU, with the gloo backend.
+
+    mmengine 0.10.7 selects a CUDA device even where there is none, and hands its index to
+    DistributedDataParallel. Can go with a mmengine that asks first.
+    """
+    import torch
+    from mmengine.dist import utils
+    from mmengine.model import MMDistributedDataParallel
+
+    if torch.cuda.is_available():
+        return
+
+    def init_dist(backend: str, init_backend: str = 'torch', **kwargs: Any) -> None:
+        backend = 'gloo' if backend == 'nccl' else backend
+        torch.distributed.init_process_group(backend=backend, **kwargs)
+
+    original = MMDistributedDataParallel.__init__
+
+    def init(self, module: torch.nn.Module, *args: Any, **kwargs: Any) -> None:
+        kwargs['device_ids'] = None
+        original(self, module, *args, **kwargs)
+
+    utils._init_dist_pytorch = init_dist
+    MMDistributedDataParallel.__init__ = init
+
+
+show_missing_requirement_in_one_line()
+check_requirements()
+silence_warnings()
+supply_drn()
+leave_out_multimodal_models()
+restore_trapz()
+find_config_packages()
+allow_checkpoints_of_the_runner()
+distribute_on_cpu()

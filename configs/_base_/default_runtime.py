@@ -1,0 +1,24 @@
+# What every training and test has in common. Parts that mmengine adds by itself are left out.
+default_scope = 'mmaction'
+custom_imports = dict(imports=['asl_mmaction'], allow_failed_imports=False)
+
+default_hooks = dict(
+    logger=dict(type='LoggerHook', interval=20, ignore_last=False),
+    checkpoint=dict(
+        type='CheckpointHook', interval=1, max_keep_ckpts=1, save_best='mAP', rule='greater'
+    ),
+)
+log_level = 'INFO'
+log_processor = dict(type='LogProcessor', window_size=20, by_epoch=True)
+vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
+visualizer = dict(type='Visualizer', vis_backends=vis_backends)
+
+randomness = dict(seed=0)
+env_cfg = dict(
+    cudnn_benchmark=False,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl'),  # gloo where there is no GPU
+)
+auto_scale_lr = dict(enable=False, base_batch_size=2)
+load_from = None
+resume = False
