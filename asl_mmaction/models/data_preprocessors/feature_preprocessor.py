@@ -49,9 +49,9 @@ class FeaturePreprocessor(BaseDataPreprocessor):
         inputs, masks = self._pad_features(features)
         ground_truths = self._pad_ground_truths(samples) if training else None
         # Everything is built on the host, then moved at once: nothing here waits for the device.
-        return self.cast_data(
-            dict(inputs=inputs, masks=masks, ground_truths=ground_truths)
-        ) | dict(data_samples=samples)
+        return self.cast_data(dict(inputs=inputs, masks=masks, ground_truths=ground_truths)) | dict(
+            data_samples=samples
+        )
 
     def _pad_features(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         lengths = torch.tensor([len(feature) for feature in features])
@@ -71,9 +71,7 @@ class FeaturePreprocessor(BaseDataPreprocessor):
         segments = pad_sequence(
             [torch.cat([x.float(), filler[len(x) :]]) for x in segments], batch_first=True
         )
-        labels = pad_sequence(
-            [*labels, labels[0].new_zeros(most)], batch_first=True
-        )[:-1]
+        labels = pad_sequence([*labels, labels[0].new_zeros(most)], batch_first=True)[:-1]
         return GroundTruths(segments, labels, torch.arange(most) < counts[:, None])
 
 

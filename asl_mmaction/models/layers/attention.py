@@ -43,7 +43,9 @@ class TemporalAttention(nn.Module):
         self.window_size = window_size
         self.attn_dropout = attn_dropout
         # One convolution with three filters a channel makes the inputs of query, key and value.
-        self.conv = MaskedConv1d(channels, 3 * channels, 3, stride=stride, groups=channels, bias=False)
+        self.conv = MaskedConv1d(
+            channels, 3 * channels, 3, stride=stride, groups=channels, bias=False
+        )
         self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(3))
         self.projections = nn.ModuleList(_linear(channels) for _ in range(3))
         self.out = _linear(channels)
@@ -66,9 +68,7 @@ class TemporalAttention(nn.Module):
             for part, norm, projection in zip(parts, self.norms, self.projections, strict=True)
         )
         dropout = self.attn_dropout if self.training else 0.0
-        out = temporal_attention(
-            query, key, value, bias, self.num_heads, self.window_size, dropout
-        )
+        out = temporal_attention(query, key, value, bias, self.num_heads, self.window_size, dropout)
         return self.dropout(self.out(out)) * mask.unsqueeze(-1)
 
 

@@ -75,7 +75,11 @@ class ActionSensitivityEvaluator(BaseSensitivity):
             weights['loc'].append(q[..., 1])
         combined = []
         for parts in weights.values():
-            h = sum(parts) if parts else torch.ones_like(points.centers).expand(targets.gt_inds.shape)
+            h = (
+                sum(parts)
+                if parts
+                else torch.ones_like(points.centers).expand(targets.gt_inds.shape)
+            )
             if self.normalize == 'per_gt':
                 h = _mean_one_per_gt(h, targets)
             combined.append(torch.where(targets.positives, h, 1.0))

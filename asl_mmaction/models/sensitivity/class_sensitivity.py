@@ -67,7 +67,9 @@ class ClassSensitivity(BaseModule):
             if mode not in MODES:
                 raise ValueError(f'{name}: expected one of {MODES} but got {mode!r}')
             if count not in START_MU:
-                raise ValueError(f"num_{name}: expected 1 or 2 (0 is {name}='none') but got {count}")
+                raise ValueError(
+                    f"num_{name}: expected 1 or 2 (0 is {name}='none') but got {count}"
+                )
         if loc_denominator not in ('variance', 'std'):
             raise ValueError(
                 f"loc_denominator: expected 'variance' or 'std' but got {loc_denominator!r}"

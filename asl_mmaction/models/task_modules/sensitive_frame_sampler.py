@@ -69,8 +69,12 @@ class SensitiveFrameSampler:
         reach = self.delta * length
 
         with torch.no_grad():
-            near_cls = self._near(class_level, 'cls', distance, inside, frames, reach, ground_truths)
-            near_loc = self._near(class_level, 'loc', distance, inside, frames, reach, ground_truths)
+            near_cls = self._near(
+                class_level, 'cls', distance, inside, frames, reach, ground_truths
+            )
+            near_loc = self._near(
+                class_level, 'loc', distance, inside, frames, reach, ground_truths
+            )
             before = (frames >= start - reach) & (frames <= start)
             after = (frames >= end) & (frames <= end + reach)
             outside = (before | after) & valid
