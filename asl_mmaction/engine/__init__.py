@@ -1,3 +1,3 @@
-from asl_mmaction.engine.autocast_optim_wrapper import BFloat16OptimWrapper
+from asl_mmaction.engine import optimizers
 
-__all__ = ['BFloat16OptimWrapper']
+__all__ = ['optimizers']

@@ -1,44 +1,130 @@
-"""How the command-line tools say what a user got wrong: in one line."""
+"""What tools/train.py and tools/test.py share: arguments, and mistakes reported in one line."""
 
+from __future__ import annotations
+
+import argparse
+import inspect
+import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parents[1]
-MISTAKES = (FileNotFoundError, ImportError, KeyError, TypeError, ValueError)
+from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config.utils import ConfigParsingError
+from mmengine.runner import Runner
+
+# How this package words a user's mistake, how mmengine's registries do, and how Python does where
+# a config gives a part an argument that it does not have.
+MISTAKES = re.compile(
+    r'expected .* but got|is not in the .* registry|__init__\(\) (got an unexpected keyword|missing)',
+    re.DOTALL,
+)
+CONFIG_ERRORS = (
+    AttributeError,
+    ConfigParsingError,
+    KeyError,
+    NameError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
+class MistakeError(Exception):
+    """A mistake of the user's that only the command line knows of; the message is all they need."""
 
 
 @contextmanager
-def one_line_errors(building: bool = False) -> Iterator[None]:
-    """End the program with one line and exit code 2 where the user made a mistake.
+def report_mistakes() -> Iterator[None]:
+    """End the program with one line and exit code 2 for a user's mistake; let a bug through.
 
-    A mistake is an error that this package raises itself: a check of a config, a file, an
-    annotation. While things are built from a config, those that the registries and the config
-    reader raise are mistakes as well. Everything else is a bug and keeps its traceback.
-
-    Args:
-        building: Whether the body only builds things from a config.
+    A mistake is a file that is not there, or an error in the words of :data:`MISTAKES`. All others
+    keep their traceback.
     """
     try:
         yield
-    except MISTAKES as error:
-        if not building and not _is_ours(error):
+    except (MistakeError, OSError, KeyError, TypeError, ValueError) as error:
+        line = describe_mistake(error)
+        if line is None:
             raise
-        # KeyError quotes its message; a data-loading worker sends its whole traceback.
-        message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-        lines = [line for line in message.strip().splitlines() if line.strip()]
-        print(f'error: {lines[-1] if lines else type(error).__name__}', file=sys.stderr)
-        raise SystemExit(2) from None
+        sys.stderr.write(f'{Path(sys.argv[0]).name}: error: {line}\n')
+        raise SystemExit(2) from error
 
 
-def _is_ours(error: BaseException) -> bool:
-    """Whether the first error of the chain was raised by a line of this package."""
-    if 'in DataLoader worker process' in str(error):
-        return f'{PACKAGE.name}/' in str(error).rpartition('File "')[2]
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return trace is not None and PACKAGE in Path(trace.tb_frame.f_code.co_filename).parents
+def describe_mistake(error: Exception) -> str | None:
+    """One line that says what to mend, or None if the error is not a user's mistake."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    known = isinstance(error, (MistakeError, FileNotFoundError)) or MISTAKES.search(text)
+    if not known:
+        return None
+    # A data loader's worker passes its error on behind a traceback of its own.
+    if text.startswith('Caught '):
+        text = text.strip().rpartition('\n')[2].partition(': ')[2]
+    return ' '.join(text.split())
+
+
+def make_parser(description: str) -> argparse.ArgumentParser:
+    """A parser with the arguments that both tools have."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='settings that override those of the config, e.g. train_dataloader.batch_size=4',
+    )
+    parser.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='of jobs'
+    )
+    # torch.distributed.launch passes it, torchrun does not.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """The config with the settings of the arguments that both tools have.
+
+    Raises:
+        MistakeError: no such config, it cannot be read, or an option is for a key it has not.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    path = Path(args.config)
+    if not path.is_file():
+        raise MistakeError(f'expected a config file but got {path}, which does not exist')
+    try:
+        config = Config.fromfile(path)
+    except CONFIG_ERRORS as error:
+        raise MistakeError(f'cannot read {path}: {type(error).__name__}: {error}') from error
+    # mmengine would add any other key without a word, and nothing would come of it.
+    known = set(config) | set(inspect.signature(Runner.__init__).parameters)
+    for option in args.cfg_options:
+        if option.partition('.')[0] not in known:
+            raise MistakeError(
+                f'expected --cfg-options with keys of {path} but got {option}; it has '
+                f'{", ".join(sorted(config))}'
+            )
+    config.merge_from_dict(args.cfg_options)
+    config.launcher = args.launcher
+    config.work_dir = args.work_dir or config.get('work_dir') or f'work_dirs/{path.stem}'
+    return config
+
+
+def write_results_to(config: Config, folder: str) -> None:
+    """Let every TALMetric of the test write its files into a folder.
+
+    Raises:
+        MistakeError: there is no TALMetric.
+    """
+    evaluators = config.get('test_evaluator') or []
+    evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
+    metrics: list[ConfigDict] = [metric for metric in evaluators if metric.type == 'TALMetric']
+    if not metrics:
+        raise MistakeError(f'expected a TALMetric in test_evaluator of {config.filename} for --out')
+    for metric in metrics:
+        metric.out_dir = folder

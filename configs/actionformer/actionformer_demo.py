@@ -12,3 +12,6 @@ model = dict(
     neck=dict(channels=width, window_size=9),
     head=dict(num_classes=_base_.num_classes, in_channels=width, feat_channels=width),
 )
+
+train_cfg = dict(max_epochs=15, val_interval=15)
+optim_wrapper = dict(optimizer=dict(lr=2e-3))

@@ -18,3 +18,6 @@ model = dict(
     ),
     post_processor=dict(sigma=0.4),
 )
+
+train_cfg = dict(max_epochs=45, val_interval=5)
+optim_wrapper = dict(optimizer=dict(lr=5e-4))

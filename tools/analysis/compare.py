@@ -1,8 +1,8 @@
 """Train several configs with several seeds and print one table in Markdown.
 
 Every run is ``tools/train.py`` and then ``tools/test.py`` on its last checkpoint, in
-``WORK_DIR/<config>/seed_<seed>``. A run that already has its metrics.json is not repeated, so that an
-interrupted comparison goes on where it stopped.
+``WORK_DIR/<config>/seed_<seed>``. A run that already has its metrics.json is not repeated, so that
+an interrupted comparison goes on where it stopped.
 
 Example:
     python tools/analysis/compare.py configs/actionformer/actionformer_hapt.py \

@@ -16,11 +16,9 @@ optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=lr, betas=(0.9, 0.999), weight_decay=weight_decay),
     clip_grad=dict(max_norm=1.0, norm_type=2),
     paramwise_cfg=dict(
-        # No decay: biases, norms, layer scales, learnable scales ...
+        # No decay: all one-dimensional parameters (biases, norms, layer scales, learnable scales),
+        # and mu and sigma of the class-level Gaussians.
         flat_decay_mult=0.0,
-        bias_decay_mult=0.0,
-        norm_decay_mult=0.0,
-        # ... and the mu and sigma of the class-level Gaussians.
         custom_keys={'sensitivity.class_level': dict(decay_mult=0.0)},
     ),
 )
@@ -39,4 +37,6 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-custom_hooks = [dict(type='EMAHook', momentum=0.001)]
+# Averages over about the last tenth of the steps so far, and over at most the last thousand: a short
+# training does not drag its first weights along.
+custom_hooks = [dict(type='EMAHook', ema_type='MomentumAnnealingEMA', momentum=0.001, gamma=10)]
