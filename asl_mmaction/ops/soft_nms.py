@@ -67,8 +67,8 @@ def soft_nms(
             'hard' 0 (dropped) above ``iou_threshold``.
         sigma: width of 'gaussian', > 0.
         iou_threshold: tIoU in [0, 1] above which 'linear' and 'hard' act.
-        min_score: candidates whose score is, or falls, below it are dropped, and so are those
-            whose score is 0.
+        min_score: candidates whose score is, or falls, below it are dropped, and in any case those
+            below the smallest normal float64 (0, or next to it).
         max_per_video: at most so many are kept.
         voting_threshold: None, or a tIoU in (0, 1]: a kept segment becomes the mean, weighted with
             the input scores, of all candidates with at least this tIoU to it (of its class if

@@ -65,6 +65,7 @@ def tiou_of_ends(
 
     Segments that overlap have their hull as their union, and degenerate ones never overlap, so
     tIoU = max(intersection, 0) / hull, which rounding, being monotone, leaves within [0, 1].
+    Lengths below the smallest normal number count as none, or nearly so.
     """
     tiou = np.minimum(ends, other_ends)
     tiou -= np.maximum(starts, other_starts)

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -27,11 +29,8 @@ def slow_soft_nms(segments, scores, labels, options):
     for label in sorted(set(labels.tolist())):
         alive = {i: scores[i] for i in range(len(labels)) if labels[i] == label}
         while True:
-            alive = {
-                i: score
-                for i, score in alive.items()
-                if score > 0 and score >= options['min_score']
-            }
+            floor = max(options['min_score'], sys.float_info.min)
+            alive = {i: score for i, score in alive.items() if score >= floor}
             if not alive:
                 break
             best = min(alive, key=lambda i: (-alive[i], *segments[i], i))
