@@ -1,10 +1,8 @@
 #!/usr/bin/env bash
-# Usage: tools/dist_test.sh CONFIG CHECKPOINT PROCESSES [options of test.py]
-set -eu
-CONFIG=$1
-CHECKPOINT=$2
-PROCESSES=$3
-shift 3
-torchrun --nproc_per_node="$PROCESSES" --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
-    --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
-    "$(dirname "$0")/test.py" "$CONFIG" "$CHECKPOINT" --launcher pytorch "$@"
+# Test with several processes on one machine: dist_test.sh CONFIG CHECKPOINT PROCESSES [arguments of test.py]
+# On several: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
+set -euo pipefail
+config=$1 checkpoint=$2 processes=$3
+torchrun --nnodes="${NNODES:-1}" --node-rank="${NODE_RANK:-0}" --nproc-per-node="$processes" \
+    --master-addr="${MASTER_ADDR:-127.0.0.1}" --master-port="${PORT:-29500}" \
+    "$(dirname "$0")/test.py" "$config" "$checkpoint" --launcher pytorch "${@:4}"

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# Usage: tools/dist_train.sh CONFIG PROCESSES [options of train.py]
-set -eu
-CONFIG=$1
-PROCESSES=$2
-shift 2
-torchrun --nproc_per_node="$PROCESSES" --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
-    --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
-    "$(dirname "$0")/train.py" "$CONFIG" --launcher pytorch "$@"
+# Train with several processes on one machine: dist_train.sh CONFIG PROCESSES [arguments of train.py]
+# On several: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
+set -euo pipefail
+config=$1 processes=$2
+torchrun --nnodes="${NNODES:-1}" --node-rank="${NODE_RANK:-0}" --nproc-per-node="$processes" \
+    --master-addr="${MASTER_ADDR:-127.0.0.1}" --master-port="${PORT:-29500}" \
+    "$(dirname "$0")/train.py" "$config" --launcher pytorch "${@:3}"

@@ -1,0 +1,46 @@
+# make demo, make test, make lint. Settings, on the command line or in the environment:
+#   TORCH="torch --index-url URL"  another PyTorch, e.g. with CUDA
+#   VENV=DIR                       where the virtual environment is, or goes
+#   PYTHON=python3.12              what to make it with
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?= torch==2.13.0+cpu
+# Where PyPI has no CPU build of PyTorch
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+DEMO_ARGS ?=
+TEST_ARGS ?=
+
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check
+READY := $(VENV)/.asl_mmaction_ready
+# Idle OpenMP threads spin, and slow down whatever else runs
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test lint env clean
+demo: env
+	@$(RUN) tools/demo.py $(DEMO_ARGS)
+
+test: env
+	@$(RUN) -m pytest $(TEST_ARGS)
+
+lint: env
+	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
+
+env: $(READY)
+
+$(READY): setup.cfg setup.py pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	    echo "make: Python 3.10 or newer is needed, but $(PYTHON) is not; set PYTHON=..."; exit 1; }
+	@test -x $(RUN) || { echo "Making the virtual environment $(VENV)" && \
+	    $(PYTHON) -m venv $(VENV) > $(VENV).log 2>&1; } || { \
+	    echo "make: $(PYTHON) -m venv failed; on Debian and Ubuntu: apt install python3-venv"; \
+	    rm -rf $(VENV); exit 1; }
+	@rm -f $(VENV).log
+	@echo "Installing $(firstword $(TORCH)) and asl_mmaction into $(VENV): a minute or a few"
+	@$(RUN) -c 'import torch' 2> /dev/null || $(PIP) install -q $(TORCH) 2> /dev/null || \
+	    $(PIP) install -q $(TORCH) --index-url $(TORCH_CPU_INDEX)
+	@$(PIP) install -q -e '.[lite,dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info
