@@ -1,3 +1,3 @@
-from asl_mmaction.engine import optimizers
+from asl_mmaction.engine import hooks, optimizers
 
-__all__ = ['optimizers']
+__all__ = ['hooks', 'optimizers']
