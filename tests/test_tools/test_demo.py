@@ -31,7 +31,7 @@ def demo(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, open(folder / 'out.txt', 'w+') as out:
         patch.chdir(folder)
         patch.setattr('sys.stdout', out)
-        options = ['--work-dir', 'work', '--data-root', 'seq', '--epochs', '1', '--seed', '3']
+        options = ['--work-dir', 'work', '--data-root', 'seq', '--epochs', '6', '--seed', '3']
         assert tool.main(options) == 0
         out.seek(0)
         return SimpleNamespace(out=out.read(), work=folder / 'work', data=folder / 'seq')
@@ -46,7 +46,7 @@ def test_it_ends_with_its_numbers(demo):
 
 
 def test_it_prints_progress_and_a_row_for_each_class_but_no_log(demo):
-    assert re.search(r'^training: epoch 1 of 1, loss \d+\.\d{3}$', demo.out, re.M)
+    assert re.search(r'^training: epoch 6 of 6, loss \d+\.\d{3}$', demo.out, re.M)
     for name, moment in MOMENTS.items():
         (row,) = re.findall(rf'^ *{name} .*$', demo.out, re.M)
         assert f'{moment:+.2f}' in row.split()
