@@ -15,8 +15,8 @@ class EpochSeedHook(Hook):
     """Seeds Python, NumPy and torch at the start of every epoch from seed, epoch and rank.
 
     mmengine's checkpoints do not hold the state of the random generators. With this hook a
-    training that was interrupted, and resumed at an epoch, draws what the uninterrupted one draws (with
-    ``num_workers=0``; a worker process keeps generators of its own).
+    training that was interrupted, and resumed at an epoch, draws what the uninterrupted one
+    draws (with ``num_workers=0``; a worker process keeps generators of its own).
     """
 
     def before_train_epoch(self, runner: Runner) -> None:
@@ -24,5 +24,5 @@ class EpochSeedHook(Hook):
         sequence = np.random.SeedSequence((runner.seed or 0, runner.epoch, get_rank()))
         seed = int(sequence.generate_state(1)[0])
         random.seed(seed)
-        np.random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002  the generator that transforms draw from
         torch.manual_seed(seed)
