@@ -24,6 +24,7 @@ PAGES = [
 ]
 # What a reader makes, or replaces by his own.
 MADE = ('data/', 'work_dirs/', 'my_', 'DIR', 'features/')
+COMMON_OPTIONS = ROOT / 'asl_mmaction' / 'engine' / 'cli.py'
 page = pytest.mark.parametrize('page', PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 
 
@@ -89,7 +90,7 @@ def test_commands_name_what_exists(page):
             if word.startswith(('tools/', 'configs/', 'tests/')):
                 assert (ROOT / word).exists(), words
         if words[0] == 'python' and words[1].startswith('tools/'):
-            source = (ROOT / words[1]).read_text()
+            source = (ROOT / words[1]).read_text() + COMMON_OPTIONS.read_text()
             for word in words[2:]:
                 if word.startswith('--'):
                     assert f"'{word.partition('=')[0]}'" in source, words
