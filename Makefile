@@ -37,9 +37,9 @@ $(READY): setup.cfg setup.py pyproject.toml
 	    rm -rf $(VENV); exit 1; }
 	@rm -f $(VENV).log
 	@echo "Installing $(firstword $(TORCH)) and asl_mmaction into $(VENV): a minute or a few"
-	@$(RUN) -c 'import torch' 2> /dev/null || $(PIP) install -q $(TORCH) 2> /dev/null || \
-	    $(PIP) install -q $(TORCH) --index-url $(TORCH_CPU_INDEX)
-	@$(PIP) install -q -e '.[lite,dev]'
+	@$(RUN) -c 'import torch' 2> /dev/null || $(PIP) install -qq $(TORCH) 2> /dev/null || \
+	    $(PIP) install -qq $(TORCH) --index-url $(TORCH_CPU_INDEX)
+	@$(PIP) install -qq -e '.[lite,dev]'
 	@touch $@
 
 clean:

@@ -21,7 +21,7 @@ from typing import Any
 
 
 class MissingRequirementError(ImportError):
-    """A piece of the stack is missing or of a version that does not work; the message says which."""
+    """A piece of the stack is missing, or of a version that does not work."""
 
 
 # module, what to install, lowest version, first version that is too new. Order of their imports.
@@ -154,7 +154,7 @@ def find_config_packages() -> None:
     go with a mmengine that does without ``pkg_resources`` and takes other packages.
     """
     import mmengine.config.config
-    import mmengine.hub
+    import mmengine.hub  # noqa: F401  both hold the functions under names of their own
     from mmengine.config.utils import MODULE2PACKAGE
     from mmengine.utils import package_utils
 

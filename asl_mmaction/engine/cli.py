@@ -18,7 +18,8 @@ from mmengine.runner import Runner
 # How this package words a user's mistake, how mmengine's registries do, and how Python does where
 # a config gives a part an argument that it does not have.
 MISTAKES = re.compile(
-    r'expected .* but got|is not in the .* registry|__init__\(\) (got an unexpected keyword|missing)',
+    r'expected .* but got|is not in the .* registry|'
+    r'__init__\(\) (got an unexpected keyword|missing)',
     re.DOTALL,
 )
 CONFIG_ERRORS = (

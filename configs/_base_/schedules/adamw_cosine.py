@@ -37,6 +37,6 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-# Averages over about the last tenth of the steps so far, and over at most the last thousand: a short
-# training does not drag its first weights along.
+# Averages over about the last tenth of the steps so far, and over at most the last thousand: a
+# short training does not drag its first weights along.
 custom_hooks = [dict(type='EMAHook', ema_type='MomentumAnnealingEMA', momentum=0.001, gamma=10)]
