@@ -7,9 +7,12 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
+from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
 
-import asl_mmaction.models  # noqa: F401
+import asl_mmaction  # noqa: F401
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
 IN_CHANNELS, WIDTH, NUM_CLASSES, STRIDES = 6, 8, 3, [1, 2, 4]
@@ -85,7 +88,8 @@ def build():
 
     def make(config, seed=0, lively=True):
         torch.manual_seed(seed)
-        model = MODELS.build(config)
+        with DefaultScope.overwrite_default_scope('mmaction'):  # as a Runner does
+            model = MODELS.build(config)
         if lively:
             for name, value in model.named_parameters():
                 if name.endswith('_path.scale'):
@@ -136,3 +140,27 @@ def collate():
         return {'inputs': list(inputs), 'data_samples': list(data_samples)}
 
     return make
+
+
+class OpRecorder(TorchDispatchMode):
+    """Records every operation with the shapes of its tensors."""
+
+    def __init__(self):
+        super().__init__()
+        self.ops = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        seen = [
+            (tuple(x.shape), x.dtype)
+            for x in tree_flatten((args, kwargs, out))[0]
+            if isinstance(x, torch.Tensor)
+        ]
+        self.ops.append((str(func), seen))
+        return out
+
+
+@pytest.fixture(scope='session')
+def op_recorder():
+    """Context manager with ``ops``: (name, [(shape, dtype), ...]) of all that ran in it."""
+    return OpRecorder

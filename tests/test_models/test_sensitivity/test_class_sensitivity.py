@@ -32,7 +32,7 @@ def test_by_hand(label, denominator):
         assert p_cls[index].item() == pytest.approx(math.exp(-((d - mu) ** 2) / (2 * sigma**2)))
         total = 0
         for mu, sigma in zip(
-            level.mu_loc[label].tolist(), level.sigma_loc[label].tolist(), strict=False
+            level.mu_loc[label].tolist(), level.sigma_loc[label].tolist(), strict=True
         ):
             below = 2 * sigma if denominator == 'variance' else 2 * sigma**2
             total += math.exp(-((d - mu) ** 2) / below)
@@ -79,7 +79,7 @@ def test_modes(kind, mode):
     assert names[f'sigma_{kind}'].requires_grad == (mode == 'learnable')
     reference = ClassSensitivity(num_classes=3)
     for a, b in zip(
-        level(DISTANCE, torch.tensor(0)), reference(DISTANCE, torch.tensor(0)), strict=False
+        level(DISTANCE, torch.tensor(0)), reference(DISTANCE, torch.tensor(0)), strict=True
     ):
         assert torch.equal(a, b)
 
@@ -178,5 +178,5 @@ def test_users_mistakes():
     with pytest.raises(ValueError, match="loc_denominator: expected 'variance' or 'std'"):
         ClassSensitivity(num_classes=1, loc_denominator='sigma')
     for sigma_range in ((0.0, 5.0), (2.0, 5.0), (0.1, 0.5), (5.0, 0.1)):
-        with pytest.raises(ValueError, match='sigma_range: expected 0 < low <= sigma_init=1.0'):
+        with pytest.raises(ValueError, match=r'sigma_range: expected 0 < low <= sigma_init=1.0'):
             ClassSensitivity(num_classes=1, sigma_range=sigma_range)

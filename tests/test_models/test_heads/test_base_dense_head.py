@@ -1,0 +1,171 @@
+"""Losses of the head against loops over points (eq. 8-10), and their normalizer."""
+
+import math
+
+import pytest
+import torch
+
+from asl_mmaction.models.layers import pack_pyramid
+from asl_mmaction.structures.point_targets import GroundTruths
+
+STEPS = (16, 8, 4)
+
+
+def problem(seed=0, with_truths=True):
+    torch.manual_seed(seed)
+    masks = [torch.arange(n) < torch.tensor([[n], [n * 3 // 4]]) for n in STEPS]
+    feats = [torch.randn(*m.shape, 8) * m[..., None] for m in masks]
+    truths = GroundTruths(
+        torch.tensor([[[1.3, 5.1], [4.2, 14.7], [2.0, 13.0]], [[0.2, 3.3], [5.0, 16.0], [0, 1]]]),
+        torch.tensor([[0, 2, 1], [1, 1, 0]]),
+        torch.tensor([[True, True, True], [True, True, False]]) & with_truths,
+    )
+    return feats, masks, truths
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def losses_by_loop(head, feats, masks, truths):
+    """(sum of h * focal, sum of h * DIoU, sum of squared errors of q, number of positives)."""
+    outputs, points, mask = head(feats, masks)
+    targets = head.assigner(points, truths)
+    positives = (targets.gt_inds >= 0) & mask
+    targets = targets._replace(gt_inds=torch.where(positives, targets.gt_inds, -1))
+    weights = torch.ones(2, *mask.shape)
+    quality = None
+    if head.sensitivity is not None:
+        sensitivity = head.sensitivity(pack_pyramid(feats, masks), points, targets)
+        weights = torch.stack([sensitivity.cls, sensitivity.loc])
+        quality = sensitivity.quality
+    segments = head.decode(points, outputs)
+    total_cls = total_loc = total_quality = 0.0
+    for video in range(len(mask)):
+        for point in range(mask.size(1)):
+            if not mask[video, point]:
+                continue
+            logits = outputs.cls_logits[video, point].tolist()
+            for label, logit in enumerate(logits):
+                hit = targets.labels[video, point, label].item()
+                p_t = sigmoid(logit) if hit else 1 - sigmoid(logit)
+                alpha = 0.25 if hit else 0.75
+                focal = -alpha * (1 - p_t) ** 2 * math.log(p_t)
+                total_cls += weights[0, video, point].item() * focal
+            if not positives[video, point]:
+                continue
+            truth = targets.gt_inds[video, point]
+            a, b = segments[video, point].tolist(), truths.segments[video, truth].tolist()
+            inter = max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
+            hull = max(a[1], b[1]) - min(a[0], b[0])
+            tiou = inter / (a[1] - a[0] + b[1] - b[0] - inter)
+            diou = 1 - tiou + (((a[0] + a[1]) - (b[0] + b[1])) / 2 / hull) ** 2
+            total_loc += weights[1, video, point].item() * diou
+            if quality is not None:
+                score = sigmoid(logits[truths.labels[video, truth]])
+                q_cls, q_loc = quality[video, point].tolist()
+                total_quality += (q_cls - score) ** 2 + (q_loc - tiou) ** 2
+    return total_cls, total_loc, total_quality, int(positives.sum())
+
+
+@pytest.mark.parametrize('normalize', ['none', 'per_gt'])
+@pytest.mark.parametrize('asl', [False, True])
+@pytest.mark.parametrize('radius', [1.5, None])
+def test_losses_equal_loop(build, localizer_config, asl, radius, normalize):
+    config = localizer_config(asl, head={'assigner': {'center_sampling_radius': radius}})['head']
+    if asl:
+        config['sensitivity']['normalize'] = normalize
+    head = build(config)
+    feats, masks, truths = problem()
+    losses = head.loss(feats, masks, truths)
+    cls, loc, quality, count = losses_by_loop(head, feats, masks, truths)
+    assert count > 3
+    assert losses['loss_cls'].item() == pytest.approx(cls / count, rel=1e-4)
+    assert losses['loss_loc'].item() == pytest.approx(loc / count, rel=1e-4)
+    names = {key for key in losses if 'loss' in key}
+    if asl:
+        assert losses['loss_sensitivity'].item() == pytest.approx(quality / count, rel=1e-4)
+        expected = head.loss_contrast(feats[0], masks[0], truths, head.sensitivity.class_level)
+        assert torch.equal(losses['loss_ascl'], expected)
+        assert names == {'loss_cls', 'loss_loc', 'loss_sensitivity', 'loss_ascl'}
+    else:
+        assert names == {'loss_cls', 'loss_loc'}
+
+
+def test_contrast_without_sensitivity_is_around_the_centre(build, localizer_config):
+    head = build(localizer_config(True, head={'sensitivity': None})['head'])
+    feats, masks, truths = problem()
+    expected = head.loss_contrast(feats[0], masks[0], truths, None)
+    assert torch.equal(head.loss(feats, masks, truths)['loss_ascl'], expected)
+
+
+def test_contrast_without_class_level_is_around_the_centre(build, localizer_config):
+    config = localizer_config(True)['head']
+    config['sensitivity']['class_level'] = None
+    head = build(config)
+    feats, masks, truths = problem()
+    expected = head.loss_contrast(feats[0], masks[0], truths, None)
+    assert torch.equal(head.loss(feats, masks, truths)['loss_ascl'], expected)
+
+
+def test_normalizer_is_a_moving_average_of_the_positives(build, localizer_config):
+    head = build(localizer_config(head={'loss_normalizer': 50, 'normalizer_momentum': 0.8})['head'])
+    average = 50.0
+    for seed in range(4):
+        feats, masks, truths = problem(seed, with_truths=seed != 2)
+        cls, loc, _, count = losses_by_loop(head, feats, masks, truths)
+        assert (count == 0) == (seed == 2)
+        losses = head.loss(feats, masks, truths)
+        average = 0.8 * average + 0.2 * max(count, 1)
+        assert head.normalizer.item() == pytest.approx(average)
+        assert losses['loss_cls'].item() == pytest.approx(cls / average, rel=1e-4)
+        assert losses['loss_loc'].item() == pytest.approx(loc / average, rel=1e-4)
+        losses['loss_cls'].backward()  # an in-place update must not break the graph
+    assert 'normalizer' in head.state_dict()
+
+
+def test_the_momentum_of_the_paper_is_the_default(build, localizer_config):
+    config = localizer_config()['head']
+    del config['loss_normalizer']
+    head = build(config)
+    assert head.normalizer_momentum == 0.9
+    assert head.normalizer.item() == 100
+
+
+@pytest.mark.parametrize('asl', [False, True])
+def test_no_ground_truth(build, localizer_config, asl):
+    head = build(localizer_config(asl)['head'])
+    feats, masks, truths = problem(with_truths=False)
+    losses = head.loss(feats, masks, truths)
+    cls, _, _, count = losses_by_loop(head, feats, masks, truths)
+    assert count == 0
+    assert losses['loss_cls'].item() == pytest.approx(cls, rel=1e-4)
+    for key in losses.keys() - {'loss_cls'}:
+        if 'loss' in key:
+            assert losses[key].item() == 0
+            assert losses[key].requires_grad
+    sum(value for key, value in losses.items() if 'loss' in key).backward()
+    for name, value in head.named_parameters():
+        assert value.grad is not None, name  # distributed training waits for each of them
+        assert value.grad.isfinite().all()
+
+
+def test_gradient_reaches_everything_and_only_what_it_should(build, localizer_config):
+    head = build(localizer_config(True)['head'])
+    feats, masks, truths = problem()
+    losses = head.loss(feats, masks, truths)
+    (losses['loss_cls'] + losses['loss_loc']).backward()
+    for name, value in head.named_parameters():
+        moved = value.grad is not None and bool((value.grad != 0).any())
+        assert moved == ('instance_level' not in name), name
+        if 'sigma' in name and 'cls' in name:
+            assert (value.grad > 0).all()  # a wider Gaussian only costs: the paper's weakness
+
+
+def test_users_mistakes(build, localizer_config):
+    with pytest.raises(ValueError, match="loss_normalizer: expected a number or 'batch' but got"):
+        build(localizer_config(head={'loss_normalizer': 'mean'})['head'])
+    head = build(localizer_config()['head'])
+    feats, masks, truths = problem()
+    with pytest.raises(ValueError, match='head: expected a pyramid of 3 levels'):
+        head.loss(feats[:2], masks[:2], truths)

@@ -1,0 +1,179 @@
+"""The whole model: padding and batching change nothing, and detections are in seconds."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+TRUTHS = {
+    5: ([(0.2, 3.9)], [1]),
+    13: ([(1.5, 6.2), (2.0, 12.1), (7.0, 10.5)], [0, 2, 1]),
+    18: ([(3.3, 8.4), (-0.5, 17.0)], [2, 2]),
+    37: ([(4.0, 9.0), (20.2, 36.1), (6.5, 8.25)], [0, 1, 1]),
+}
+VARIANTS = {
+    'baseline': {},
+    'full attention': {'neck': {'window_size': None, 'top_down': False}},
+    'asl': {'asl': True},
+    'per_gt': {'asl': True, 'normalize': 'per_gt'},
+}
+
+
+@pytest.fixture(scope='module', params=VARIANTS)
+def model(request, build, localizer_config):
+    options = dict(VARIANTS[request.param])
+    normalize = options.pop('normalize', None)
+    config = localizer_config(**options)
+    if normalize:
+        config['head']['sensitivity']['normalize'] = normalize
+    return build(config)
+
+
+@pytest.fixture(scope='module')
+def run(model, make_sample, collate):
+    """Function: some videos (by length) in one batch, padded to at least ``min_len``."""
+
+    def run(lengths, mode, min_len=0):
+        model.data_preprocessor.min_len = min_len
+        samples = [make_sample(n, *TRUTHS[n], name=f'v{n}', seed=n) for n in lengths]
+        batch = model.data_preprocessor(collate(*samples), training=mode == 'loss')
+        return model(**batch, mode=mode)
+
+    return run
+
+
+def assert_same_detections(ours, theirs):
+    a, b = ours.pred_instances, theirs.pred_instances
+    assert len(a) == len(b) > 0
+    torch.testing.assert_close(a.scores, b.scores, atol=1e-4, rtol=1e-4)
+    assert torch.equal(a.labels, b.labels)
+    torch.testing.assert_close(a.segments, b.segments, atol=1e-3, rtol=1e-3)
+
+
+batches = st.lists(st.sampled_from(sorted(TRUTHS)), min_size=1, max_size=3, unique=True)
+
+
+# Without drop-path and dropout, training computes what evaluation does.
+@pytest.mark.parametrize('training', [False, True])
+@settings(deadline=None, max_examples=8)
+@given(lengths=batches, min_len=st.integers(0, 60))
+def test_outputs_at_valid_points(model, run, training, lengths, min_len):
+    model.train(training)
+    inputs_of = {}
+    for name, some in (('batch', lengths), *((n, [n]) for n in lengths)):
+        outputs = run(some, 'tensor', min_len if name == 'batch' else 0)
+        total = (max([*some, min_len if name == 'batch' else 0]) + 3) // 4 * 4
+        inputs_of[name] = outputs, total
+    outputs, total = inputs_of['batch']
+    for row, length in enumerate(lengths):
+        alone, own_total = inputs_of[length]
+        ours, theirs = [], []
+        first = own_first = 0
+        for stride in (1, 2, 4):
+            steps = -(-length // stride)
+            ours += range(first, first + steps)
+            theirs += range(own_first, own_first + steps)
+            first += total // stride
+            own_first += own_total // stride
+        for a, b in zip(outputs, alone, strict=True):
+            torch.testing.assert_close(a[row, ours], b[0, theirs], atol=1e-4, rtol=1e-3)
+
+
+@settings(deadline=None, max_examples=8)
+@given(lengths=batches, min_len=st.integers(0, 60))
+def test_every_loss_term_under_padding(model, run, lengths, min_len):
+    model.train()
+    plain, padded = run(lengths, 'loss'), run(lengths, 'loss', min_len)
+    assert plain.keys() == padded.keys()
+    for key, value in plain.items():
+        torch.testing.assert_close(value, padded[key], atol=1e-5, rtol=1e-3)
+
+
+@settings(deadline=None, max_examples=8)
+@given(lengths=batches)
+def test_losses_of_a_batch_are_the_sum_of_its_videos(model, run, lengths):
+    """Weighted with the positives of each; what contrasts videos with each other excepted."""
+    model.train()
+    counts = []
+    handle = model.head.assigner.__class__.__call__
+
+    def count(assigner, points, truths):
+        targets = handle(assigner, points, truths)
+        counts.append(targets.gt_inds)
+        return targets
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model.head.assigner.__class__, '__call__', count)
+        joint = run(lengths, 'loss')
+        alone = [run([length], 'loss') for length in lengths]
+    positives = [max(1, int((inds >= 0).sum())) for inds in counts[1:]]
+    assert int((counts[0] >= 0).sum()) == sum(int((inds >= 0).sum()) for inds in counts[1:])
+    for key in ('loss_cls', 'loss_loc', 'loss_sensitivity'):
+        if key in joint:
+            expected = sum(n * loss[key] for n, loss in zip(positives, alone, strict=True))
+            torch.testing.assert_close(joint[key] * sum(positives), expected, atol=1e-4, rtol=1e-3)
+
+
+@settings(deadline=None, max_examples=8)
+@given(lengths=batches, min_len=st.integers(0, 60))
+def test_detections(model, run, lengths, min_len):
+    model.eval()
+    with torch.no_grad():
+        together = run(lengths, 'predict', min_len)
+        for sample, length in zip(together, lengths, strict=True):
+            assert sample.video_name == f'v{length}'
+            assert_same_detections(sample, run([length], 'predict')[0])
+
+
+def test_detections_are_the_post_processors_in_seconds_and_cut(model, run):
+    model.eval()
+    with torch.no_grad():
+        (sample,) = run([18], 'predict')
+        inputs = {}
+        original = model.head.predict
+
+        def keep(*args):
+            inputs['found'] = original(*args)
+            return inputs['found']
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(model.head, 'predict', keep)
+            run([18], 'predict')
+        found = model.post_processor(*inputs['found'])[0]
+    assert len(found) == len(sample.pred_instances)
+    cut = 0
+    for (start, end), seconds in zip(
+        found.segments.tolist(), sample.pred_instances.segments.tolist(), strict=True
+    ):
+        raw = [(5 * start + 2.5) / 10, (5 * end + 2.5) / 10]
+        expected = [min(max(value, 0), sample.duration) for value in raw]
+        assert seconds == pytest.approx(expected, abs=1e-9)
+        cut += raw != expected
+    assert cut  # the untrained model reaches beyond the video
+    assert sample.pred_instances.segments.dtype == torch.float64
+    scores = sample.pred_instances.scores.tolist()
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_video_of_one_step(model, make_sample, collate):
+    model.data_preprocessor.min_len = 0
+    model.eval()
+    batch = model.data_preprocessor(collate(make_sample(1)))
+    (sample,) = model(**batch, mode='predict')
+    assert sample.pred_instances.segments.shape == (len(sample.pred_instances), 2)
+    assert sample.pred_instances.scores.isfinite().all()
+
+
+def test_no_detection(model, make_sample, collate):
+    model.eval()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model.post_processor, 'pre_nms_thresh', 0.99999)
+        (sample,) = model(**model.data_preprocessor(collate(make_sample(9))), mode='predict')
+    assert sample.pred_instances.segments.shape == (0, 2)
+    assert len(sample.pred_instances.scores) == len(sample.pred_instances.labels) == 0
+
+
+def test_unknown_mode(model, make_sample, collate):
+    batch = model.data_preprocessor(collate(make_sample(9)))
+    with pytest.raises(ValueError, match="mode: expected 'loss', 'predict' or 'tensor' but got"):
+        model(**batch, mode='train')

@@ -1,0 +1,126 @@
+"""The training step: fixed shapes without a device sync, and it does learn."""
+
+import pytest
+import torch
+
+from asl_mmaction.structures.segments import segment_tiou
+
+# What reads a value back to the host, or makes a shape depend on values.
+SYNCING = (
+    '_local_scalar_dense',
+    'nonzero',
+    'masked_select',
+    'unique',
+    'is_nonzero',
+    'equal.default',
+    'repeat_interleave.Tensor',
+    'bincount',
+    'aten.item',
+)
+
+
+@pytest.fixture(scope='module')
+def record(build, localizer_config, make_sample, collate, op_recorder):
+    """Function: operations of a training step on three videos with these ground truths."""
+
+    def record(truths, seed, normalize='per_gt', gt_divisor=4):
+        config = localizer_config(
+            True, neck={'drop_path': 0.1, 'dropout': 0.1}, head={'loss_normalizer': 100}
+        )
+        config['head']['sensitivity']['normalize'] = normalize
+        config['data_preprocessor']['gt_divisor'] = gt_divisor
+        model = build(config).train()
+        samples = [
+            make_sample(length, *some, seed=seed + length)
+            for length, some in zip((13, 16, 9 + seed), truths, strict=True)
+        ]
+        inputs = model.data_preprocessor(collate(*samples), training=True)
+        with op_recorder() as recorder:
+            losses = model(**inputs, mode='loss')
+            sum(value for key, value in losses.items() if 'loss' in key).backward()
+        return recorder.ops
+
+    return record
+
+
+BUSY = [([(1.5, 6.2), (2.0, 12.1)], [0, 2]), ([(3.3, 8.4)], [1]), ([(0.1, 0.2)] * 3, [1, 1, 0])]
+EMPTY = [((), ())] * 3
+
+
+@pytest.mark.parametrize('normalize', ['none', 'per_gt'])
+@pytest.mark.parametrize('truths', [BUSY, EMPTY], ids=['busy', 'empty'])
+def test_no_device_sync(record, truths, normalize):
+    ops = record(truths, 0, normalize)
+    assert any('convolution_backward' in name for name, _ in ops)  # the backward pass too
+    assert [name for name, _ in ops if any(word in name for word in SYNCING)] == []
+    masked = [
+        name
+        for name, tensors in ops
+        if 'aten.index' in name and any(dtype == torch.bool for _, dtype in tensors[1:])
+    ]
+    assert masked == []
+
+
+def test_no_shape_depends_on_values(record):
+    first, second, empty = record(BUSY, 0), record(BUSY[::-1], 3), record(EMPTY, 1)
+    assert len(first) > 500
+    assert first == second == empty
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_no_device_sync_on_a_gpu(build, localizer_config, make_sample, collate):
+    model = build(localizer_config(True)).cuda().train()
+    batch = collate(make_sample(13, [(1.5, 6.2)], [0]), make_sample(16, [(3.3, 8.4)], [1]))
+    inputs = model.data_preprocessor(batch, training=True)
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        for _ in range(2):
+            losses = model(**inputs, mode='loss')
+            sum(value for key, value in losses.items() if 'loss' in key).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+
+
+def test_bfloat16_autocast_stays_close(build, localizer_config, make_sample, collate):
+    model = build(localizer_config(True)).train()
+    batch = collate(make_sample(13, [(1.5, 6.2)], [0]), make_sample(16, [(3.3, 8.4)], [1]))
+    inputs = model.data_preprocessor(batch, training=True)
+    expected = model(**inputs, mode='loss')
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = model(**inputs, mode='loss')
+    for key, value in losses.items():
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value, expected[key], atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize('asl', [False, True])
+def test_overfits_one_video(build, localizer_config, make_sample, collate, asl):
+    segments, labels = [(4.0, 9.5), (14.2, 26.0), (30.0, 34.0)], [0, 1, 2]
+    feature, sample = make_sample(40, segments, labels)
+    for (start, end), label in zip(segments, labels, strict=True):
+        feature[int(start + 1) : int(end + 1), label] += 4  # the action shows in its own channel
+    config = localizer_config(asl)
+    config['post_processor']['method'] = 'hard'
+    model = build(config, lively=False).train()
+    inputs = model.data_preprocessor(collate((feature, sample)), training=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    history = []
+    for _ in range(120):
+        losses = model(**inputs, mode='loss')
+        optimizer.zero_grad()
+        sum(value for key, value in losses.items() if 'loss' in key).backward()
+        optimizer.step()
+        history.append((losses['loss_cls'] + losses['loss_loc']).item())
+    assert history[-1] < 0.1 * history[0]
+
+    model.eval()
+    with torch.no_grad():
+        (found,) = model(**inputs, mode='predict')
+    found = found.pred_instances
+    best = found.segments[:3]
+    order = best[:, 0].argsort()
+    assert found.labels[:3][order].tolist() == labels
+    expected = sample.grid.to_seconds(torch.tensor(segments, dtype=torch.float64))
+    assert segment_tiou(best[order], expected).diagonal().min() > 0.8
+    assert found.scores[2] > 0.5
+    assert len(found) == 3 or found.scores[3] < 0.2
