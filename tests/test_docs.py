@@ -98,6 +98,14 @@ def test_commands_name_what_exists(page):
                     assert (ROOT / word).is_file(), words
 
 
+@page
+def test_checkpoints_are_those_of_the_last_epoch(page):
+    for name, epoch in re.findall(r'work_dirs/(\w+)/epoch_(\d+)\.pth', page.read_text()):
+        name = {'demo': 'asl_demo', 'my_asl': 'asl_hapt'}.get(name, name)
+        (path,) = (ROOT / 'configs').rglob(f'{name}.py')
+        assert Config.fromfile(path).train_cfg.max_epochs == int(epoch), name
+
+
 def test_the_config_of_own_data_trains(tmp_path, monkeypatch):
     text = (ROOT / 'docs' / 'own_data.md').read_text()
     (config_text,) = (block for block in blocks(text, 'python') if block.startswith('_base_'))
