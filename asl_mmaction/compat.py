@@ -82,13 +82,9 @@ def show_missing_requirement_in_one_line() -> None:
 
 
 def silence_warnings() -> None:
-    """Hide warnings of the stack's own code that no user can do anything about."""
-    for message in (
-        'Fail to import ``MultiScaleDeformableAttention``',  # mmcv-lite has none, we need none
-        'pkg_resources is deprecated',
-        '`torch.jit.script',  # torch's own modules use it
-    ):
-        warnings.filterwarnings('ignore', message=message)
+    """Hide what the stack says about itself and no user can do anything about."""
+    # mmcv-lite has none, and nothing of ours wants one
+    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
 
 
 def supply_drn() -> None:

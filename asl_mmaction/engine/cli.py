@@ -18,11 +18,12 @@ from mmengine.runner import Runner
 # How this package words a user's mistake, how mmengine's registries do, and how Python does where
 # a config gives a part an argument that it does not have.
 MISTAKES = re.compile(
-    r'expected .* but got|is not in the .* registry|'
+    r'(expected|should be) .* but got|is not in the .* registry|'
     r'__init__\(\) (got an unexpected keyword|missing)',
     re.DOTALL,
 )
 CONFIG_ERRORS = (
+    AssertionError,
     AttributeError,
     ConfigParsingError,
     KeyError,
@@ -31,6 +32,19 @@ CONFIG_ERRORS = (
     SyntaxError,
     TypeError,
     ValueError,
+)
+# Any other key of a config is a variable that is used up while the file is read.
+RUNNER_KEYS = sorted(
+    {
+        *inspect.signature(Runner).parameters,
+        'activation_checkpointing',
+        'compile',
+        'efficient_conv_bn_eval',
+        'find_unused_parameters',
+        'model_wrapper_cfg',
+        'sync_bn',
+    }
+    - {'cfg'}
 )
 
 
@@ -102,13 +116,11 @@ def load_config(args: argparse.Namespace) -> Config:
         config = Config.fromfile(path)
     except CONFIG_ERRORS as error:
         raise MistakeError(f'cannot read {path}: {type(error).__name__}: {error}') from error
-    # mmengine would add any other key without a word, and nothing would come of it.
-    known = set(config) | set(inspect.signature(Runner.__init__).parameters)
     for option in args.cfg_options:
-        if option.partition('.')[0] not in known:
+        if option.partition('.')[0] not in RUNNER_KEYS:
             raise MistakeError(
-                f'expected --cfg-options with keys of {path} but got {option}; it has '
-                f'{", ".join(sorted(config))}'
+                f'expected --cfg-options with keys that the Runner reads '
+                f'({", ".join(RUNNER_KEYS)}) but got {option}, which has no effect'
             )
     config.merge_from_dict(args.cfg_options)
     config.launcher = args.launcher

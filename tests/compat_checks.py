@@ -1,0 +1,151 @@
+"""What each patch of asl_mmaction.compat makes possible; run by test_compat.py.
+
+Prints JSON: patch -> [outcome without it, outcome with it], 'ok' or the error. The stack is loaded
+once, unrepaired; each check runs in a fork of that process.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import traceback
+import warnings
+from pathlib import Path
+
+import mmaction.registry  # noqa: F401
+import mmengine.config  # noqa: F401
+import numpy as np
+import torch
+
+COMPAT = Path(__file__).parents[1] / 'asl_mmaction' / 'compat.py'
+
+
+def silence_warnings():
+    with warnings.catch_warnings(record=True) as caught:
+        import mmcv.cnn.bricks.transformer  # noqa: F401
+    if caught:
+        raise AssertionError(f'warned: {caught[0].message}')
+
+
+def supply_drn():
+    import mmaction.models  # noqa: F401
+
+
+def leave_out_multimodal_models():
+    import mmaction.models  # noqa: F401
+
+
+def restore_trapz():
+    from mmaction.evaluation.functional import average_recall_at_avg_proposals
+
+    truth = {'video': np.array([[0.0, 1.0], [2.0, 3.0]])}
+    found = {'video': np.array([[0.0, 1.0, 0.9], [2.0, 3.0, 0.8]])}
+    area = average_recall_at_avg_proposals(truth, found, 2, max_avg_proposals=2)[-1]
+    if not area > 0:
+        raise AssertionError(f'area under the curve is {area}')
+
+
+def find_config_packages():
+    from mmengine.config import Config
+    from mmengine.hub import get_config
+
+    sys.modules['pkg_resources'] = None  # as with setuptools 82
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, 'own.py')
+        path.write_text("_base_ = ['mmaction::_base_/schedules/sgd_50e.py']")
+        if Config.fromfile(path).train_cfg.max_epochs != 50:
+            raise AssertionError('not the config of mmaction2')
+        path.write_text("_base_ = ['asl_mmaction::_base_/schedules/adamw_cosine.py']")
+        if Config.fromfile(path).optim_wrapper.optimizer.type != 'AdamW':
+            raise AssertionError('not the config of asl_mmaction')
+    get_config('asl_mmaction::_base_/schedules/adamw_cosine.py')
+
+
+def allow_checkpoints_of_the_runner():
+    from mmengine.logging import MessageHub
+
+    hub = MessageHub('hub')
+    hub.update_scalar('train/loss', torch.tensor(1.5))
+    hub.update_info('epoch', np.float64(3.0))
+    hub.update_info('array', np.arange(3, dtype=np.int32))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, 'checkpoint.pth')
+        torch.save({'message_hub': hub.state_dict()}, path)
+        content = torch.load(path, weights_only=True)['message_hub']
+    buffer = content['log_scalars']['train/loss']
+    if (buffer.mean(), buffer.statistics('max')) != (1.5, 1.5):
+        raise AssertionError('the log buffer came back changed')
+    if content['runtime_info']['array'].tolist() != [0, 1, 2]:
+        raise AssertionError('the array came back changed')
+
+
+def distribute_on_cpu():
+    from mmengine.dist import init_dist
+    from mmengine.model import MMDistributedDataParallel
+
+    address = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT='0', RANK='0', WORLD_SIZE='1')
+    os.environ.update(address, LOCAL_RANK='0')
+    init_dist('pytorch', backend='nccl')
+    MMDistributedDataParallel(module=torch.nn.Linear(1, 1), device_ids=[0])
+
+
+def apply(without=''):
+    """Run compat.py, but for the call of one patch."""
+    source = COMPAT.read_text()
+    if without:
+        changed = source.replace(f'\n{without}()\n', '\n')
+        if changed == source:
+            raise AssertionError(f'compat.py does not call {without}')
+        source = changed
+    exec(compile(source, COMPAT, 'exec'), {'__name__': 'compat'})
+
+
+def outcome(check, without):
+    """'ok' or the error, from a fork."""
+    read, write = os.pipe()
+    if os.fork() == 0:
+        try:
+            apply(without)
+            check()
+            text = 'ok'
+        except BaseException as error:
+            text = ''.join(traceback.format_exception_only(error))
+        os.write(write, text.encode()[:4000])
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        text = pipe.read()
+    os.wait()
+    return text
+
+
+def main():
+    checks = [
+        silence_warnings,
+        supply_drn,
+        leave_out_multimodal_models,
+        restore_trapz,
+        find_config_packages,
+        allow_checkpoints_of_the_runner,
+        distribute_on_cpu,
+    ]
+    result = {}
+    for check in checks:
+        name = check.__name__
+        if name == 'leave_out_multimodal_models':
+            # As if transformers 5 was installed. (mmaction2 asks importlib_metadata.)
+            folder = tempfile.mkdtemp()
+            metadata = Path(folder, 'transformers-5.0.0.dist-info', 'METADATA')
+            metadata.parent.mkdir()
+            metadata.write_text('Metadata-Version: 2.1\nName: transformers\nVersion: 5.0.0\n')
+            sys.path.insert(0, folder)
+            for module in [m for m in sys.modules if m.startswith('mmaction.utils')]:
+                del sys.modules[module]
+        result[name] = [outcome(check, name), outcome(check, '')]
+        if name == 'leave_out_multimodal_models':
+            sys.path.remove(folder)
+    print(json.dumps(result))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,70 @@
+"""What many tests share."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import asl_mmaction  # noqa: F401  registers the parts that configs name
+from asl_mmaction.datasets.synthetic import generate
+
+ROOT = Path(__file__).parents[1]
+
+# Test models are small: threads cost more than they gain.
+torch.set_num_threads(1)
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+
+@pytest.fixture(scope='session')
+def demo_data(tmp_path_factory):
+    """Folder of a synthetic data set with 8 training and 5 test sequences."""
+    folder = tmp_path_factory.mktemp('data') / 'demo'
+    generate(folder, num_train=8, num_test=5)
+    return folder
+
+
+@pytest.fixture
+def tiny_config(demo_data, tmp_path):
+    """Path of a config in a user's own folder: ASL, narrow, 4 steps in each of 3 epochs."""
+    path = tmp_path / 'tiny.py'
+    path.write_text(
+        f"""
+_base_ = ['{ROOT}/configs/asl/asl_demo.py']
+width = 16
+model = dict(
+    projection=dict(out_channels=width),
+    neck=dict(channels=width),
+    head=dict(in_channels=width, feat_channels=width),
+)
+train_dataloader = dict(batch_size=2, dataset=dict(data_root='{demo_data}'))
+val_dataloader = dict(batch_size=2, dataset=dict(data_root='{demo_data}'))
+test_dataloader = dict(batch_size=2, dataset=dict(data_root='{demo_data}'))
+train_cfg = dict(max_epochs=3, val_interval=3)
+param_scheduler = [dict(type='LinearLR', start_factor=0.1, end=1, convert_to_iter_based=True)]
+default_hooks = dict(logger=dict(interval=1))
+vis_backends = [dict(type='LocalVisBackend')]
+visualizer = dict(vis_backends=vis_backends)
+"""
+    )
+    return path
+
+
+@pytest.fixture(scope='session')
+def run_python():
+    """Run Python in a process of its own, with this checkout first on its path."""
+
+    def run(*args, cwd=None, timeout=300, **env):
+        env = {'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', **env}
+        return subprocess.run(
+            [sys.executable, *map(str, args)],
+            cwd=cwd,
+            env={**os.environ, **env},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    return run

@@ -1,0 +1,133 @@
+"""A user's mistake is one line and exit code 2; a bug keeps its traceback."""
+
+import argparse
+
+import pytest
+from mmengine.config import Config
+
+from asl_mmaction.engine.cli import (
+    MistakeError,
+    load_config,
+    make_parser,
+    report_mistakes,
+    write_results_to,
+)
+
+WORKER = """Caught ValueError in DataLoader worker process 0.
+Original Traceback (most recent call last):
+  File "x.py", line 1, in <module>
+ValueError: a.npy: expected width 3 but got 4"""
+
+
+@pytest.mark.parametrize(
+    ('error', 'line'),
+    [
+        (MistakeError('no\n such thing'), 'no such thing'),
+        (FileNotFoundError('a.json is not there'), 'a.json is not there'),
+        (ValueError('video v: expected 2 but got 3'), 'video v: expected 2 but got 3'),
+        (KeyError('X is not in the mmaction::model registry. Please'), 'X is not in the mmaction'),
+        (TypeError("Neck.__init__() got an unexpected keyword argument 'x'"), "argument 'x'"),
+        (ValueError('end should be larger than begin, but got begin=5, end=2'), 'begin=5'),
+        (ValueError(WORKER), 'error: a.npy: expected width 3 but got 4\n'),
+    ],
+)
+def test_a_mistake_ends_with_one_line(capsys, error, line):
+    with pytest.raises(SystemExit) as caught, report_mistakes():
+        raise error
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert line in err
+    assert err.count('\n') == 1
+
+
+@pytest.mark.parametrize(
+    'error',
+    [
+        ValueError('operands could not be broadcast together'),
+        RuntimeError('expected scalar type Float but got Half'),
+        KeyError('loss_cls'),
+        TypeError('unsupported operand type'),
+        ZeroDivisionError(),
+    ],
+)
+def test_a_bug_passes(error):
+    with pytest.raises(type(error)) as caught, report_mistakes():
+        raise error
+    assert caught.value is error
+
+
+def arguments(*words):
+    return make_parser('A tool.').parse_args([str(word) for word in words])
+
+
+def test_config_takes_the_arguments(tiny_config):
+    config = load_config(
+        arguments(
+            tiny_config,
+            '--work-dir=out',
+            '--cfg-options',
+            'train_dataloader.batch_size=7',
+            'optim_wrapper.accumulative_counts=2',
+            'find_unused_parameters=True',
+        )
+    )
+    assert (config.work_dir, config.launcher) == ('out', 'none')
+    assert config.train_dataloader.batch_size == 7
+    assert config.optim_wrapper.accumulative_counts == 2
+    assert config.find_unused_parameters is True
+
+
+def test_work_dir_is_named_after_the_config(tiny_config):
+    assert load_config(arguments(tiny_config)).work_dir == 'work_dirs/tiny'
+    tiny_config.write_text(tiny_config.read_text() + "\nwork_dir = 'mine'\n")
+    assert load_config(arguments(tiny_config)).work_dir == 'mine'
+
+
+@pytest.mark.parametrize('option', ['optim_wraper.optimizer.lr=1', 'max_epochs=2'])
+def test_an_option_without_effect_is_a_mistake(tiny_config, option):
+    # mmengine takes it without a word, be it misspelt or a variable that others were made of.
+    name = option.partition('=')[0]
+    with pytest.raises(MistakeError, match=rf'optim_wrapper.* but got {name}, which has no effect'):
+        load_config(arguments(tiny_config, '--cfg-options', option))
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('model = dict(', 'SyntaxError'),
+        ("_base_ = ['missing.py']", 'missing.py'),
+        ('a = _base_.b', 'AttributeError'),
+        ('a = b', 'NameError'),
+        ("_base_ = ['nowhere::a/b.py']", 'nowhere'),
+    ],
+)
+def test_a_config_that_cannot_be_read_is_named(tmp_path, text, message):
+    path = tmp_path / 'broken.py'
+    path.write_text(text)
+    with pytest.raises(MistakeError, match=rf'cannot read .*broken\.py: .*{message}'):
+        load_config(arguments(path))
+
+
+def test_a_config_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(MistakeError, match=r'expected a config file but got .*no\.py'):
+        load_config(arguments(tmp_path / 'no.py'))
+
+
+def test_results_go_to_every_tal_metric():
+    tal, other = dict(type='TALMetric'), dict(type='AccMetric')
+    config = Config(dict(test_evaluator=[dict(tal), dict(other), dict(tal)]))
+    write_results_to(config, 'here')
+    assert [metric.get('out_dir') for metric in config.test_evaluator] == ['here', None, 'here']
+    config = Config(dict(test_evaluator=dict(tal)))
+    write_results_to(config, 'here')
+    assert config.test_evaluator.out_dir == 'here'
+    for evaluator in (dict(other), None):
+        with pytest.raises(MistakeError, match='expected a TALMetric'):
+            write_results_to(Config(dict(test_evaluator=evaluator)), 'here')
+
+
+def test_help_does_not_ask_mim_for_more():
+    # mim appends --gpus and --device to a tool whose help names --gpus.
+    parser = make_parser('A tool.')
+    assert isinstance(parser, argparse.ArgumentParser)
+    assert '--gpus' not in parser.format_help()
