@@ -10,7 +10,13 @@ width = 64
 model = dict(
     projection=dict(in_channels=_base_.feat_dim, out_channels=width),
     neck=dict(channels=width, window_size=9),
-    head=dict(num_classes=_base_.num_classes, in_channels=width, feat_channels=width),
+    head=dict(
+        num_classes=_base_.num_classes,
+        in_channels=width,
+        feat_channels=width,
+        # All of an action is positive, so that the whole course of its sensitivity is learned.
+        assigner=dict(center_sampling_radius=None),
+    ),
 )
 
 train_cfg = dict(max_epochs=15, val_interval=15)

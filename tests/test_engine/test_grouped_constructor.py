@@ -60,7 +60,7 @@ def test_only_matrices_and_kernels_decay(config, model):
 def test_gaussians_take_a_learning_rate_of_their_own(config, model):
     config = Config(config.to_dict())
     keys = config.optim_wrapper.paramwise_cfg.custom_keys
-    keys['sensitivity.class_level'].update(lr_mult=10.0)
+    keys['class_level'].update(lr_mult=10.0)
     settings, _ = settings_of_parameters(config, model, 'GroupedOptimWrapperConstructor')
     lr = config.optim_wrapper.optimizer.lr
     for name, values in settings.items():

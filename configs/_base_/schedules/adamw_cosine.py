@@ -19,7 +19,7 @@ optim_wrapper = dict(
         # No decay: all one-dimensional parameters (biases, norms, layer scales, learnable scales),
         # and mu and sigma of the class-level Gaussians.
         flat_decay_mult=0.0,
-        custom_keys={'sensitivity.class_level': dict(decay_mult=0.0)},
+        custom_keys={'class_level': dict(decay_mult=0.0)},
     ),
 )
 param_scheduler = [

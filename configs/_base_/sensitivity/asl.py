@@ -7,6 +7,7 @@ sensitivity = dict(
     type='ActionSensitivityEvaluator',
     class_level=dict(type='ClassSensitivity'),
     instance_level=dict(type='InstanceSensitivity'),
+    normalize='per_gt',
 )
 loss_contrast = dict(
     type='ActionSensitiveContrastiveLoss',
