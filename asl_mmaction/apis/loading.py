@@ -11,6 +11,7 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.hub import get_config
+from mmengine.model import is_model_wrapper
 from torch import nn
 
 from asl_mmaction.visualization import ClassGaussians
@@ -68,13 +69,15 @@ def load_weights(model: nn.Module, content: dict, name: str | os.PathLike) -> No
     """Copy a checkpoint's weights into a model; sensitivity may be in either, both or none.
 
     Args:
-        model: is changed.
+        model: is changed; may be wrapped for distributed testing.
         content: from :func:`load_checkpoint`.
         name: of the checkpoint, for the error.
 
     Raises:
         ValueError: the weights are those of another architecture.
     """
+    if is_model_wrapper(model):
+        model = model.module
     state = content['state_dict']
     own = model.state_dict()
     # Sensitivity does nothing at inference.

@@ -132,6 +132,7 @@ def _panel_title(gaussians: ClassGaussians, index: int) -> str:
     if gaussians.mu_cls.shape[1] != 1:
         return gaussians.classes[index]
     mu, sigma = gaussians.mu_cls[index, 0], gaussians.sigma_cls[index, 0]
+    mu = round(mu, 2) + 0.0  # not -0.00
     return rf'{gaussians.classes[index]}: $\mu$ {mu:+.2f}, $\sigma$ {sigma:.2f}'
 
 

@@ -5,7 +5,13 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from asl_mmaction.apis import find_classes, load_checkpoint, load_config, read_class_gaussians
+from asl_mmaction.apis.loading import (
+    find_classes,
+    load_checkpoint,
+    load_config,
+    load_weights,
+    read_class_gaussians,
+)
 
 
 def test_a_config_comes_from_a_file_a_package_or_as_it_is(demo):
@@ -43,6 +49,29 @@ def test_a_checkpoint_without_weights_or_that_is_not_there(tmp_path):
         load_checkpoint(tmp_path / 'a.pth')
     with pytest.raises(FileNotFoundError, match=r'b\.pth, which does not exist'):
         load_checkpoint(tmp_path / 'b.pth')
+
+
+@pytest.mark.parametrize('wrap', [lambda model: model, torch.nn.DataParallel])
+def test_weights_go_into_a_model_wrapped_or_not(wrap):
+    model = torch.nn.Linear(2, 3)
+    state = {'weight': torch.ones(3, 2), 'bias': torch.ones(3)}
+    load_weights(wrap(model), {'state_dict': state}, 'a.pth')
+    assert torch.equal(model.weight, state['weight'])
+    assert torch.equal(model.bias, state['bias'])
+
+
+@pytest.mark.parametrize(
+    'change', [{'bias': None}, {'bias': torch.ones(4)}, {'other': torch.ones(1)}]
+)
+def test_a_weight_missing_misshapen_or_unknown_is_named(change):
+    state = {'weight': torch.ones(3, 2), 'bias': torch.ones(3)} | change
+    state = {key: value for key, value in state.items() if value is not None}
+    model = torch.nn.Linear(2, 3)
+    before = model.weight.clone()
+    (name,) = change
+    with pytest.raises(ValueError, match=rf'but 1 of 2 entries of a\.pth are .* such as {name}'):
+        load_weights(model, {'state_dict': state}, 'a.pth')
+    assert torch.equal(model.weight, before)
 
 
 def test_class_names_are_the_checkpoints_before_the_configs():
