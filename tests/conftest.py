@@ -56,15 +56,17 @@ visualizer = dict(vis_backends=vis_backends)
 def run_python():
     """Run Python in a process of its own, with this checkout first on its path."""
 
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
+
     def run(*args, cwd=None, timeout=300, **env):
-        env = {'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', **env}
         return subprocess.run(
             [sys.executable, *map(str, args)],
             cwd=cwd,
-            env={**os.environ, **env},
+            env={**environment, **env},
             capture_output=True,
             text=True,
             timeout=timeout,
         )
 
+    run.environment = environment
     return run

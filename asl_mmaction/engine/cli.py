@@ -18,7 +18,7 @@ from mmengine.runner import Runner
 # How this package words a user's mistake, how mmengine's registries do, and how Python does where
 # a config gives a part an argument that it does not have.
 MISTAKES = re.compile(
-    r'(expected|should be) .* but got|is not in the .* registry|'
+    r'(expected|should be) .* but |is not in the .* registry|'
     r'__init__\(\) (got an unexpected keyword|missing)',
     re.DOTALL,
 )

@@ -1,0 +1,103 @@
+"""tools/test.py: the numbers and files of a checkpoint."""
+
+import importlib.util
+import json
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from asl_mmaction.apis import TALInferencer
+
+TEST = Path(__file__).parents[2] / 'tools' / 'test.py'
+
+
+@pytest.fixture
+def run_test(tmp_path, monkeypatch):
+    """Run the tool in this process, in a folder of its own."""
+    spec = importlib.util.spec_from_file_location('tool', TEST)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'argv', [str(TEST)])
+
+    def run(*arguments):
+        return tool.main([*map(str, arguments), '--work-dir', 'work'])
+
+    return run
+
+
+@pytest.fixture
+def checkpoint(tiny_config, tmp_path, demo_data):
+    """Path of untrained weights as the Runner saves them."""
+    config = Config.fromfile(tiny_config)
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        model = MODELS.build(config.model)
+    # Scores all over the place, so that there is something to detect.
+    torch.nn.init.zeros_(model.head.cls_out.bias)
+    classes = json.loads((demo_data / 'annotations.json').read_text())['classes']
+    path = tmp_path / 'checkpoint.pth'
+    content = {'state_dict': model.state_dict(), 'meta': {'dataset_meta': {'classes': classes}}}
+    torch.save(content, path)
+    return path
+
+
+def test_out_gets_detections_and_metrics(run_test, tiny_config, checkpoint, tmp_path, demo_data):
+    assert run_test(tiny_config, checkpoint, '--out', tmp_path / 'a' / 'b') == 0
+    files = {path.name: json.loads(path.read_text()) for path in (tmp_path / 'a/b').iterdir()}
+    assert set(files) == {'detections.json', 'metrics.json'}
+    database = json.loads((demo_data / 'annotations.json').read_text())['database']
+    videos = sorted(name for name, video in database.items() if video['subset'] == 'test')
+    results = files['detections.json']['results']
+    assert sorted(results) == videos
+    inferencer = TALInferencer(tiny_config, checkpoint, device='cpu')
+    for name in videos:
+        feature = demo_data / 'features' / f'{name}.npy'
+        (found,) = inferencer({'feature': feature, 'duration': database[name]['duration']})
+        assert len(results[name]) == len(found['detections']) > 0
+        for ours, theirs in zip(results[name], found['detections'], strict=True):
+            assert ours['label'] == theirs['label']
+            assert ours['score'] == pytest.approx(theirs['score'], rel=1e-4)
+            assert ours['segment'] == pytest.approx(theirs['segment'], rel=1e-4, abs=1e-3)
+    metrics = files['metrics.json']
+    assert metrics['protocol']['videos'] == len(videos)
+    assert 0 <= metrics['metrics']['mAP@0.50'] <= 1
+
+
+def test_without_out_nothing_is_written_but_the_log(run_test, tiny_config, checkpoint, tmp_path):
+    assert run_test(tiny_config, checkpoint) == 0
+    assert not list(tmp_path.rglob('detections.json'))
+
+
+def other_weights(path):
+    torch.save({'state_dict': {'a.weight': torch.zeros(1)}}, path)
+
+
+@pytest.mark.parametrize(
+    ('make', 'message'),
+    [
+        (lambda path: None, 'does not exist'),
+        (lambda path: path.write_text('no checkpoint'), 'could not read'),
+        (lambda path: path.write_bytes(pickle.dumps(print)), 'could not read'),
+        (lambda path: torch.save([1], path), "'state_dict'"),
+        (other_weights, 'expected the weights of this config but'),
+    ],
+)
+def test_a_wrong_checkpoint_ends_in_one_line(
+    run_test, tiny_config, tmp_path, capsys, make, message
+):
+    path = tmp_path / 'given.pth'
+    make(path)
+    with pytest.raises(SystemExit) as caught:
+        run_test(tiny_config, path)
+    assert caught.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith('test.py: error: ')
+    assert message in last
+    assert 'given.pth' in last

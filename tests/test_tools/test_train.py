@@ -1,0 +1,151 @@
+"""tools/train.py: what its options do, and a training that is killed goes on as if it was not."""
+
+import importlib.util
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+TRAIN = Path(__file__).parents[2] / 'tools' / 'train.py'
+
+
+@pytest.fixture
+def train(tmp_path, monkeypatch):
+    """Run the tool in this process, in a folder of its own; the work dir is ``work`` there."""
+    spec = importlib.util.spec_from_file_location('train', TRAIN)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'argv', [str(TRAIN)])
+
+    def run(config, *options):
+        return tool.main([str(config), '--work-dir', 'work', *options])
+
+    return run
+
+
+def log_of(folder):
+    return '\n'.join(path.read_text() for path in sorted(folder.glob('*/*.log')))
+
+
+STOPS = """
+import time
+from mmaction.registry import HOOKS
+from mmengine.hooks import Hook
+
+@HOOKS.register_module()
+class StopHook(Hook):
+    def after_train_iter(self, runner, *args, **kwargs):
+        if runner.iter == 5:  # the second step of the second epoch
+            time.sleep(600)
+"""
+
+
+def test_killed_training_resumes_and_ends_where_the_uninterrupted_one_does(
+    tiny_config, tmp_path, run_python
+):
+    command = [TRAIN, tiny_config, '--work-dir']
+    done = run_python(*command, 'whole', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+    (tmp_path / 'stops.py').write_text(STOPS)
+    (tmp_path / 'stopping.py').write_text(
+        "_base_ = ['tiny.py']\n"
+        "custom_imports = dict(imports=['asl_mmaction', 'stops'])\n"
+        "default_hooks = dict(stop=dict(type='StopHook'))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, TRAIN, 'stopping.py', '--work-dir', 'work'],
+        cwd=tmp_path,
+        env={**run_python.environment, 'PYTHONPATH': f'{TRAIN.parents[1]}:{tmp_path}'},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    work = tmp_path / 'work'
+    while not re.search(r'Epoch\(train\)\s+\[2\]\[1/', log_of(work)):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert [path.name for path in work.glob('epoch_*.pth')] == ['epoch_1.pth']
+
+    done = run_python(*command, 'work', '--resume', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert 'resumed epoch: 1, iter: 4' in log_of(work)
+    ours, theirs = (
+        torch.load(folder / 'epoch_3.pth', weights_only=True)
+        for folder in (work, tmp_path / 'whole')
+    )
+    for part in ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers'):
+        assert_equal(ours[part], theirs[part])
+
+
+def assert_equal(ours, theirs):
+    if isinstance(theirs, torch.Tensor):
+        assert torch.equal(ours, theirs)
+    elif isinstance(theirs, dict):
+        assert ours.keys() == theirs.keys()
+        for key, value in theirs.items():
+            assert_equal(ours[key], value)
+    elif isinstance(theirs, (list, tuple)):
+        for one, other in zip(ours, theirs, strict=True):
+            assert_equal(one, other)
+    else:
+        assert ours == theirs
+
+
+def test_options_do_what_they_say(tiny_config, tmp_path, train):
+    options = ['--amp', '--no-validate', '--auto-scale-lr', '--seed', '7']
+    settings = ['train_cfg.max_epochs=1', 'auto_scale_lr.base_batch_size=1']
+    assert train(tiny_config, *options, '--cfg-options', *settings) == 0
+    log = log_of(tmp_path / 'work')
+    assert re.search(r'^\s*seed: 7$', log, re.M)
+    assert 'Epoch(val)' not in log
+    assert 'Scaling the original LR by 2.0' in log
+    assert "type='BFloat16OptimWrapper'" in (tmp_path / 'work' / 'tiny.py').read_text()
+    losses = [float(loss) for loss in re.findall(r' loss: (\S+)', log)]
+    assert len(losses) == 4
+    assert all(loss > 0 for loss in losses)
+
+    assert train(tiny_config, '--no-validate', '--resume', 'work/epoch_1.pth') == 0
+    assert 'resumed epoch: 1, iter: 4' in log_of(tmp_path / 'work')
+    assert (tmp_path / 'work' / 'epoch_3.pth').is_file()
+
+
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        ('model.neck.type=Nek', 'Nek is not in the mmaction::model registry'),
+        ('model.neck.colour=red', "got an unexpected keyword argument 'colour'"),
+        ('train_dataloader.dataset.ann_file=none.json', 'none.json'),
+        ('train_dataloader.dataset.pipeline.0.feat_dim=5', 'but got'),
+        ('load_from=none.pth', 'none.pth'),
+    ],
+)
+def test_a_mistake_ends_in_one_line(tiny_config, train, capsys, option, message):
+    with pytest.raises(SystemExit) as caught:
+        train(tiny_config, '--cfg-options', option)
+    assert caught.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith('train.py: error: ')
+    assert message in last
+
+
+def test_a_checkpoint_to_resume_from_must_be_there(tiny_config, train, capsys):
+    with pytest.raises(SystemExit) as caught:
+        train(tiny_config, '--resume', 'none.pth')
+    assert caught.value.code == 2
+    assert 'none.pth' in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_help_has_no_gpus(train, capsys):
+    # mim would append --gpus and --device.
+    with pytest.raises(SystemExit) as caught:
+        train('--help')
+    assert caught.value.code == 0
+    assert '--gpus' not in capsys.readouterr().out
