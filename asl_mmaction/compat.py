@@ -151,6 +151,7 @@ def find_config_packages() -> None:
     """
     import mmengine.config.config
     import mmengine.hub  # noqa: F401  both hold the functions under names of their own
+    from mmengine.config import Config
     from mmengine.config.utils import MODULE2PACKAGE
     from mmengine.utils import package_utils
 
@@ -175,6 +176,16 @@ def find_config_packages() -> None:
         for name, module in list(sys.modules.items()):
             if name.startswith('mmengine') and vars(module).get(function.__name__) is original:
                 setattr(module, function.__name__, function)
+
+    find_path = Config._get_cfg_path
+
+    def find_path_and_scope(cfg_path: str, filename: str) -> tuple[str, str | None]:
+        # mmengine takes the package for the registry scope of what its configs name and writes it
+        # into them; our parts are in mmaction's, the default scope of our configs.
+        path, scope = find_path(cfg_path, filename)
+        return path, None if scope == 'asl_mmaction' else scope
+
+    Config._get_cfg_path = staticmethod(find_path_and_scope)
 
 
 def allow_checkpoints_of_the_runner() -> None:

@@ -58,6 +58,9 @@ def find_config_packages():
         path.write_text("_base_ = ['asl_mmaction::_base_/schedules/adamw_cosine.py']")
         if Config.fromfile(path).optim_wrapper.optimizer.type != 'AdamW':
             raise AssertionError('not the config of asl_mmaction')
+        path.write_text("_base_ = ['asl_mmaction::_base_/models/actionformer.py']")
+        if '_scope_' in Config.fromfile(path).model:
+            raise AssertionError('parts are looked for in a registry of their own')
     get_config('asl_mmaction::_base_/schedules/adamw_cosine.py')
 
 
