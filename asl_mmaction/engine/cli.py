@@ -78,7 +78,8 @@ def describe_mistake(error: Exception) -> str | None:
     # A data loader's worker passes its error on behind a traceback of its own.
     if text.startswith('Caught '):
         text = text.strip().rpartition('\n')[2].partition(': ')[2]
-    return ' '.join(text.split())
+    # What mmengine's registries add is of no help.
+    return ' '.join(text.split()).partition(' Please check whether the value of')[0]
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:

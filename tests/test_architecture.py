@@ -1,0 +1,100 @@
+"""Who may import whom: downward only; siblings meet through the registry."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / 'asl_mmaction'
+FILES = sorted(PACKAGE.rglob('*.py'))
+
+# Part of the package -> parts that it may import besides itself. The longest prefix counts.
+MAY_IMPORT = {
+    'structures': set(),
+    'ops': {'structures'},
+    'datasets': {'datasets.transforms', 'structures'},
+    'datasets.transforms': {'structures'},
+    'evaluation.functional': {'structures'},
+    'evaluation.metrics': {'evaluation.functional', 'structures'},
+    'visualization': {'structures'},
+    'engine.hooks': set(),
+    'engine.optimizers': set(),
+    'engine.cli': set(),
+    'models.data_preprocessors': {'structures'},
+    'models.layers': {'ops', 'structures'},
+    'models.projections': {'models.layers'},
+    'models.necks': {'models.layers', 'ops'},
+    'models.task_modules': {'ops', 'structures'},
+    'models.losses': {'ops', 'structures'},
+    'models.sensitivity': {'models.layers', 'structures'},
+    'models.heads': {'models.layers', 'models.task_modules', 'ops', 'structures'},
+    'models.post_processors': {'ops', 'structures'},
+    'models.localizers': {'models.layers', 'ops', 'structures'},
+    'apis': {'datasets', 'evaluation.metrics', 'structures', 'visualization'},
+    'compat': set(),
+    'version': set(),
+}
+
+
+def part_of(module):
+    """'asl_mmaction.models.heads.point_head' -> 'models.heads'; None for a mere gathering place."""
+    name = module.removeprefix('asl_mmaction').strip('.')
+    parts = [part for part in MAY_IMPORT if name == part or name.startswith(f'{part}.')]
+    return max(parts, key=len, default=None)
+
+
+def imports(path):
+    """All modules that a file imports, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f'{path}: relative import'
+            # 'from package import module' imports the module.
+            for alias in node.names:
+                module = f'{node.module}.{alias.name}'
+                file = ROOT / Path(*module.split('.'))
+                is_module = file.is_dir() or file.with_suffix('.py').is_file()
+                yield module if is_module else node.module
+
+
+def module_of(path):
+    return '.'.join(path.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__')
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_downward(path):
+    module = module_of(path)
+    part = part_of(module)
+    for imported in imports(path):
+        assert imported.split('.')[:2] != ['mmaction', 'models'], 'breaks without compat, and slow'
+        if imported.split('.')[0] != 'asl_mmaction':
+            continue
+        if part is None:  # an __init__ that gathers what lies below it
+            assert imported.startswith(f'{module}.'), imported
+        else:
+            target = part_of(imported)
+            assert target == part or target in MAY_IMPORT[part], imported
+
+
+def test_the_rules_are_about_what_exists():
+    parts = {part_of(module_of(path)) for path in FILES}
+    assert parts - {None} == set(MAY_IMPORT)
+    gathering = {module_of(path) for path in FILES if part_of(module_of(path)) is None}
+    assert gathering == {
+        f'asl_mmaction{name}' for name in ('', '.engine', '.evaluation', '.models')
+    }
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_assert_and_no_print(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        assert not isinstance(node, ast.Assert), f'line {node.lineno}: raise an error instead'
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id != 'print', f'line {node.lineno}: use the logger'
+
+
+def test_every_folder_is_a_package():
+    folders = {path.parent for path in FILES}
+    assert all((folder / '__init__.py').is_file() for folder in folders)
