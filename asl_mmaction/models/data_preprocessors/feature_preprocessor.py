@@ -17,7 +17,7 @@ class FeaturePreprocessor(BaseDataPreprocessor):
 
     Args:
         size_divisor: The padded length is a multiple of it: the stride of the coarsest level.
-        min_len: Least padded length in steps; set it to the crop length for shapes that never change.
+        min_len: Least padded length in steps; the crop length makes shapes that never change.
         gt_divisor: The padded number of ground truths is a multiple of it.
     """
 

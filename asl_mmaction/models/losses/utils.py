@@ -6,7 +6,7 @@ REDUCTIONS = ('none', 'mean', 'sum')
 
 
 def check_reduction(reduction: str) -> str:
-    """Return ``reduction`` if it is one of ``'none'``, ``'mean'``, ``'sum'``, else raise ValueError."""
+    """Return ``reduction`` if it is ``'none'``, ``'mean'`` or ``'sum'``, else raise ValueError."""
     if reduction not in REDUCTIONS:
         raise ValueError(f'reduction: expected one of {REDUCTIONS} but got {reduction!r}')
     return reduction
@@ -27,7 +27,7 @@ def weight_reduce_loss(
         avg_factor: Divides the sum in place of the number of elements; only with ``'mean'``.
 
     Raises:
-        ValueError: If the reduction is unknown, or ``avg_factor`` is given with another than 'mean'.
+        ValueError: If the reduction is unknown, or not 'mean' where ``avg_factor`` is given.
     """
     check_reduction(reduction)
     if weight is not None:

@@ -38,7 +38,7 @@ class TransformerPyramid(BasePyramid):
         num_heads: int = 4,
         num_levels: int = 6,
         stem_depth: int = 2,
-        window_size: int | None | Sequence[int | None] = None,
+        window_size: int | Sequence[int | None] | None = None,
         theta: float = 0.0,
         channel_groups: int = 1,
         mlp_ratio: float = 4.0,

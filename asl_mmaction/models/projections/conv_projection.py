@@ -56,7 +56,7 @@ class ConvProjection(BaseModule):
         num_convs: Number of convolution + LayerNorm + ReLU layers.
         kernel_size: Odd kernel size of these.
         dropout: Dropout of the input features.
-        position_len: Trained length (steps) of the sinusoidal position encoding; None = no encoding.
+        position_len: Trained length (steps) of the sinusoidal position encoding; None = without.
     """
 
     def __init__(

@@ -121,8 +121,14 @@ def _count_a_process(positive: Tensor) -> Tensor:
 def _mean_one_per_gt(weight: Tensor, targets: PointTargets) -> Tensor:
     """Rescale (N, P) weights to mean 1 over the positives of each ground truth."""
     positive = targets.positives.to(weight.dtype)
+    weight = weight * positive
     index = targets.gt_inds.clamp(min=0)
     zeros = weight.new_zeros(weight.size(0), targets.num_gts)  # (N, G)
-    total = zeros.scatter_add(1, index, weight * positive)
+    # Their scale is free: with the largest at 1, weights may be as small as a float can hold.
+    with torch.no_grad():
+        peak = zeros.scatter_reduce(1, index, weight, 'amax')
+        peak = peak.clamp(min=torch.finfo(peak.dtype).tiny)
+    weight = weight / peak.gather(1, index)
+    total = zeros.scatter_add(1, index, weight)
     count = zeros.scatter_add(1, index, positive)
-    return weight * (count / total.clamp(min=1e-6)).gather(1, index)
+    return weight * (count / total.clamp(min=1)).gather(1, index)

@@ -103,6 +103,25 @@ def test_per_gt_is_mean_one_and_keeps_the_ratios(seed, switches, count):
             assert got[0, own].mean().item() == pytest.approx(1, abs=1e-5)
 
 
+def test_per_gt_holds_however_small_the_weights():
+    module = evaluator(class_level=CLASS, normalize='per_gt')
+    level = module.class_level
+    torch.nn.init.constant_(level.mu_cls, 0.7)
+    torch.nn.init.constant_(level.sigma_cls, 0.1)
+    pyramid, targets, _truths = problem(count=6)
+    targets = targets._replace(gt_inds=targets.gt_inds.where(POINTS.centers < 6, -1))
+    plain = level(torch.tensor([-0.4]), torch.tensor([0]))[0]
+    assert 0 < plain < 1e-20
+    weights = module(pyramid, POINTS, targets).cls
+    for truth in range(6):
+        own = targets.gt_inds[0] == truth
+        if own.any():
+            assert weights[0, own].mean().item() == pytest.approx(1, abs=1e-5)
+    (weights**2).sum().backward()
+    assert level.mu_cls.grad.isfinite().all()
+    assert level.sigma_cls.grad.isfinite().all()
+
+
 def grads(module, **kwargs):
     pyramid, targets, _ = problem()
     pyramid = pyramid._replace(feats=pyramid.feats.clone().requires_grad_())
