@@ -4,9 +4,7 @@
 #   PYTHON=python3.12              what to make it with
 PYTHON ?= python3
 VENV ?= .venv
-TORCH ?= torch==2.13.0+cpu
-# Where PyPI has no CPU build of PyTorch
-TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH ?= torch==2.13.0
 DEMO_ARGS ?=
 TEST_ARGS ?=
 
@@ -37,8 +35,7 @@ $(READY): setup.cfg setup.py pyproject.toml
 	    rm -rf $(VENV); exit 1; }
 	@rm -f $(VENV).log
 	@echo "Installing $(firstword $(TORCH)) and asl_mmaction into $(VENV): a minute or a few"
-	@$(RUN) -c 'import torch' 2> /dev/null || $(PIP) install -qq $(TORCH) 2> /dev/null || \
-	    $(PIP) install -qq $(TORCH) --index-url $(TORCH_CPU_INDEX)
+	@$(RUN) -c 'import torch' 2> /dev/null || $(PIP) install -qq $(TORCH)
 	@$(PIP) install -qq -e '.[lite,dev]'
 	@touch $@
 

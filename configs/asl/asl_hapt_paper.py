@@ -1,0 +1,5 @@
+# ASL as printed: weights that are not normalised, mu and sigma at the learning rate of the rest.
+_base_ = ['asl_hapt.py']
+
+model = dict(head=dict(sensitivity=dict(normalize='none')))
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(class_level=dict(lr_mult=1.0))))
