@@ -1,0 +1,82 @@
+"""Two processes (torchrun, gloo) train and test as one."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+
+# Nothing random but what the sampler draws, which goes by turns to the processes.
+STEADY = """
+_base_ = ['tiny.py']
+model = dict(neck=dict(drop_path=0.0), head=dict(loss_contrast=dict(gather=True)))
+# Adam would blow rounding errors up where gradients are small.
+optim_wrapper = dict(optimizer=dict(_delete_=True, type='SGD', lr=0.1, weight_decay=0.05))
+train_dataloader = dict(
+    batch_size={batch_size},
+    batch_sampler=None,
+    dataset=dict(
+        pipeline=[
+            dict(type='LoadFeature', feat_dim=_base_.feat_dim),
+            dict(type='RandomTruncate', max_len=384, crop_ratio=None),
+            dict(type='PackTALInputs'),
+        ]
+    ),
+)
+train_cfg = dict(max_epochs=1)
+"""
+
+
+@pytest.fixture
+def launch(run_python, tmp_path):
+    """Run dist_train.sh or dist_test.sh in two processes."""
+
+    def run(script, files, *options):
+        with socket.socket() as found:
+            found.bind(('127.0.0.1', 0))
+            port = found.getsockname()[1]
+        # torchrun lies beside the interpreter.
+        path = os.pathsep.join([os.path.dirname(sys.executable), os.environ['PATH']])
+        done = subprocess.run(
+            ['bash', TOOLS / script, *files, '2', *options],
+            cwd=tmp_path,
+            env={**run_python.environment, 'PORT': str(port), 'PATH': path},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    return run
+
+
+def test_two_processes_train_and_test_as_one(launch, run_python, tiny_config, tmp_path):
+    for name, batch_size in (('one', 2), ('two', 1)):
+        (tmp_path / f'{name}.py').write_text(STEADY.format(batch_size=batch_size))
+    done = run_python(TOOLS / 'train.py', 'one.py', '--work-dir', 'one', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    launch('dist_train.sh', ['two.py'], '--work-dir', 'two')
+    one, two = (
+        torch.load(tmp_path / name / 'epoch_1.pth', weights_only=True) for name in ('one', 'two')
+    )
+    assert one['state_dict'].keys() == two['state_dict'].keys()
+    for name, value in one['state_dict'].items():
+        torch.testing.assert_close(two['state_dict'][name], value, rtol=1e-3, atol=1e-5, msg=name)
+
+    # 5 sequences: one process repeats one.
+    checkpoint = tmp_path / 'one' / 'epoch_1.pth'
+    options = ['--work-dir', 'test', '--out']
+    done = run_python(TOOLS / 'test.py', tiny_config, checkpoint, *options, 'out1', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    launch('dist_test.sh', [tiny_config, checkpoint], *options, 'out2')
+    metrics = [
+        json.loads((tmp_path / name / 'metrics.json').read_text()) for name in ('out1', 'out2')
+    ]
+    assert metrics[0]['protocol'] == metrics[1]['protocol']
+    assert metrics[0]['protocol']['videos'] == 5
+    assert metrics[0]['metrics'] == pytest.approx(metrics[1]['metrics'], abs=1e-6)
