@@ -1,6 +1,7 @@
 from asl_mmaction.models.layers.attention import ChannelAttention, TemporalAttention
 from asl_mmaction.models.layers.masked_conv import MaskedConv1d, MaskedConvTower
 from asl_mmaction.models.layers.packed_pyramid import PackedPyramid, pack_pyramid
+from asl_mmaction.models.layers.sgp_block import MaskedGroupNorm, SGPBlock
 from asl_mmaction.models.layers.transformer_block import (
     ScaledDropPath,
     TransformerBlock,
@@ -11,7 +12,9 @@ __all__ = [
     'ChannelAttention',
     'MaskedConv1d',
     'MaskedConvTower',
+    'MaskedGroupNorm',
     'PackedPyramid',
+    'SGPBlock',
     'ScaledDropPath',
     'TemporalAttention',
     'TransformerBlock',

@@ -1,0 +1,76 @@
+"""The pyramid of TriDet: convolutions in place of attention."""
+
+from collections.abc import Sequence
+
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+
+from asl_mmaction.models.layers import SGPBlock
+from asl_mmaction.models.necks.base_pyramid import BasePyramid
+
+
+@MODELS.register_module()
+class SGPPyramid(BasePyramid):
+    """Scalable-granularity perception at every level; max-pools between them.
+
+    Args:
+        channels: Width C.
+        num_levels: Number of levels L.
+        stem_depth: Blocks at full rate before the first strided one.
+        window_size: Odd kernel w of the blocks in steps of their level, or one for each level.
+        window_scale: k; the wide kernel of a block is about k times (w + 1).
+        mlp_ratio: Width of the feed-forward part over C.
+        num_groups: Groups of the norm before the feed-forward part; divides C.
+        drop_path: Probability of stochastic depth.
+        top_down: Add a top-down path over the levels.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        num_levels: int = 6,
+        stem_depth: int = 2,
+        window_size: int | Sequence[int] = 1,
+        window_scale: float = 1.5,
+        mlp_ratio: float = 4.0,
+        num_groups: int = 16,
+        drop_path: float = 0.0,
+        top_down: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(
+            channels=channels, num_levels=num_levels, top_down=top_down, init_cfg=init_cfg
+        )
+        if isinstance(window_size, int):
+            window_size = [window_size] * num_levels
+        if len(window_size) != num_levels:
+            raise ValueError(
+                f'window_size: expected one value for each of the {num_levels} levels '
+                f'but got {list(window_size)}'
+            )
+
+        def block(stride: int, window: int) -> SGPBlock:
+            return SGPBlock(
+                channels,
+                stride=stride,
+                window_size=window,
+                window_scale=window_scale,
+                mlp_ratio=mlp_ratio,
+                num_groups=num_groups,
+                drop_path=drop_path,
+            )
+
+        self.stem = nn.ModuleList(block(1, window_size[0]) for _ in range(stem_depth))
+        self.branch = nn.ModuleList(block(2, window) for window in window_size[1:])
+
+    def build_levels(self, x: Tensor, mask: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """See :meth:`BasePyramid.build_levels`."""
+        for block in self.stem:
+            x, mask = block(x, mask)
+        feats, masks = [x], [mask]
+        for block in self.branch:
+            x, mask = block(x, mask)
+            feats.append(x)
+            masks.append(mask)
+        return feats, masks
