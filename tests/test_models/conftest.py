@@ -51,6 +51,19 @@ BASELINE = {
     },
     'post_processor': {'type': 'SoftNMSPostProcessor', 'min_duration': 0.0, 'max_per_video': 50},
 }
+# What the TriDet style changes.
+TRIDET = {
+    'neck': {
+        'type': 'SGPPyramid',
+        'channels': WIDTH,
+        'num_levels': len(STRIDES),
+        'stem_depth': 1,
+        'window_size': 3,
+        'window_scale': 2,
+        'num_groups': 2,
+    },
+    'head': {**BASELINE['head'], 'type': 'TridentHead', 'num_bins': 8, 'iou_power': 0.25},
+}
 SENSITIVITY = {
     'type': 'ActionSensitivityEvaluator',
     'class_level': {'type': 'ClassSensitivity'},
@@ -61,12 +74,16 @@ CONTRAST = {'type': 'ActionSensitiveContrastiveLoss'}
 
 @pytest.fixture(scope='session')
 def localizer_config():
-    """Function: config of a tiny localizer; ``asl=True`` fills theta, sensitivity, contrast."""
+    """Function: config of a tiny localizer; ``asl=True`` fills theta, sensitivity, contrast.
 
-    def make(asl=False, *, neck=(), head=(), **parts):
-        config = copy.deepcopy(BASELINE)
+    ``style``: 'actionformer', or 'tridet' (whose neck has no theta).
+    """
+
+    def make(asl=False, *, style='actionformer', neck=(), head=(), **parts):
+        config = copy.deepcopy(BASELINE if style == 'actionformer' else {**BASELINE, **TRIDET})
         if asl:
-            config['neck']['theta'] = 0.2
+            if style == 'actionformer':
+                config['neck']['theta'] = 0.2
             config['head'].update(
                 copy.deepcopy({'sensitivity': SENSITIVITY, 'loss_contrast': CONTRAST})
             )
@@ -82,8 +99,8 @@ def localizer_config():
 def build():
     """Function: build a module from a config with a seed; ``lively`` makes every part matter.
 
-    At the start the layer scale (1e-4) hides the blocks and the prior hides the scores, so
-    a wrong one would not show.
+    At the start the layer scale (1e-4) hides the blocks, zeros hide the branches of SGP and the
+    prior hides the scores, so a wrong one would not show.
     """
 
     def make(config, seed=0, lively=True):
@@ -98,7 +115,7 @@ def build():
                     torch.nn.init.zeros_(value)
                 elif name.endswith('loc_out.bias'):
                     torch.nn.init.ones_(value)
-                elif name.endswith('bias'):
+                elif name.endswith('bias') or not value.any():
                     torch.nn.init.normal_(value, std=0.1)
         return model
 

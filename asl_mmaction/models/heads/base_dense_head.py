@@ -17,12 +17,12 @@ from asl_mmaction.structures.segments import paired_tiou
 
 
 class HeadOutputs(NamedTuple):
-    """Raw predictions.
+    """Raw predictions. A head that predicts more has a tuple of its own, with ``cls_logits`` first.
 
     Attributes:
         cls_logits: (N, P, K).
-        offsets: Whatever :meth:`BaseDenseHead.decode` turns into segments; (N, P, 2) distances in
-            strides for the point head.
+        offsets: (N, P, 2) what :meth:`BaseDenseHead.decode` turns into segments: distances to
+            start and end in strides.
     """
 
     cls_logits: Tensor
@@ -44,6 +44,8 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         sensitivity: Config of the evaluator that weighs both (the head adds ``num_classes`` and
             ``in_channels``); None = plain baseline.
         loss_contrast: Config of the contrastive loss on level-0 features; None = without.
+        iou_power: At a positive point, the classification loss of its classes counts
+            ``tIoU ** iou_power`` of its predicted segment (TriDet couples them so); 0 = fully.
         loss_normalizer: Start of the moving average of the number of positives that divides both
             losses, or ``'batch'`` for the plain count of the batch.
         normalizer_momentum: Momentum of that average.
@@ -62,6 +64,7 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         loss_loc: dict | None = None,
         sensitivity: dict | None = None,
         loss_contrast: dict | None = None,
+        iou_power: float = 0.0,
         loss_normalizer: float | str = 100.0,
         normalizer_momentum: float = 0.9,
         init_cfg: dict | None = None,
@@ -71,6 +74,9 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
             raise ValueError(
                 f"loss_normalizer: expected a number or 'batch' but got {loss_normalizer!r}"
             )
+        if iou_power < 0:
+            raise ValueError(f'iou_power: expected a number >= 0 but got {iou_power}')
+        self.iou_power = iou_power
         self.num_classes = num_classes
         self.in_channels = in_channels
         self.point_generator = TASK_UTILS.build(
@@ -183,10 +189,12 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         dummy = torch.stack([points.centers, points.centers + 1], dim=-1).expand_as(segments)
         pred = torch.where(positives[..., None], segments, dummy)
         target = torch.where(positives[..., None], targets.segments, dummy)
+        weight_cls = weight_cls[..., None]
+        if self.iou_power:
+            coupling = paired_tiou(pred, target).detach()[..., None] ** self.iou_power
+            weight_cls = weight_cls * torch.where(targets.labels > 0, coupling, 1.0)
         losses = {
-            'loss_cls': self.loss_cls(
-                outputs.cls_logits, targets.labels, weight_cls[..., None], avg_factor
-            ),
+            'loss_cls': self.loss_cls(outputs.cls_logits, targets.labels, weight_cls, avg_factor),
             'loss_loc': self.loss_loc(pred, target, weight_loc, avg_factor),
         }
         if self.sensitivity is not None:

@@ -16,6 +16,8 @@ VARIANTS = {
     'full attention': {'neck': {'window_size': None, 'top_down': False}},
     'asl': {'asl': True},
     'per_gt': {'asl': True, 'normalize': 'per_gt'},
+    'tridet': {'style': 'tridet'},
+    'tridet asl': {'style': 'tridet', 'asl': True, 'neck': {'top_down': True}},
 }
 
 

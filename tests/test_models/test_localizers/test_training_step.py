@@ -19,14 +19,21 @@ SYNCING = (
 )
 
 
+@pytest.fixture(scope='module', params=['actionformer', 'tridet'])
+def style(request):
+    return request.param
+
+
 @pytest.fixture(scope='module')
-def record(build, localizer_config, make_sample, collate, op_recorder):
+def record(style, build, localizer_config, make_sample, collate, op_recorder):
     """Function: operations of a training step on three videos with these ground truths."""
 
     def record(truths, seed, normalize='per_gt', gt_divisor=4):
         config = localizer_config(
-            True, neck={'drop_path': 0.1, 'dropout': 0.1}, head={'loss_normalizer': 100}
+            True, style=style, neck={'drop_path': 0.1}, head={'loss_normalizer': 100}
         )
+        if style == 'actionformer':
+            config['neck']['dropout'] = 0.1
         config['head']['sensitivity']['normalize'] = normalize
         config['data_preprocessor']['gt_divisor'] = gt_divisor
         model = build(config).train()
@@ -68,8 +75,8 @@ def test_no_shape_depends_on_values(record):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
-def test_no_device_sync_on_a_gpu(build, localizer_config, make_sample, collate):
-    model = build(localizer_config(True)).cuda().train()
+def test_no_device_sync_on_a_gpu(build, localizer_config, make_sample, collate, style):
+    model = build(localizer_config(True, style=style)).cuda().train()
     batch = collate(make_sample(13, [(1.5, 6.2)], [0]), make_sample(16, [(3.3, 8.4)], [1]))
     inputs = model.data_preprocessor(batch, training=True)
     torch.cuda.set_sync_debug_mode('error')
@@ -81,8 +88,8 @@ def test_no_device_sync_on_a_gpu(build, localizer_config, make_sample, collate):
         torch.cuda.set_sync_debug_mode('default')
 
 
-def test_bfloat16_autocast_stays_close(build, localizer_config, make_sample, collate):
-    model = build(localizer_config(True)).train()
+def test_bfloat16_autocast_stays_close(build, localizer_config, make_sample, collate, style):
+    model = build(localizer_config(True, style=style)).train()
     batch = collate(make_sample(13, [(1.5, 6.2)], [0]), make_sample(16, [(3.3, 8.4)], [1]))
     inputs = model.data_preprocessor(batch, training=True)
     expected = model(**inputs, mode='loss')
@@ -94,12 +101,12 @@ def test_bfloat16_autocast_stays_close(build, localizer_config, make_sample, col
 
 
 @pytest.mark.parametrize('asl', [False, True])
-def test_overfits_one_video(build, localizer_config, make_sample, collate, asl):
+def test_overfits_one_video(build, localizer_config, make_sample, collate, style, asl):
     segments, labels = [(4.0, 9.5), (14.2, 26.0), (30.0, 34.0)], [0, 1, 2]
     feature, sample = make_sample(40, segments, labels)
     for (start, end), label in zip(segments, labels, strict=True):
         feature[int(start + 1) : int(end + 1), label] += 4  # the action shows in its own channel
-    config = localizer_config(asl)
+    config = localizer_config(asl, style=style)
     config['post_processor']['method'] = 'hard'
     model = build(config, lively=False).train()
     inputs = model.data_preprocessor(collate((feature, sample)), training=True)
