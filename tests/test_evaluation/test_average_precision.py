@@ -1,4 +1,5 @@
 import json
+import types
 from pathlib import Path
 
 import numpy as np
@@ -6,9 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asl_mmaction.evaluation.functional import Instances, average_precision
+from asl_mmaction.evaluation.functional import (
+    Instances,
+    average_precision,
+    grouped_average_precision,
+)
 
-MULTITHUMOS = Path(__file__).parents[3] / 'shared' / 'data' / 'multithumos' / 'multithumos.json'
+DATA = Path(__file__).parents[3] / 'shared' / 'data'
+MULTITHUMOS = DATA / 'multithumos' / 'multithumos.json'
+ANET = DATA / 'activitynet13' / 'anet13_from_tsp.json'
 
 
 def slow_tiou(a, b):
@@ -105,54 +112,133 @@ def test_crowded_video_matches_plain_loops():
     )
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**32 - 1))
-def test_matches_mmaction(seed):
-    functional = pytest.importorskip('mmaction.evaluation.functional')
-    rng = np.random.default_rng(seed)
-    truths = random_instances(rng, 30, 4, 1, coarse=False, scored=False)
-    found = random_instances(rng, 80, 5, 1, coarse=False, scored=True)
-    thresholds = np.linspace(0.1, 0.9, 9)
+def noisy(truths, count):
+    """Detections near ground truths, some of them near the same ones."""
+    rng = np.random.default_rng(0)
+    near = rng.integers(0, len(truths.videos), count)
+    segments = truths.segments[near]
+    noise = rng.normal(0, 0.2, (count, 2)) * np.maximum(np.diff(segments), 0.1)
+    return Instances(
+        truths.videos[near],
+        np.sort(segments + noise, axis=1),
+        truths.labels[near],
+        rng.random(count),
+    )
+
+
+def mmaction_ap(truths, found, thresholds, double=True):
+    """mmaction2's function, of one class; in float64, or in float32 as it is."""
+    accuracy = pytest.importorskip('mmaction.evaluation.functional.accuracy')
+    numpy = types.ModuleType('numpy')
+    numpy.__dict__.update(vars(accuracy.np))
+    numpy.float32 = np.float64 if double else np.float32
     by_video = {
         f'v{video}': truths.segments[truths.videos == video] for video in set(truths.videos)
     }
     predictions = [
         [f'v{video}', 0, *segment, score] for video, segment, _, score in zip(*found, strict=True)
     ]
-    expected = functional.average_precision_at_temporal_iou(by_video, predictions, thresholds)
-    # mmaction counts in float32
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accuracy, 'np', numpy)
+        return accuracy.average_precision_at_temporal_iou(by_video, predictions, thresholds)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_matches_mmaction(seed):
+    rng = np.random.default_rng(seed)
+    truths = random_instances(rng, 30, 4, 1, coarse=False, scored=False)
+    found = random_instances(rng, 80, 5, 1, coarse=False, scored=True)
+    thresholds = np.linspace(0.1, 0.9, 9)
     np.testing.assert_allclose(
-        average_precision(truths, found, 1, thresholds).ap[:, 0], expected, rtol=1e-5, atol=1e-7
+        average_precision(truths, found, 1, thresholds).ap[:, 0],
+        mmaction_ap(truths, found, thresholds),
+        rtol=0,
+        atol=1e-12,
     )
 
 
-def test_matches_mmactions_activitynet_evaluation(tmp_path):
+def test_mmaction_as_it_is_counts_in_float32():
+    """The only difference: its sums, and its result, are right to seven digits."""
+    rng = np.random.default_rng(3)
+    truths = random_instances(rng, 300, 4, 1, coarse=False, scored=False)
+    found = random_instances(rng, 800, 5, 1, coarse=False, scored=True)
+    thresholds = np.linspace(0.1, 0.9, 9)
+    expected = mmaction_ap(truths, found, thresholds, double=False)
+    assert expected.dtype == np.float32
+    error = np.abs(average_precision(truths, found, 1, thresholds).ap[:, 0] - expected).max()
+    assert 1e-9 < error < 1e-5
+
+
+@pytest.mark.skipif(not MULTITHUMOS.exists(), reason='needs the MultiThumos annotations')
+def test_matches_mmaction_on_real_ground_truth():
+    """Class 50 of MultiThumos in its test videos; detections near its ground truths."""
+    database = json.loads(MULTITHUMOS.read_text())
+    rows = [
+        (video, start, end)
+        for video, entry in enumerate(database.values())
+        if entry['subset'] == 'testing'
+        for label, start, end in entry['actions']
+        if label == 50
+    ]
+    assert len(rows) == 66
+    videos = np.array([row[0] for row in rows])
+    segments = np.array([row[1:] for row in rows], dtype=float)
+    truths = Instances(videos, segments, videos * 0)
+    found = noisy(truths, 300)
+    thresholds = np.linspace(0.1, 0.9, 9)
+    ap = average_precision(truths, found, 1, thresholds).ap[:, 0]
+    assert ap[0] > 0.2
+    expected = mmaction_ap(truths, found, thresholds)
+    np.testing.assert_allclose(ap, expected, rtol=0, atol=1e-12)
+
+
+def activitynet_map(folder, truths, found, thresholds):
+    """mAP by mmaction2's class, as it is; it reads files."""
     functional = pytest.importorskip('mmaction.evaluation.functional')
-    rng = np.random.default_rng(11)
-    truths = random_instances(rng, 120, 10, 5, coarse=False, scored=False)
-    found = random_instances(rng, 500, 10, 5, coarse=False, scored=True)
-    database = {f'v_{video}': {'annotations': []} for video in range(10)}
-    for (
-        video,
-        segment,
-        label,
-    ) in zip(*truths[:3], strict=True):
+    database = {f'v_{video}': {'annotations': []} for video in np.unique(truths.videos)}
+    for video, segment, label in zip(*truths[:3], strict=True):
         entry = {'label': f'c{label}', 'segment': segment.tolist()}
         database[f'v_{video}']['annotations'].append(entry)
-    results = {str(video): [] for video in range(10)}
+    results = {str(video): [] for video in np.unique(found.videos)}
     for video, segment, label, score in zip(*found, strict=True):
         entry = {'label': f'c{label}', 'segment': segment.tolist(), 'score': score}
         results[str(video)].append(entry)
-    (tmp_path / 'truth.json').write_text(json.dumps(database))
-    (tmp_path / 'found.json').write_text(json.dumps({'results': results}))
+    (folder / 'truth.json').write_text(json.dumps(database))
+    (folder / 'found.json').write_text(json.dumps({'results': results}))
+    return functional.ActivityNetLocalization(
+        str(folder / 'truth.json'), str(folder / 'found.json'), thresholds
+    ).evaluate()[0]
+
+
+def test_matches_mmactions_activitynet_evaluation(tmp_path):
+    rng = np.random.default_rng(11)
+    truths = random_instances(rng, 120, 10, 5, coarse=False, scored=False)
+    found = random_instances(rng, 500, 10, 5, coarse=False, scored=True)
     thresholds = np.linspace(0.3, 0.7, 5)
-    reference = functional.ActivityNetLocalization(
-        str(tmp_path / 'truth.json'), str(tmp_path / 'found.json'), thresholds
-    )
-    expected, average = reference.evaluate()
-    result = average_precision(truths, found, 5, thresholds)
-    assert average > 0.05
-    np.testing.assert_allclose(result.mean_ap, expected, rtol=1e-12)
+    expected = activitynet_map(tmp_path, truths, found, thresholds)
+    assert expected.mean() > 0.05
+    mean_ap = average_precision(truths, found, 5, thresholds).mean_ap
+    np.testing.assert_allclose(mean_ap, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.skipif(not ANET.exists(), reason='needs the ActivityNet annotations')
+def test_matches_mmactions_activitynet_evaluation_on_real_ground_truth(tmp_path):
+    database = json.loads(ANET.read_text())['database'].values()
+    rows = [
+        (video, *annotation['segment'], annotation['label_id'])
+        for video, entry in enumerate(database)
+        if entry['subset'] == 'validation'
+        for annotation in entry['annotations']
+    ]
+    table = np.array(rows[:1500])
+    truths = Instances(table[:, 0].astype(int), table[:, 1:3], table[:, 3].astype(int))
+    found = noisy(truths, 4000)
+    thresholds = np.linspace(0.5, 0.95, 10)
+    expected = activitynet_map(tmp_path, truths, found, thresholds)
+    assert expected[0] > 0.2
+    mean_ap = average_precision(truths, found, 200, thresholds).mean_ap
+    np.testing.assert_allclose(mean_ap, expected, rtol=0, atol=1e-9)
 
 
 def test_by_hand():
@@ -203,6 +289,94 @@ def test_ground_truth_without_length_cannot_be_found_but_counts():
         np.array([0, 0]), np.array([[5.0, 5.0], [0.0, 2.0]]), np.array([0, 0]), np.array([0.9, 0.8])
     )
     assert average_precision(truths, found, 1, [0.1]).ap.item() == pytest.approx(0.5 / 2)
+
+
+def slow_grouped(truths, found, gt_groups, det_groups, group, threshold):
+    """One class, by plain loops: AP of the ground truths of one group."""
+    ranked = sorted(range(len(found.scores)), key=lambda i: (-found.scores[i], found.videos[i], i))
+    taken, hits = set(), []
+    for i in ranked:
+        best, best_tiou = None, threshold
+        for index, segment in enumerate(truths.segments):
+            if truths.videos[index] == found.videos[i] and index not in taken:
+                tiou = slow_tiou(found.segments[i], segment)
+                if tiou >= threshold and (best is None or tiou > best_tiou):
+                    best, best_tiou = index, tiou
+        taken.add(best)
+        if best is None and det_groups[i] == group:
+            hits.append(False)
+        elif best is not None and gt_groups[best] == group:
+            hits.append(True)
+    size = sum(gt_groups == group)
+    precisions = [sum(hits[: i + 1]) / (i + 1) for i in range(len(hits))]
+    return sum(max(precisions[i:]) for i in range(len(hits)) if hits[i]) / size if size else 0.0
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 20), st.integers(0, 50), st.booleans())
+def test_groups_match_plain_loops(seed, num_truths, num_found, coarse):
+    rng = np.random.default_rng(seed)
+    truths = random_instances(rng, num_truths, 2, 2, coarse, scored=False)
+    found = random_instances(rng, num_found, 3, 2, coarse, scored=True)
+    gt_groups, det_groups = rng.integers(0, 3, num_truths), rng.integers(0, 3, num_found)
+    thresholds = [0.2, 0.5]
+    results = grouped_average_precision(truths, found, 2, thresholds, gt_groups, det_groups, 3)
+    assert len(results) == 3
+    for group, result in enumerate(results):
+        for label in range(2):
+            of_class, own = truths.labels == label, found.labels == label
+            assert result.num_ground_truths[label] == sum(gt_groups[of_class] == group)
+            assert result.num_detections[label] == sum(det_groups[own] == group)
+            for row, threshold in enumerate(thresholds):
+                expected = slow_grouped(
+                    Instances(*(column[of_class] for column in truths[:3])),
+                    Instances(*(column[own] for column in found)),
+                    gt_groups[of_class],
+                    det_groups[own],
+                    group,
+                    threshold,
+                )
+                assert result.ap[row, label] == pytest.approx(expected)
+
+
+def test_one_group_is_all():
+    rng = np.random.default_rng(8)
+    truths = random_instances(rng, 60, 3, 3, coarse=False, scored=False)
+    found = random_instances(rng, 300, 3, 3, coarse=False, scored=True)
+    everything = average_precision(truths, found, 3, [0.3, 0.6])
+    none = np.zeros(300, int)
+    (group,) = grouped_average_precision(truths, found, 3, [0.3, 0.6], none[:60], none, 1)
+    for ours, expected in zip(group, everything, strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
+def test_groups_by_hand():
+    truths = Instances(np.array([0, 0]), np.array([[0.0, 10.0], [50.0, 52.0]]), np.array([0, 0]))
+    found = Instances(
+        np.array([0, 0, 0, 0]),
+        np.array([[20.0, 30.0], [0.0, 10.0], [60.0, 61.0], [50.0, 52.0]]),
+        np.zeros(4, int),
+        np.array([0.9, 0.8, 0.7, 0.6]),
+    )
+    # 0 = short, 1 = long. Short: wrong, right (the two long ones do not count): 1/2.
+    # Long: wrong, right: 1/2. All: wrong, right, wrong, right: 1/2 and 2/4.
+    short, long = grouped_average_precision(
+        truths, found, 1, [0.5], np.array([1, 0]), np.array([1, 1, 0, 0]), 2
+    )
+    assert (short.ap.item(), long.ap.item()) == (0.5, 0.5)
+    # Short and the long wrong one as short: wrong, wrong, right.
+    short, _ = grouped_average_precision(
+        truths, found, 1, [0.5], np.array([1, 0]), np.array([0, 1, 0, 0]), 2
+    )
+    assert short.ap.item() == pytest.approx(1 / 3)
+
+
+def test_groups_that_do_not_fit_are_named():
+    one = Instances(np.array([0]), np.array([[0.0, 1.0]]), np.array([0]), np.array([0.5]))
+    with pytest.raises(ValueError, match=r'groups of detections in \[0, 2\) but got \[2\]'):
+        grouped_average_precision(one, one, 1, [0.5], np.array([0]), np.array([2]), 2)
+    with pytest.raises(ValueError, match=r'group for each of 1 ground truths but got \(2,\)'):
+        grouped_average_precision(one, one, 1, [0.5], np.array([0, 0]), np.array([0]), 2)
 
 
 def test_nothing_found_and_nothing_to_find():

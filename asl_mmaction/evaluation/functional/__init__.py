@@ -1,7 +1,21 @@
 from asl_mmaction.evaluation.functional.average_precision import (
     AveragePrecision,
-    Instances,
     average_precision,
+    grouped_average_precision,
+)
+from asl_mmaction.evaluation.functional.instances import Instances
+from asl_mmaction.evaluation.functional.recall import (
+    AverageRecall,
+    average_recall,
+    recall_at_multiples,
 )
 
-__all__ = ['AveragePrecision', 'Instances', 'average_precision']
+__all__ = [
+    'AveragePrecision',
+    'AverageRecall',
+    'Instances',
+    'average_precision',
+    'average_recall',
+    'grouped_average_precision',
+    'recall_at_multiples',
+]

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from asl_mmaction.structures.segments import tiou_of_ends
-
-# Detections compared with their ground truths at a time: bounds the memory.
-_CHUNK = 1 << 16
-
-
-class Instances(NamedTuple):
-    """Ground truths or detections of any number of videos, in any order.
-
-    Attributes:
-        videos: (n,) integers, the video of each.
-        segments: (n, 2) float, unit of time as you like, the same for both sides.
-        labels: (n,) integers in [0, num_classes).
-        scores: (n,) float, detections only.
-    """
-
-    videos: np.ndarray
-    segments: np.ndarray
-    labels: np.ndarray
-    scores: np.ndarray | None = None
+from asl_mmaction.evaluation.functional.instances import (
+    Instances,
+    checked_instances,
+    checked_thresholds,
+    overlapping_pairs,
+)
 
 
 class AveragePrecision(NamedTuple):
@@ -63,6 +49,11 @@ def average_precision(
     true positive; all others, also those in videos without ground truth, are false positives.
     Precision at a recall is the highest at that recall or a higher one.
 
+    The numbers are those of mmaction2's ``ActivityNetLocalization`` and
+    ``average_precision_at_temporal_iou``, but for three things: the order of equal scores is open
+    there; their tIoU is float32, so that one next to a threshold may fall on the other side; and
+    the latter sums in float32 too, which is right to about 1e-6.
+
     Args:
         ground_truths: without scores.
         detections: with scores.
@@ -73,71 +64,136 @@ def average_precision(
         ValueError: if shapes do not fit, labels are out of range, numbers are not finite, or a
             threshold is outside (0, 1].
     """
-    thresholds = np.asarray(tiou_thresholds, dtype=np.float64)
-    if thresholds.ndim != 1 or not ((thresholds > 0) & (thresholds <= 1)).all():
-        raise ValueError(f'expected tIoU thresholds in (0, 1] but got {tiou_thresholds}')
-    ground_truths = _checked(ground_truths, num_classes, 'ground truths')
-    detections = _checked(detections, num_classes, 'detections')
-    order = np.lexsort((detections.videos, -detections.scores, detections.labels))
-    detections = Instances(*(column[order] for column in detections))
-    matched = _match(ground_truths, detections, num_classes, thresholds)  # (T, D)
+    ground_truths, detections, found = _matched(
+        ground_truths, detections, num_classes, tiou_thresholds
+    )
     num_ground_truths = np.bincount(ground_truths.labels, minlength=num_classes)
     num_detections = np.bincount(detections.labels, minlength=num_classes)
-    ap = np.zeros((len(thresholds), num_classes))
-    stops = np.cumsum(num_detections)
-    for label in np.flatnonzero(num_ground_truths * num_detections):
-        of_class = slice(stops[label] - num_detections[label], stops[label])
-        ap[:, label] = _interpolated_ap(matched[:, of_class], num_ground_truths[label])
+    ap = np.zeros((len(found), num_classes))
+    for label, of_class in _classes(num_ground_truths, num_detections):
+        ranks = np.arange(1, num_detections[label] + 1)
+        ap[:, label] = _interpolated_ap(found[:, of_class] >= 0, ranks, num_ground_truths[label])
     return AveragePrecision(ap, num_ground_truths, num_detections)
 
 
-def _checked(instances: Instances, num_classes: int, what: str) -> Instances:
-    count = len(instances.videos)
-    scores = np.zeros(count) if instances.scores is None else instances.scores
-    checked = Instances(
-        np.asarray(instances.videos, dtype=np.int64),
-        np.asarray(instances.segments, dtype=np.float64).reshape(-1, 2),
-        np.asarray(instances.labels, dtype=np.int64),
-        np.asarray(scores, dtype=np.float64),
+def grouped_average_precision(
+    ground_truths: Instances,
+    detections: Instances,
+    num_classes: int,
+    tiou_thresholds: Sequence[float],
+    ground_truth_groups: np.ndarray,
+    detection_groups: np.ndarray,
+    num_groups: int,
+) -> list[AveragePrecision]:
+    """`average_precision` for one group of ground truths after the other, such as the short ones.
+
+    Detections are matched once, with the ground truths of all groups, as in `average_precision`.
+    For a group then count: its ground truths; the detections matched with them; and, as false
+    positives, the detections of the group itself that are matched with none. A detection matched
+    with a ground truth of another group is neither right nor wrong.
+
+    Args:
+        ground_truths: without scores.
+        detections: with scores.
+        num_classes: K.
+        tiou_thresholds: T numbers in (0, 1].
+        ground_truth_groups: (G,) integers in [0, num_groups).
+        detection_groups: (D,) the same.
+        num_groups: B.
+
+    Returns:
+        B results; ``num_detections`` are those of the group itself.
+
+    Raises:
+        ValueError: as `average_precision` does; also if groups do not fit or are out of range.
+    """
+    gt_groups = _checked_groups(ground_truth_groups, ground_truths, num_groups, 'ground truths')
+    own_groups = _checked_groups(detection_groups, detections, num_groups, 'detections')
+    own_groups = own_groups[_ranking(checked_instances(detections, num_classes, 'detections'))]
+    ground_truths, detections, found = _matched(
+        ground_truths, detections, num_classes, tiou_thresholds
     )
-    lengths = [len(column) for column in checked]
-    if lengths != [count] * 4:
-        raise ValueError(
-            f'expected as many videos, segments, labels and scores of {what} but got {lengths}'
+    # The group for which each detection counts; -1 picks the 0 at the end, which is not used.
+    groups = np.where(found >= 0, np.append(gt_groups, 0)[found], own_groups)  # (T, D)
+    all_detections = np.bincount(detections.labels, minlength=num_classes)
+    results = []
+    for group in range(num_groups):
+        num_ground_truths = np.bincount(
+            ground_truths.labels[gt_groups == group], minlength=num_classes
         )
-    if not (np.isfinite(checked.segments).all() and np.isfinite(checked.scores).all()):
-        raise ValueError(f'expected finite {what} but got nan or inf among them')
-    wrong = checked.labels[(checked.labels < 0) | (checked.labels >= num_classes)]
+        own = detections.labels[own_groups == group]
+        ap = np.zeros((len(found), num_classes))
+        for label, of_class in _classes(num_ground_truths, all_detections):
+            counted = groups[:, of_class] == group
+            ap[:, label] = _interpolated_ap(
+                counted & (found[:, of_class] >= 0),
+                np.maximum(np.cumsum(counted, axis=1), 1),
+                num_ground_truths[label],
+            )
+        num_detections = np.bincount(own, minlength=num_classes)
+        results.append(AveragePrecision(ap, num_ground_truths, num_detections))
+    return results
+
+
+def _checked_groups(
+    groups: np.ndarray, instances: Instances, num_groups: int, what: str
+) -> np.ndarray:
+    groups = np.asarray(groups, dtype=np.int64)
+    if groups.shape != (len(instances.videos),):
+        raise ValueError(
+            f'expected a group for each of {len(instances.videos)} {what} but got {groups.shape}'
+        )
+    wrong = groups[(groups < 0) | (groups >= num_groups)]
     if len(wrong):
         raise ValueError(
-            f'expected labels of {what} in [0, {num_classes}) but got {np.unique(wrong).tolist()}'
+            f'expected groups of {what} in [0, {num_groups}) but got {np.unique(wrong).tolist()}'
         )
-    return checked
+    return groups
 
 
-def _interpolated_ap(matched: np.ndarray, num_ground_truths: int) -> np.ndarray:
-    """(T, D) bool by falling score -> (T,)."""
-    precision = np.cumsum(matched, axis=1) / np.arange(1, matched.shape[1] + 1)
+def _ranking(detections: Instances) -> np.ndarray:
+    """The order by class, falling score, video, position. (D,)"""
+    return np.lexsort((detections.videos, -detections.scores, detections.labels))
+
+
+def _matched(
+    ground_truths: Instances,
+    detections: Instances,
+    num_classes: int,
+    tiou_thresholds: Sequence[float],
+) -> tuple[Instances, Instances, np.ndarray]:
+    """Checked ground truths, checked and ranked detections, and what each found (see `_match`)."""
+    thresholds = checked_thresholds(tiou_thresholds)
+    ground_truths = checked_instances(ground_truths, num_classes, 'ground truths')
+    detections = checked_instances(detections, num_classes, 'detections')
+    order = _ranking(detections)
+    detections = Instances(*(column[order] for column in detections))
+    return ground_truths, detections, _match(ground_truths, detections, num_classes, thresholds)
+
+
+def _classes(
+    num_ground_truths: np.ndarray, num_detections: np.ndarray
+) -> Iterator[tuple[int, slice]]:
+    """Classes that have ground truths and detections, each with the slice of its detections."""
+    stops = np.cumsum(num_detections)
+    for label in np.flatnonzero(num_ground_truths * num_detections):
+        yield label, slice(stops[label] - num_detections[label], stops[label])
+
+
+def _interpolated_ap(
+    matched: np.ndarray, num_counted: np.ndarray, num_ground_truths: int
+) -> np.ndarray:
+    """(T, D) bool by falling score, (D,) or (T, D) detections that count up to each -> (T,)."""
+    precision = np.cumsum(matched, axis=1) / num_counted
     envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     # Recall rises by one ground truth at each true positive and nowhere else.
     return np.where(matched, envelope, 0.0).sum(axis=1) / num_ground_truths
 
 
-class _Pairs(NamedTuple):
-    """Detections with ground truths of their video and class that overlap enough to matter.
-
-    Sorted by detection, then by falling tIoU, then by ground truth.
-    """
-
-    detections: np.ndarray  # (n,)
-    ground_truths: np.ndarray  # (n,)
-    tious: np.ndarray  # (n,)
-
-
 def _match(
     ground_truths: Instances, detections: Instances, num_classes: int, thresholds: np.ndarray
 ) -> np.ndarray:
-    """Which detections, sorted by rank within their class, are true positives. (T, D) bool
+    """What detections, sorted by rank within their class, find: a ground truth or -1. (T, D)
 
     Detections in order of rank, each taking its favourite free ground truth, is the one stable
     matching between them: every ground truth prefers the same, better ranked, detection. So it may
@@ -145,7 +201,7 @@ def _match(
     ranked that asked; the others ask the next on their list in the next round (Gale and Shapley).
     """
     num_detections, num_ground_truths = len(detections.videos), len(ground_truths.videos)
-    pairs = _overlapping_pairs(ground_truths, detections, num_classes, thresholds.min(initial=1.0))
+    pairs = overlapping_pairs(ground_truths, detections, num_classes, thresholds.min(initial=1.0))
     first = np.searchsorted(pairs.detections, np.arange(num_detections))
     # Suitors number t * D + d, ground truths t * G + g: all thresholds in the same rounds.
     asks = np.tile(first, len(thresholds))
@@ -170,33 +226,7 @@ def _match(
         free = np.concatenate([refused, dismissed[dismissed < nobody]])
         asks[free] += 1
         free = np.sort(free[asks[free] < ends[free]])
-    matched = np.zeros(nobody, dtype=bool)
-    matched[holders[holders < nobody]] = True
-    return matched.reshape(len(thresholds), num_detections)
-
-
-def _overlapping_pairs(
-    ground_truths: Instances, detections: Instances, num_classes: int, min_tiou: float
-) -> _Pairs:
-    """Pairs of the same video and class with a tIoU of at least ``min_tiou`` (> 0)."""
-    gt_keys = ground_truths.videos * num_classes + ground_truths.labels
-    det_keys = detections.videos * num_classes + detections.labels
-    gt_order = np.argsort(gt_keys, kind='stable')
-    gt_keys = gt_keys[gt_order]
-    gt_starts, gt_ends = ground_truths.segments[gt_order].T.copy()
-    det_starts, det_ends = detections.segments.T.copy()
-    begins = np.searchsorted(gt_keys, det_keys, 'left')
-    counts = np.searchsorted(gt_keys, det_keys, 'right') - begins
-    chunks = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
-    for low in range(0, len(det_keys), _CHUNK):
-        count = counts[low : low + _CHUNK]
-        det = np.repeat(np.arange(low, low + len(count)), count)
-        gt = np.arange(len(det)) + np.repeat(
-            begins[low : low + _CHUNK] - count.cumsum() + count, count
-        )
-        tiou = tiou_of_ends(det_starts[det], det_ends[det], gt_starts[gt], gt_ends[gt])
-        enough = np.flatnonzero(tiou >= min_tiou)
-        chunks.append((det[enough], gt_order[gt[enough]], tiou[enough]))
-    det, gt, tiou = (np.concatenate(column) for column in zip(*chunks, strict=True))
-    order = np.lexsort((-tiou, det))
-    return _Pairs(det[order], gt[order], tiou[order])
+    found = np.full(nobody, -1)
+    held = np.flatnonzero(holders < nobody)
+    found[holders[held]] = held % num_ground_truths
+    return found.reshape(len(thresholds), num_detections)
