@@ -25,7 +25,7 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             optim_wrapper = super().__call__(model)
         finally:
             logger.setLevel(level)
-        for group in optim_wrapper.param_groups:
+        for group in optim_wrapper.optimizer.param_groups:
             count = sum(parameter.numel() for parameter in group['params'])
             logger.info(
                 f'{len(group["params"])} parameters with {count} numbers: '
