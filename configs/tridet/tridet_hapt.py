@@ -1,0 +1,25 @@
+# The TriDet-style baseline on HAPT.
+_base_ = [
+    '../_base_/default_runtime.py',
+    '../_base_/datasets/hapt.py',
+    '../_base_/models/tridet.py',
+    '../_base_/schedules/adamw_cosine.py',
+]
+
+width = 128
+model = dict(
+    projection=dict(in_channels=_base_.feat_dim, out_channels=width),
+    # The stem looks at single steps only, as in the released code.
+    neck=dict(channels=width, window_size=[1, 5, 5, 5, 5, 5], window_scale=2, mlp_ratio=2.0),
+    head=dict(
+        num_classes=_base_.num_classes,
+        in_channels=width,
+        feat_channels=width,
+        loss_cls=dict(label_smoothing=0.1),
+        iou_power=0.25,
+    ),
+    post_processor=dict(sigma=0.4),
+)
+
+train_cfg = dict(max_epochs=45, val_interval=5)
+optim_wrapper = dict(optimizer=dict(lr=5e-4))
