@@ -23,11 +23,23 @@ class PointAssigner:
     Args:
         num_classes: Number of classes K.
         center_sampling_radius: In strides of the level; None = the whole segment.
+        match: ``'shortest'``, or ``'all'``: the class target holds the classes of all ground truths
+            that fit the point, as suits videos dense with overlapping actions; segment and index
+            stay those of the shortest.
     """
 
-    def __init__(self, *, num_classes: int, center_sampling_radius: float | None = 1.5) -> None:
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        center_sampling_radius: float | None = 1.5,
+        match: str = 'shortest',
+    ) -> None:
+        if match not in ('shortest', 'all'):
+            raise ValueError(f"match: expected 'shortest' or 'all' but got {match!r}")
         self.num_classes = num_classes
         self.center_sampling_radius = center_sampling_radius
+        self.match = match
 
     @torch.no_grad()
     def __call__(self, points: Points, ground_truths: GroundTruths) -> PointTargets:
@@ -67,8 +79,9 @@ class PointAssigner:
         # Compared, as F.one_hot reads the labels' range back from the device.
         classes = torch.arange(self.num_classes, device=tied.device)
         one_hot = (ground_truths.labels[..., None] == classes).float()  # (N, G, K)
+        matched = candidate if self.match == 'all' else tied
         return PointTargets(
-            labels=(tied.float() @ one_hot).clamp(max=1.0),
+            labels=(matched.float() @ one_hot).clamp(max=1.0),
             segments=_gather(segments, first),
             gt_inds=torch.where(positive, first, -1),
             gt_labels=ground_truths.labels.gather(1, first) * positive,

@@ -12,7 +12,7 @@ STRIDES, RANGES, NUM_CLASSES = [1, 2, 4], [(0, 4), (4, 8), (8, 10000)], 3
 POINTS = PointGenerator(strides=STRIDES, regress_ranges=RANGES)((16, 8, 4), torch.device('cpu'))
 
 
-def assign_by_loop(point, segments, labels, radius):
+def assign_by_loop(point, segments, labels, radius, match='shortest'):
     """METHOD section 2, one point of one video: index of the first winner or None, classes."""
     center, stride, (low, high) = point
     candidates = []
@@ -28,6 +28,8 @@ def assign_by_loop(point, segments, labels, radius):
         return None, set()
     shortest = min(candidates)[0]
     winners = [index for length, index in candidates if length <= shortest + 1e-3]
+    if match == 'all':
+        return winners[0], {labels[index] for _, index in candidates}
     return winners[0], {labels[index] for index in winners}
 
 
@@ -52,9 +54,13 @@ video = st.lists(st.tuples(segment, st.integers(0, NUM_CLASSES - 1)), max_size=5
 
 
 @settings(deadline=None, max_examples=60)
-@given(videos=st.lists(video, min_size=2, max_size=3), radius=st.sampled_from([None, 0.5, 1.5, 3]))
-def test_equals_loop(videos, radius):
-    assigner = PointAssigner(num_classes=NUM_CLASSES, center_sampling_radius=radius)
+@given(
+    videos=st.lists(video, min_size=2, max_size=3),
+    radius=st.sampled_from([None, 0.5, 1.5, 3]),
+    match=st.sampled_from(['shortest', 'all']),
+)
+def test_equals_loop(videos, radius, match):
+    assigner = PointAssigner(num_classes=NUM_CLASSES, center_sampling_radius=radius, match=match)
     targets = assigner(POINTS, padded(videos))
     for row, (segments, labels) in enumerate(videos):
         columns = zip(
@@ -64,7 +70,7 @@ def test_equals_loop(videos, radius):
             strict=True,
         )
         for index, point in enumerate(columns):
-            winner, classes = assign_by_loop(point, segments, labels, radius)
+            winner, classes = assign_by_loop(point, segments, labels, radius, match)
             one_hot = [float(label in classes) for label in range(NUM_CLASSES)]
             assert targets.labels[row, index].tolist() == one_hot
             if winner is None:
@@ -97,6 +103,24 @@ def test_ties_are_multi_hot_and_the_first_leads():
 
 def test_two_of_the_same_class_stay_one():
     assert assign([(1.0, 4.0), (1.0, 4.0)], [1, 1]).labels[0, 2].tolist() == [0, 1, 0]
+
+
+def test_all_classes_that_fit_or_the_shortest_alone():
+    segments, labels = [(0.0, 5.0), (1.0, 4.0), (0.0, 16.0)], [1, 2, 0]
+    for match, classes in (
+        ('shortest', [0, 0, 1]),
+        ('all', [0, 1, 1]),
+    ):  # not 0: out of range
+        targets = assign(segments, labels, center_sampling_radius=None, match=match)
+        assert targets.labels[0, 2].tolist() == classes
+        assert targets.gt_inds[0, 2] == 1
+        assert targets.gt_labels[0, 2] == 2
+        assert targets.segments[0, 2].tolist() == [1, 4]
+
+
+def test_users_mistakes():
+    with pytest.raises(ValueError, match="match: expected 'shortest' or 'all' but got 'every'"):
+        PointAssigner(num_classes=3, match='every')
 
 
 def test_range_is_half_open_and_takes_the_larger_distance():
