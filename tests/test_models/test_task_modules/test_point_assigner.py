@@ -107,10 +107,8 @@ def test_two_of_the_same_class_stay_one():
 
 def test_all_classes_that_fit_or_the_shortest_alone():
     segments, labels = [(0.0, 5.0), (1.0, 4.0), (0.0, 16.0)], [1, 2, 0]
-    for match, classes in (
-        ('shortest', [0, 0, 1]),
-        ('all', [0, 1, 1]),
-    ):  # not 0: out of range
+    # Class 0 is out of the range of the point.
+    for match, classes in (('shortest', [0, 0, 1]), ('all', [0, 1, 1])):
         targets = assign(segments, labels, center_sampling_radius=None, match=match)
         assert targets.labels[0, 2].tolist() == classes
         assert targets.gt_inds[0, 2] == 1
