@@ -33,8 +33,18 @@ class DatasetWriter:
 
     def annotations(self, content: dict) -> None:
         """Write ``annotations.json`` (the schema of :class:`TALDataset`)."""
-        path = self.root / ANNOTATION_FILE
-        path.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+        write_json(self.root / ANNOTATION_FILE, content)
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write one JSON file: whatever goes wrong, ``path`` is the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f'.{path.name}.{os.getpid()}')
+    try:
+        scratch.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 @contextmanager

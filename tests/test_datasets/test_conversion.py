@@ -1,0 +1,228 @@
+import argparse
+import json
+from collections import Counter
+
+import pytest
+
+from asl_mmaction.datasets import conversion
+from asl_mmaction.datasets.class_names import CHARADES, MULTITHUMOS, THUMOS14
+from asl_mmaction.datasets.conversion import Source, SourceVideo, convert
+
+DIRTY = [
+    (1.0, 2.0, 'a'),
+    (1.0, 2.0, 'b'),  # another class: not given twice
+    (1.0, 2.0, 'a'),  # given twice
+    (3.0, 3.0, 'a'),  # no length
+    (5.0, 4.0, 'a'),  # ends before it starts
+    (10.0, 11.0, 'a'),  # outside
+    (-2.0, 0.0, 'b'),  # outside
+    (-1.0, 1.5, 'b'),  # cut
+    (8.0, 12.0, 'b'),  # cut
+    (8.0, 10.5, 'b'),  # cut, and then given twice
+    (9.0, 10.0 + 1e-9, 'a'),  # rounding
+]
+
+
+def source(actions, subset='training', duration=10.0, classes=('b', 'a')):
+    return Source('v', list(classes), {'x': SourceVideo(subset, duration, list(actions))})
+
+
+def test_every_rule_by_hand():
+    content = convert(source(DIRTY))
+    assert content['version'] == 'v'
+    assert content['classes'] == ['b', 'a']
+    assert content['database']['x'] == {
+        'subset': 'training',
+        'duration': 10.0,
+        'annotations': [
+            {'segment': [1.0, 2.0], 'label': 'a', 'label_id': 1},
+            {'segment': [1.0, 2.0], 'label': 'b', 'label_id': 0},
+            {'segment': [0.0, 1.5], 'label': 'b', 'label_id': 0},
+            {'segment': [8.0, 10.0], 'label': 'b', 'label_id': 0},
+            {'segment': [9.0, 10.0], 'label': 'a', 'label_id': 1},
+        ],
+    }
+    assert content['conversion'] == {
+        'as_published': False,
+        'counts': {
+            'training': {
+                'end before start: dropped': 1,
+                'given twice: dropped': 2,
+                'outside the video: dropped': 2,
+                'partly outside: cut': 3,
+                'segments': 5,
+                'segments in the source': 11,
+                'videos': 1,
+                'without length: dropped': 1,
+            }
+        },
+    }
+
+
+def test_as_published_keeps_all_that_the_schema_can_hold():
+    content = convert(source(DIRTY), as_published=True)
+    written = [
+        (*item['segment'], item['label']) for item in content['database']['x']['annotations']
+    ]
+    assert written == [action for action in DIRTY if action[1] >= action[0]]
+    assert content['conversion']['counts']['training'] == {
+        'end before start: dropped': 1,
+        'given twice: kept': 1,
+        'outside the video: kept': 2,
+        'partly outside: kept': 3,
+        'segments': 10,
+        'segments in the source': 11,
+        'videos': 1,
+        'without length: kept': 1,
+    }
+
+
+def test_every_segment_is_accounted_for():
+    counts = convert(source(DIRTY))['conversion']['counts']['training']
+    dropped = sum(count for what, count in counts.items() if what.endswith('dropped'))
+    assert counts['segments'] + dropped == counts['segments in the source']
+
+
+def test_empty_videos_stay_and_are_counted():
+    content = convert(source([], subset='test'))
+    assert content['database']['x']['annotations'] == []
+    assert content['conversion']['counts'] == {'test': {'videos': 1, 'videos without segments': 1}}
+
+
+@pytest.mark.parametrize(
+    ('actions', 'settings', 'message'),
+    [
+        ([(0, 1, 'c')], {}, "video 'x': expected one of 2 classes but got 'c'"),
+        ([(0, float('nan'), 'a')], {}, "video 'x': expected finite times but got 0..nan"),
+        ([], {'duration': 0.0}, "video 'x': expected a duration > 0 but got 0.0"),
+        ([], {'duration': float('inf')}, 'expected a duration > 0 but got inf'),
+        ([], {'classes': ('a', 'a')}, 'expected distinct class names'),
+        ([], {'classes': ()}, 'expected distinct class names'),
+    ],
+)
+def test_what_no_rule_is_about(actions, settings, message):
+    with pytest.raises(ValueError, match=message):
+        convert(source(actions, **settings))
+
+
+def test_table():
+    content = convert(source(DIRTY))
+    lines = conversion.count_table(content, {'training': (1, 11)}).splitlines()
+    assert lines[0].split() == ['training']
+    rows = {line.rpartition('  ')[0].strip(): line.split()[-1] for line in lines[1:-2]}
+    assert rows == {
+        'videos': '1',
+        'segments in the source': '11',
+        'end before start: dropped': '1',
+        'given twice: dropped': '2',
+        'outside the video: dropped': '2',
+        'partly outside: cut': '3',
+        'without length: dropped': '1',
+        'segments': '5',
+        'videos without segments': '0',
+    }
+    assert lines[-2].split('  ')[-1].strip() == '1 / 11'
+    assert lines[-1] == '2 classes'
+
+
+def arguments(*argv):
+    parser = argparse.ArgumentParser()
+    conversion.add_arguments(parser, 'nowhere')
+    return parser.parse_args([str(arg) for arg in argv])
+
+
+def test_writing_excludes_and_never_overwrites_the_source(tmp_path):
+    given = source(DIRTY)
+    given.videos['y'] = SourceVideo('test', 1.0)
+    (tmp_path / 'names.txt').write_text('y\n\n')
+    args = arguments('--out', tmp_path, '--exclude', tmp_path / 'names.txt')
+    text = conversion.write_source(given, args, [tmp_path / 'other.json'], {})
+    assert f'written to {tmp_path / "annotations.json"}' in text
+    content = json.loads((tmp_path / 'annotations.json').read_text())
+    assert list(content['database']) == ['x']
+    assert content['conversion']['counts']['test'] == {'videos excluded: dropped': 1}
+
+    before = (tmp_path / 'annotations.json').read_bytes()
+    with pytest.raises(ValueError, match='this is the source; choose another folder'):
+        conversion.write_source(
+            source([]), arguments('--out', tmp_path), [tmp_path / 'annotations.json'], {}
+        )
+    with pytest.raises(ValueError, match=r"names of videos to exclude but got 'y'"):
+        conversion.write_source(source([]), args, [], {})
+    assert (tmp_path / 'annotations.json').read_bytes() == before
+
+
+def test_reading_a_database():
+    content = {
+        'a': {
+            'subset': 'Test',
+            'duration': 8,
+            'fps': 25,
+            'annotations': [
+                {'segment': [1, 2.5], 'label': 'run'},
+                {'segment(frames)': [50, 75], 'label': 'run'},
+            ],
+        },
+        'b': {'subset': 'test', 'duration': 3.5},
+    }
+    found = conversion.read_database({'database': content}, Source('v', ['run']), {'test': 'x'})
+    assert found.videos == {
+        'a': SourceVideo('x', 8.0, [(1.0, 2.5, 'run'), (2.0, 3.0, 'run')], 25.0),
+        'b': SourceVideo('x', 3.5),
+    }
+    assert found.counts == Counter({('x', 'in frames: converted'): 1})
+    assert conversion.read_database(content, Source('v', ['run']), {'test': 'x'}) == found
+    del content['a']['fps']
+    for spoilt, message in (
+        (content, "video 'a': expected subset, duration and annotations"),
+        ({'c': {'subset': 'train'}}, r"video 'c': expected a subset of \['test'\] but got 'train'"),
+        ({'c': {'subset': 'test'}}, "video 'c': expected subset, duration"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            conversion.read_database(spoilt, Source('v', ['run']), {'test': 'x'})
+
+
+def test_reading_pointtad():
+    content = {'a': {'subset': 'testing', 'duration': 8, 'actions': [[2, 1, 2], [1, 3, 4]]}}
+    subsets = {'testing': 'test'}
+    one = conversion.read_pointtad(content, Source('v', ['p', 'q']), subsets, first=1)
+    assert one.videos == {'a': SourceVideo('test', 8.0, [(1.0, 2.0, 'q'), (3.0, 4.0, 'p')])}
+    assert one.counts == Counter({('test', 'class numbers from 1: converted'): 2})
+    zero = conversion.read_pointtad(content, Source('v', ['p', 'q', 'r']), subsets, first=0)
+    assert zero.videos['a'].actions == [(1.0, 2.0, 'r'), (3.0, 4.0, 'q')]
+    assert not zero.counts
+    content['a']['actions'] = [[0, 1, 2]]
+    with pytest.raises(ValueError, match=r"video 'a': expected class numbers of 1..2 but got 0"):
+        conversion.read_pointtad(content, Source('v', ['p', 'q']), subsets, first=1)
+
+
+def test_reading_durations_and_names(tmp_path):
+    path = tmp_path / 'd.csv'
+    path.write_text('\ufeffvideo,duration,fps\na,3.5,25\nb,4,\n', encoding='utf-8')
+    assert conversion.read_durations(path) == {'a': (3.5, 25.0), 'b': (4.0, None)}
+    path = tmp_path / 'd.json'
+    path.write_text('{"a": 3, "b": {"duration": 4.5, "fps": 30}}')
+    assert conversion.read_durations(path) == {'a': (3.0, None), 'b': (4.5, 30)}
+    assert conversion.read_names(path) == ['a', 'b']
+    path.write_text('{"database": {"c": {"duration": "x"}}}')
+    assert conversion.read_names(path) == ['c']
+    with pytest.raises(ValueError, match="video 'c': expected a duration"):
+        conversion.read_durations(path)
+    path.write_text('{')
+    with pytest.raises(ValueError, match='not JSON'):
+        conversion.read_json(path)
+    (tmp_path / 't.csv').write_text('a,b\n')
+    with pytest.raises(ValueError, match=r"expected column 'video' but got \['a', 'b'\]"):
+        conversion.read_durations(tmp_path / 't.csv')
+    for read in (conversion.read_json, conversion.read_durations, conversion.read_names):
+        with pytest.raises(FileNotFoundError, match='no such file'):
+            read(tmp_path / 'no.txt')
+
+
+def test_class_names():
+    assert [len(names) for names in (THUMOS14, MULTITHUMOS, CHARADES)] == [20, 65, 157]
+    for names in (THUMOS14, MULTITHUMOS, CHARADES):
+        assert len(set(names)) == len(names)
+    assert MULTITHUMOS[:20] == THUMOS14 == tuple(sorted(THUMOS14))
+    # Charades' own documentation: c059 is sitting in a chair, c011 at a table
+    assert (CHARADES[59], CHARADES[11]) == ('Sitting in a chair', 'Sitting at a table')

@@ -1,0 +1,586 @@
+"""The converters of the benchmarks: small samples by hand, and the real files where they are."""
+
+import importlib.util
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+
+from asl_mmaction.datasets.class_names import MULTITHUMOS, THUMOS14
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / 'shared' / 'data'
+
+
+def tool(name):
+    spec = importlib.util.spec_from_file_location(
+        f'prepare_{name}', ROOT / f'tools/data/{name}/prepare.py'
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def real(*names):
+    missing = [name for name in names if not (SHARED / name).exists()]
+    return pytest.mark.skipif(bool(missing), reason=f'{missing} of the annotations is not here')
+
+
+@pytest.fixture
+def prepare(tmp_path, capsys):
+    """Run a converter; the content it wrote, or the error it printed."""
+
+    def run(name, *argv, file='annotations.json'):
+        code = tool(name).main([*map(str, argv), '--out', str(tmp_path / 'out')])
+        captured = capsys.readouterr()
+        if code:
+            assert not (tmp_path / 'out').exists()
+            return captured.err
+        content = json.loads((tmp_path / 'out' / file).read_text())
+        check_schema(content)
+        return content
+
+    return run
+
+
+def check_schema(content):
+    """What TALDataset needs, and that the counts are those of the content."""
+    seen = defaultdict(Counter)
+    for video in content['database'].values():
+        seen[video['subset']]['videos'] += 1
+        seen[video['subset']]['segments'] += len(video['annotations'])
+        for item in video['annotations']:
+            assert content['classes'][item['label_id']] == item['label']
+            start, end = item['segment']
+            assert start <= end
+            assert content['conversion']['as_published'] or 0 <= start < end <= video['duration']
+    for subset, found in seen.items():
+        counts = content['conversion']['counts'][subset]
+        assert counts['videos'] == found['videos']
+        assert counts.get('segments', 0) == found['segments']
+
+
+def write_json(path, content):
+    path.write_text(json.dumps(content))
+    return path
+
+
+def actions(content, video):
+    return [(*item['segment'], item['label']) for item in content['database'][video]['annotations']]
+
+
+def counts(content):
+    return content['conversion']['counts']
+
+
+# THUMOS14
+
+
+def test_thumos14_json(prepare, tmp_path):
+    def video(subset, *items):
+        annotations = [{'segment': [a, b], 'label': label} for a, b, label in items]
+        return {'subset': subset, 'duration': 20.0, 'fps': 30, 'annotations': annotations}
+
+    both = [(1, 2, 'CliffDiving'), (1, 2, 'Diving'), (5, 6, 'Ambiguous')]
+    database = {
+        'video_validation_0000001': video('Validation', *both),
+        'video_test_0000002': video('Test', (25, 26, 'Diving'), (3, 4, 'Shotput')),
+        'video_test_0000003': video('Test', (3, 4, 'Ambiguous')),
+    }
+    path = write_json(tmp_path / 'af.json', {'database': database})
+    content = prepare('thumos14', path)
+    assert content['classes'] == list(THUMOS14)
+    assert list(content['database']) == ['video_validation_0000001', 'video_test_0000002']
+    first = content['database']['video_validation_0000001']
+    assert (first['subset'], first['duration'], first['fps']) == ('training', 20.0, 30.0)
+    # one time, two classes: both stay
+    assert actions(content, 'video_validation_0000001') == [(1, 2, 'CliffDiving'), (1, 2, 'Diving')]
+    assert actions(content, 'video_test_0000002') == [(3, 4, 'Shotput')]
+    assert counts(content)['training']['Ambiguous: dropped'] == 1
+    assert counts(content)['test'] == {
+        'Ambiguous: dropped': 1,
+        'outside the video: dropped': 1,
+        'segments': 1,
+        'segments in the source': 2,
+        'videos': 1,
+        'videos with Ambiguous only: dropped': 1,
+    }
+    # OpenTAD names the same subsets training and validation
+    database['video_validation_0000001']['subset'] = 'training'
+    database['video_test_0000002']['subset'] = 'validation'
+    again = prepare('thumos14', write_json(tmp_path / 'ot.json', {'database': database}))
+    assert again['database'] == content['database']
+
+
+def test_thumos14_official_files(prepare, tmp_path):
+    folder = tmp_path / 'annotations'
+    folder.mkdir()
+    (folder / 'Diving_test.txt').write_text(
+        'video_test_0000002 1.5 2.5 \n\nvideo_test_0000002 3 4\n'
+    )
+    (folder / 'Diving_val.txt').write_text('video_validation_0000001 0.5 1\n')
+    (folder / 'Ambiguous_test.txt').write_text('video_test_0000003 1 2\n')
+    assert 'expected --durations' in prepare('thumos14', folder)
+    lengths = tmp_path / 'd.csv'
+    lengths.write_text(
+        'video,duration,fps\nvideo_test_0000002,9,30\nvideo_validation_0000001,9,25\n'
+    )
+    assert "no duration of video 'video_test_0000003'" in prepare(
+        'thumos14', folder, '--durations', lengths
+    )
+    with lengths.open('a') as file:
+        file.write('video_test_0000003,9,30\n')
+    content = prepare('thumos14', folder, '--durations', lengths)
+    assert actions(content, 'video_test_0000002') == [(1.5, 2.5, 'Diving'), (3, 4, 'Diving')]
+    assert actions(content, 'video_validation_0000001') == [(0.5, 1, 'Diving')]
+    assert len(content['database']) == 2
+    (folder / 'Diving_val.txt').write_text('video_validation_0000001 0.5\n')
+    with pytest.raises(ValueError, match=r'Diving_val.txt:1: expected video, start, end but got'):
+        tool('thumos14').read([folder], lengths)
+
+
+@real('thumos14/thumos14.json', 'multithumos/multithumos.json')
+def test_thumos14_real(prepare):
+    path = SHARED / 'thumos14' / 'thumos14.json'
+    published = prepare('thumos14', path, '--as-published')
+    assert counts(published)['training']['segments'] == 3007
+    assert counts(published)['test']['segments'] == 3358
+    content = prepare('thumos14', path)
+    assert counts(content) == {
+        'test': {
+            'outside the video: dropped': 26,
+            'segments': 3332,
+            'segments in the source': 3358,
+            'videos': 212,
+        },
+        'training': {
+            'outside the video: dropped': 4,
+            'segments': 3003,
+            'segments in the source': 3007,
+            'videos': 200,
+        },
+    }
+    table = SHARED / 'thumos14' / 'with_ambiguous_test.csv'
+    lengths = SHARED / 'multithumos' / 'multithumos.json'
+    from_table = prepare('thumos14', table, '--durations', lengths)
+    assert counts(from_table)['test'] == counts(content)['test'] | {
+        'Ambiguous: dropped': 99,
+        'videos with Ambiguous only: dropped': 1,
+    }
+    for name, video in from_table['database'].items():
+        assert sorted(actions(from_table, name)) == sorted(actions(content, name)), name
+        assert video['subset'] == 'test'
+
+
+# MultiTHUMOS
+
+
+def test_multithumos_forms_agree(prepare, tmp_path):
+    pointtad = {
+        'video_validation_0000001': {
+            'subset': 'training',
+            'duration': 9.0,
+            'actions': [[21, 1.0, 2.0], [1, 3.0, 4.0], [65, 5, 5], [65, 8.0, 9.5]],
+        },
+        'video_test_0000002': {'subset': 'testing', 'duration': 4.0, 'actions': [[2, 0.5, 1.0]]},
+    }
+    path = write_json(tmp_path / 'pointtad.json', pointtad)
+    content = prepare('multithumos', path)
+    assert sorted(actions(content, 'video_validation_0000001')) == [
+        (1, 2, 'Walk'),
+        (3, 4, 'BaseballPitch'),
+        (8, 9, 'NoHuman'),
+    ]
+    assert counts(content)['training'] == {
+        'class numbers from 1: converted': 4,
+        'partly outside: cut': 1,
+        'segments': 3,
+        'segments in the source': 4,
+        'videos': 1,
+        'without length: dropped': 1,
+    }
+    folder = tmp_path / 'official'
+    folder.mkdir()
+    for number, name in enumerate(MULTITHUMOS, 1):
+        lines = [
+            f'{video} {start} {end}\n'
+            for video, entry in pointtad.items()
+            for label, start, end in entry['actions']
+            if label == number
+        ]
+        (folder / f'{name}.txt').write_text(''.join(lines))
+    (folder / 'class_list.txt').write_text('1 BaseballPitch\n')
+    lengths = {name: video['duration'] for name, video in pointtad.items()}
+    lengths = write_json(tmp_path / 'lengths.json', lengths)
+    again = prepare('multithumos', folder, '--durations', lengths)
+    assert again['classes'] == content['classes']
+    for video in pointtad:
+        assert sorted(actions(again, video)) == sorted(actions(content, video))
+        assert again['database'][video]['subset'] == content['database'][video]['subset']
+
+    def error(*argv):
+        assert tool('multithumos').main([*map(str, argv), '--out', str(tmp_path / 'none')]) == 1
+
+    error(folder)
+    error(tmp_path / 'out', '--durations', lengths)
+    pointtad['video_test_0000002']['actions'] = [[0, 1, 2]]
+    error(write_json(path, pointtad))
+    assert not (tmp_path / 'none').exists()
+
+
+@real('multithumos/multithumos.json', 'thumos14/thumos14.json')
+def test_multithumos_real(prepare):
+    content = prepare('multithumos', SHARED / 'multithumos' / 'multithumos.json')
+    assert counts(content) == {
+        'test': {
+            'class numbers from 1: converted': 20208,
+            'outside the video: dropped': 52,
+            'partly outside: cut': 3,
+            'segments': 20152,
+            'segments in the source': 20208,
+            'videos': 213,
+            'without length: dropped': 4,
+        },
+        'training': {
+            'class numbers from 1: converted': 18482,
+            'outside the video: dropped': 8,
+            'partly outside: cut': 2,
+            'segments': 18471,
+            'segments in the source': 18482,
+            'videos': 200,
+            'without length: dropped': 3,
+        },
+    }
+
+
+@real('multithumos/multithumos.json', 'thumos14/thumos14.json')
+def test_multithumos_names_are_those_of_the_numbers(prepare):
+    """The file has numbers only: the names must agree with what else is known."""
+    fine = prepare('multithumos', SHARED / 'multithumos' / 'multithumos.json')
+    coarse = prepare('thumos14', SHARED / 'thumos14' / 'thumos14.json')
+    # the 20 classes of THUMOS14: the same times, under the same name
+    same = Counter()
+    videos = defaultdict(set)
+    for name in fine['database']:
+        for item in fine['database'][name]['annotations']:
+            videos[item['label']].add(name)
+        if name in coarse['database']:
+            times = defaultdict(set)
+            for start, end, label in actions(coarse, name):
+                times[start, end].add(label)
+            for start, end, label in actions(fine, name):
+                if label in THUMOS14 and times[start, end]:
+                    same[label in times[start, end]] += 1
+    assert same[True] > 4000
+    assert same[False] <= 5
+    # parts of an action lie in videos of that action
+    for part, whole in (
+        ('Basketball', 'BasketballDunk'),
+        ('Volleyball', 'VolleyballSpiking'),
+        ('Weightlifting', 'CleanAndJerk'),
+        ('HammerThrow', 'HammerThrow'),
+        ('PoleVault', 'PoleVault'),
+        ('ShotPut', 'Shotput'),
+        ('Discus', 'ThrowDiscus'),
+    ):
+        for label in MULTITHUMOS:
+            if label.startswith(part):
+                assert len(videos[label] & videos[whole]) >= 0.9 * len(videos[label]), label
+
+
+# Charades
+
+
+def test_charades_forms_agree(prepare, tmp_path):
+    pointtad = {
+        'AAAAA': {'subset': 'training', 'duration': 20.0, 'actions': [[92, 11.9, 21.2]]},
+        'BBBBB': {'subset': 'testing', 'duration': 8.0, 'actions': [[0, 0.0, 4.0], [156, 5, 4]]},
+        'CCCCC': {'subset': 'testing', 'duration': 8.0, 'actions': []},
+    }
+    content = prepare('charades', write_json(tmp_path / 'p.json', pointtad))
+    assert actions(content, 'AAAAA') == [(11.9, 20.0, 'Watching/Looking outside of a window')]
+    assert actions(content, 'BBBBB') == [(0.0, 4.0, 'Holding some clothes')]
+    assert counts(content)['test']['videos without segments'] == 1
+    assert counts(content)['test']['end before start: dropped'] == 1
+    train, test = tmp_path / 'Charades_v1_train.csv', tmp_path / 'Charades_v1_test.csv'
+    train.write_text('id,scene,actions,length\nAAAAA,"a, b",c092 11.90 21.20,20.0\n')
+    test.write_text('id,actions,length\nBBBBB,c000 0 4;c156 5 4,8\nCCCCC,,8\n')
+    again = prepare('charades', train, test)
+    assert again['database'] == content['database']
+    assert counts(again) == counts(content)
+    test.write_text('id,actions,length\nBBBBB,c157 0 4,8\n')
+    assert tool('charades').main([str(test), '--out', str(tmp_path / 'none')]) == 1
+    assert not (tmp_path / 'none').exists()
+
+
+@real('charades/charades.json')
+def test_charades_real(prepare):
+    content = prepare('charades', SHARED / 'charades' / 'charades.json')
+    assert counts(content) == {
+        'test': {
+            'partly outside: cut': 5027,
+            'segments': 16691,
+            'segments in the source': 16691,
+            'videos': 1863,
+            'videos without segments': 49,
+        },
+        'training': {
+            'end before start: dropped': 7,
+            'partly outside: cut': 14588,
+            'segments': 49796,
+            'segments in the source': 49803,
+            'videos': 7983,
+            'videos without segments': 174,
+        },
+    }
+
+
+# EPIC-Kitchens-100
+
+
+def write_classes(folder):
+    folder.mkdir()
+    for task, number in (('verb', 97), ('noun', 300)):
+        rows = ''.join(f"{i},{task}{i},\"['x', 'y']\"\n" for i in range(number))
+        (folder / f'EPIC_100_{task}_classes.csv').write_text(f'id,key,instances\n{rows}')
+
+
+def test_epic100_forms_agree(prepare, tmp_path):
+    challenge = tmp_path / 'challenge'
+    write_classes(challenge)
+    assert 'expected EPIC_100_train.csv' in prepare('epic100', challenge)
+    head = 'narration_id,video,start,stop,verb,noun,action\n'
+    train = head + 'n1,P01_01,30,75,3,299,0\nn2,P01_01,30,75,3,5,1\n'
+    (challenge / 'c2_ek100_training.csv').write_text(train)
+    (challenge / 'c2_ek100_validation.csv').write_text(head + 'n3,P02_01,0,60,96,0,2\n')
+    (challenge / 'c2_ek100_video_lengths.csv').write_text('video,frames\nP01_01,300\nP02_01,90\n')
+    verbs = prepare('epic100', challenge, file='annotations_verb.json')
+    assert len(verbs['classes']) == 97
+    # two nouns of one verb: the verb is given twice
+    assert actions(verbs, 'P01_01') == [(1.0, 2.5, 'verb3')]
+    assert actions(verbs, 'P02_01') == [(0.0, 2.0, 'verb96')]
+    assert verbs['database']['P01_01']['duration'] == 10.0
+    assert counts(verbs)['training']['given twice: dropped'] == 1
+    assert counts(verbs)['training']['in frames: converted'] == 2
+    nouns = json.loads((tmp_path / 'out' / 'annotations_noun.json').read_text())
+    assert actions(nouns, 'P01_01') == [(1.0, 2.5, 'noun299'), (1.0, 2.5, 'noun5')]
+
+    official = tmp_path / 'official'
+    write_classes(official)
+    head = 'narration_id,video_id,start_timestamp,stop_timestamp,verb_class,noun_class\n'
+    train = 'n1,P01_01,00:00:01.00,00:00:02.50,3,299\nn2,P01_01,00:00:01.00,00:00:02.50,3,5\n'
+    (official / 'EPIC_100_train.csv').write_text(head + train)
+    (official / 'EPIC_100_validation.csv').write_text(head + 'n3,P02_01,0:0:0.0,0:0:2.0,96,0\n')
+    (official / 'EPIC_100_video_info.csv').write_text(
+        'video_id,duration,fps,resolution\nP01_01,10.0,30,a\nP02_01,3.0,30,b\n'
+    )
+    again = prepare('epic100', official, file='annotations_verb.json')
+    assert again['database'] == verbs['database']
+    again = json.loads((tmp_path / 'out' / 'annotations_noun.json').read_text())
+    assert again['database'] == nouns['database']
+
+
+def test_epic100_time_stamps():
+    assert tool('epic100').seconds('01:02:03.45') == 3723.45
+
+
+@real('epic100/c2_ek100_training.csv')
+def test_epic100_real(prepare, tmp_path):
+    verbs = prepare('epic100', SHARED / 'epic100', file='annotations_verb.json')
+    nouns = json.loads((tmp_path / 'out' / 'annotations_noun.json').read_text())
+    check_schema(nouns)
+    for content, number, twice in ((verbs, 97, 4), (nouns, 300, 6)):
+        assert len(content['classes']) == number
+        assert counts(content)['training'] == {
+            'given twice: dropped': twice,
+            'in frames: converted': 67217,
+            'segments': 67217 - twice,
+            'segments in the source': 67217,
+            'videos': 495,
+        }
+        assert counts(content)['validation'] == {
+            'in frames: converted': 9668,
+            'segments': 9668,
+            'segments in the source': 9668,
+            'videos': 138,
+        }
+    occurring = defaultdict(set)
+    for video in nouns['database'].values():
+        occurring[video['subset']] |= {item['label'] for item in video['annotations']}
+    # 11 of the 300 nouns have no training instance; 7 of them occur nowhere
+    assert len(occurring['training']) == 289
+    assert len(occurring['training'] | occurring['validation']) == 293
+
+
+# ActivityNet
+
+
+def test_activitynet13_forms_agree(prepare, tmp_path):
+    database = {
+        'aaa': {
+            'subset': 'training',
+            'duration': 20.0,
+            'annotations': [{'segment': [1, 25], 'label': 'Zumba'}] * 2,
+        },
+        'bbb': {
+            'subset': 'validation',
+            'duration': 20.0,
+            'annotations': [
+                {'segment': [1, 1], 'label': 'BMX'},
+                {'segment': [2, 3], 'label': 'BMX'},
+            ],
+        },
+        'ccc': {'subset': 'testing', 'duration': 20.0, 'annotations': []},
+    }
+    official = write_json(
+        tmp_path / 'official.json', {'database': database, 'taxonomy': [{'a': 1}]}
+    )
+    content = prepare('activitynet13', official)
+    assert content['classes'] == ['BMX', 'Zumba']
+    assert actions(content, 'aaa') == [(1, 20, 'Zumba')]
+    assert actions(content, 'bbb') == [(2, 3, 'BMX')]
+    assert counts(content) == {
+        'training': {
+            'given twice: dropped': 1,
+            'partly outside: cut': 2,
+            'segments': 1,
+            'segments in the source': 2,
+            'videos': 1,
+        },
+        'validation': {
+            'segments': 1,
+            'segments in the source': 2,
+            'videos': 1,
+            'without length: dropped': 1,
+        },
+        'test': {'videos': 1, 'videos without segments': 1},
+    }
+
+    def mmaction2(name):
+        video = database[name]
+        return {'duration_second': 20, 'duration_frame': 1, 'annotations': video['annotations']}
+
+    joint = {f'v_{name}': mmaction2(name) for name in database}
+    joint = write_json(tmp_path / 'anet_anno_action.json', joint)
+    code = tool('activitynet13').main([str(joint), '--out', str(tmp_path / 'none')])
+    assert code == 1
+    again = prepare('activitynet13', joint, '--subsets', official)
+    assert again['database'] == content['database']
+    parts = [
+        write_json(tmp_path / f'anet_anno_{word}.json', {f'v_{name}': mmaction2(name)})
+        for word, name in (('train', 'aaa'), ('val', 'bbb'), ('test', 'ccc'))
+    ]
+    assert prepare('activitynet13', *parts)['database'] == content['database']
+    blocked = write_json(tmp_path / 'blocked.json', ['bbb'])
+    fewer = prepare('activitynet13', official, '--exclude', blocked)
+    assert list(fewer['database']) == ['aaa', 'ccc']
+    assert counts(fewer)['validation'] == {'videos excluded: dropped': 1}
+
+
+@real('activitynet13/anet13_from_tsp.json', 'activitynet13/anet_anno_action.json')
+def test_activitynet13_real(prepare):
+    tsp = SHARED / 'activitynet13' / 'anet13_from_tsp.json'
+    content = prepare('activitynet13', tsp)
+    assert len(content['classes']) == 200
+    assert counts(content) == {
+        'test': {'videos': 5044, 'videos without segments': 5044},
+        'training': {
+            'given twice: dropped': 30,
+            'partly outside: cut': 1164,
+            'segments': 15371,
+            'segments in the source': 15410,
+            'videos': 10024,
+            'videos without segments': 8,
+            'without length: dropped': 9,
+        },
+        'validation': {
+            'given twice: dropped': 19,
+            'partly outside: cut': 567,
+            'segments': 7632,
+            'segments in the source': 7654,
+            'videos': 4926,
+            'videos without segments': 2,
+            'without length: dropped': 3,
+        },
+    }
+    other = SHARED / 'activitynet13' / 'anet_anno_action.json'
+    again = prepare('activitynet13', other, '--subsets', tsp)
+    assert again['classes'] == content['classes']
+    assert {name: values['videos'] for name, values in counts(again).items()} == {
+        'training': 9649,
+        'validation': 4728,
+        'test': 4851,
+    }
+
+
+# Ego4D
+
+
+def test_ego4d_official_files(prepare, tmp_path):
+    def label(start, end, name, primary=True):
+        return {
+            'start_time': start,  # of the canonical clip, not of the video
+            'video_start_time': start + 100,
+            'video_end_time': end + 100,
+            'label': name,
+            'primary': primary,
+        }
+
+    def clip(uid, *labels, frames=9000):
+        return {
+            'clip_uid': uid,
+            'video_start_sec': 100.0,
+            'video_end_sec': 400.0,
+            'video_start_frame': 3000,
+            'video_end_frame': 3000 + frames,
+            'annotations': [{'labels': list(labels[:1])}, {'labels': list(labels[1:])}],
+        }
+
+    first = clip('c1', label(5, 8, 'cook'), label(5, 8, 'cook'), label(1, 2, 'cut', False))
+    train = {'videos': [{'video_uid': 'v1', 'split': 'train', 'clips': [first]}]}
+    second = [clip('c2', label(290, 310, 'wash')), clip('c3', label(1, 2, 'wash'), frames=90)]
+    val = {'videos': [{'video_uid': 'v2', 'split': 'val', 'clips': second}]}
+    bare = clip('c4')
+    del bare['annotations']
+    test = {'videos': [{'video_uid': 'v3', 'split': 'test', 'clips': [bare]}]}
+    paths = [
+        write_json(tmp_path / f'moments_{name}.json', content)
+        for name, content in (('train', train), ('val', val), ('test', test))
+    ]
+    content = prepare('ego4d', *paths)
+    assert content['classes'] == ['cook', 'wash']
+    assert {name: video['subset'] for name, video in content['database'].items()} == {
+        'c1': 'training',
+        'c2': 'validation',
+        'c4': 'test',
+    }
+    assert (content['database']['c1']['duration'], content['database']['c1']['fps']) == (300, 30)
+    assert actions(content, 'c1') == [(5, 8, 'cook')]
+    assert actions(content, 'c2') == [(290, 300, 'wash')]
+    assert counts(content)['training']['labels that are not primary: dropped'] == 1
+    assert counts(content)['training']['given twice: dropped'] == 1
+    assert counts(content)['validation']['clips of impossible frame rate: dropped'] == 1
+    # ActionFormer's file
+    flat = {
+        'c1': {
+            'subset': 'train',
+            'duration': 300,
+            'fps': 30,
+            'annotations': [{'segment': [5, 8], 'label': 'cook', 'label_id': 7}],
+        }
+    }
+    again = prepare('ego4d', write_json(tmp_path / 'ego4d.json', flat))
+    assert again['database']['c1']['annotations'] == content['database']['c1']['annotations']
+    del first['video_end_sec']
+    assert tool('ego4d').main([str(write_json(paths[0], train)), '--out', str(tmp_path / 'n')]) == 1
+
+
+@pytest.mark.parametrize(
+    'name', ['thumos14', 'multithumos', 'charades', 'epic100', 'activitynet13', 'ego4d']
+)
+def test_missing_files_and_readme(prepare, tmp_path, name):
+    assert 'no such' in prepare(name, tmp_path / 'none.json')
+    readme = (ROOT / 'tools' / 'data' / name / 'README.md').read_text()
+    for part in ('Where from', 'Licence', f'tools/data/{name}/prepare.py', f'data/{name}\n'):
+        assert part in readme, part

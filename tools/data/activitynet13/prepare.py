@@ -1,0 +1,93 @@
+"""Prepare ActivityNet-1.3: annotations of three forms -> one annotation file.
+
+``python tools/data/activitynet13/prepare.py SOURCE [...] [--out data/activitynet13]``; README.md
+beside this file says where SOURCE comes from.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from asl_mmaction.datasets.conversion import (
+    Source,
+    SourceVideo,
+    add_arguments,
+    read_database,
+    read_json,
+    write_source,
+)
+
+SUBSETS = {'training': 'training', 'validation': 'validation', 'testing': 'test', 'test': 'test'}
+PREFIX = 'v_'  # of file names; the official names have none
+#: The official file. Fewer videos: those whose features are missing, or blocked.
+KNOWN = {'training': (10024, 15410), 'validation': (4926, 7654), 'test': (5044, 0)}
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'sources',
+        type=Path,
+        nargs='+',
+        help='activity_net.v1-3.min.json or a JSON file of the same form (TSP, ActionFormer, '
+        "OpenTAD); or mmaction2's anet_anno_{train,val,test}.json or anet_anno_action.json",
+    )
+    parser.add_argument(
+        '--subsets',
+        type=Path,
+        help="file of the official form that tells the subset of each video (mmaction2's "
+        'anet_anno_action.json does not)',
+    )
+    add_arguments(parser, 'data/activitynet13')
+    args = parser.parse_args(argv)
+    try:
+        source = read(args.sources, args.subsets)
+        print(write_source(source, args, args.sources, KNOWN))
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def read(paths: list[Path], subsets: Path | None) -> Source:
+    """Read sources of any form; classes are all labels, sorted, which is the official order."""
+    source = Source('ActivityNet 1.3', [])
+    known = read_json(subsets)['database'] if subsets else {}
+    for path in paths:
+        content = read_json(path)
+        if 'database' in content:
+            read_database(content, source, SUBSETS)
+        else:
+            read_mmaction2(path, content, source, known)
+    names = [name for name in source.videos if name.startswith(PREFIX)]
+    for name in names:
+        source.videos[name.removeprefix(PREFIX)] = source.videos.pop(name)
+    source.classes = sorted(
+        {label for video in source.videos.values() for _, _, label in video.actions}
+    )
+    return source
+
+
+def read_mmaction2(path: Path, content: Mapping, source: Source, known: Mapping) -> None:
+    """Videos by name with ``duration_second``; the subset is in the file's name or in ``known``."""
+    words = {'train': 'training', 'val': 'validation', 'test': 'test'}
+    of_file = words.get(path.stem.rpartition('_')[2])
+    for name, video in content.items():
+        if of_file is None and name.removeprefix(PREFIX) not in known:
+            raise ValueError(
+                f'{path}: expected --subsets with video {name!r}: this file tells no subsets'
+            )
+        subset = of_file or SUBSETS[known[name.removeprefix(PREFIX)]['subset']]
+        try:
+            actions = [(*map(float, a['segment']), a['label']) for a in video['annotations']]
+            source.videos[name] = SourceVideo(subset, float(video['duration_second']), actions)
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f'{path}: video {name!r}: expected duration_second and annotations of segment '
+                f'and label but got {type(error).__name__}: {error}'
+            ) from error
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""Prepare Ego4D Moments Queries: annotations of two forms -> one annotation file.
+
+``python tools/data/ego4d/prepare.py SOURCE [...] [--out data/ego4d]``; README.md beside this file
+says where SOURCE comes from.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from asl_mmaction.datasets.conversion import (
+    Source,
+    SourceVideo,
+    add_arguments,
+    read_database,
+    read_json,
+    rename_subset,
+    write_source,
+)
+
+SUBSETS = {
+    'train': 'training',
+    'training': 'training',
+    'val': 'validation',
+    'validation': 'validation',
+    'test': 'test',
+    'testing': 'test',
+}
+#: Moments Queries v1, primary labels only.
+KNOWN = {'training': (1486, 13559), 'validation': (521, 4296)}
+FPS_RANGE = (10.0, 100.0)  # outside it, a clip's times are broken
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'sources',
+        type=Path,
+        nargs='+',
+        help='the official moments_train.json, moments_val.json, moments_test_unannotated.json, '
+        'or a JSON file of ActionFormer or OpenTAD',
+    )
+    add_arguments(parser, 'data/ego4d')
+    args = parser.parse_args(argv)
+    try:
+        print(write_source(read(args.sources), args, args.sources, KNOWN))
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def read(paths: list[Path]) -> Source:
+    """Read sources of any form; classes are all labels, sorted."""
+    source = Source('Ego4D Moments Queries', [])
+    for path in paths:
+        content = read_json(path)
+        if isinstance(content.get('videos'), list):
+            for video in content['videos']:
+                read_video(video, source)
+        else:
+            read_database(content, source, SUBSETS)
+    source.classes = sorted(
+        {label for video in source.videos.values() for _, _, label in video.actions}
+    )
+    return source
+
+
+def read_video(video: Mapping, source: Source) -> None:
+    """The official form: clips of a video; primary labels of all annotators; times of the video."""
+    try:
+        subset = rename_subset(f'video {video["video_uid"]!r}', video['split'], SUBSETS)
+        for clip in video['clips']:
+            start, end = max(float(clip['video_start_sec']), 0.0), float(clip['video_end_sec'])
+            frames = clip['video_end_frame'] - max(clip['video_start_frame'], 0)
+            if end <= start or not FPS_RANGE[0] <= frames / (end - start) <= FPS_RANGE[1]:
+                source.counts[subset, 'clips of impossible frame rate: dropped'] += 1
+                continue
+            target = SourceVideo(subset, end - start, fps=frames / (end - start))
+            for annotator in clip.get('annotations') or ():
+                for item in annotator['labels']:
+                    if not item['primary']:
+                        source.counts[subset, 'labels that are not primary: dropped'] += 1
+                        continue
+                    times = (float(item[f'video_{edge}_time']) - start for edge in ('start', 'end'))
+                    target.actions.append((*times, item['label']))
+            source.videos[clip['clip_uid']] = target
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f'video {video.get("video_uid")!r}: expected clips and labels of moments_*.json '
+            f'but got {type(error).__name__}: {error}'
+        ) from error
+
+
+if __name__ == '__main__':
+    sys.exit(main())
