@@ -1,3 +1,3 @@
-from asl_mmaction.evaluation.metrics import TALMetric
+from asl_mmaction.evaluation.metrics import AverageRecallMetric, TALMetric
 
-__all__ = ['TALMetric']
+__all__ = ['AverageRecallMetric', 'TALMetric']

@@ -262,10 +262,98 @@ def test_log_has_the_table_and_what_was_counted(monkeypatch):
     )
 
 
-def test_samples_that_share_a_name_are_reported(monkeypatch):
+def test_recall_at_multiples_by_hand(tmp_path):
+    # Class 0: of b's two ground truths its two best find one, its best ten both; of a's one, found
+    # at exactly 0.5. Class 2 is never found, class 1 has none.
+    before = evaluate(by_hand())
+    metrics = evaluate(by_hand(), recall_multiples=(1, 5), out_dir=str(tmp_path))
+    names = ['Recall@1x@0.50', 'Recall@5x@0.50']
+    assert list(metrics) == [*before, *names]
+    assert {name: metrics[name] for name in before} == before
+    assert [metrics[name] for name in names] == pytest.approx([(2 / 3) / 2, 1 / 2])
+    report = json.loads((tmp_path / 'metrics.json').read_text())
+    assert report['metrics'] == metrics
+    assert report['per_class']['walk']['recall'] == pytest.approx({names[0]: 2 / 3, names[1]: 1})
+    assert report['per_class']['run']['recall'] is None
+    assert report['per_class']['sit']['recall'] == {names[0]: 0, names[1]: 0}
+    assert report['protocol']['recall_multiples'] == [1, 5]
+    assert report['protocol']['recall_tiou'] == 0.5
+
+
+def test_recall_at_another_threshold():
+    metrics = evaluate(by_hand(), recall_multiples=[5], recall_tiou=0.75)
+    assert metrics['Recall@5x@0.75'] == pytest.approx((2 / 3) / 2)
+
+
+def lengths(**options):
+    """Two short and two long ground truths in videos of 10 and 100 s."""
+    samples = [
+        sample(
+            'a',
+            [(0, 2, 0), (5, 7, 0)],
+            [(0, 2, 0.9, 0), (8, 9, 0.8, 0), (5, 7, 0.7, 0), (0, 8, 0.1, 0)],
+        ),
+        sample('b', [(0, 20, 0), (30, 50, 1)], [(60, 80, 0.95, 0), (0, 20, 0.6, 0)]),
+    ]
+    samples[0]['duration'] = 10.0
+    return evaluate(samples, tiou_thresholds=[0.5], **options)
+
+
+def test_ap_by_length_by_hand(tmp_path):
+    before = lengths()
+    metrics = lengths(length_edges=[1, 2, 8, 18], out_dir=str(tmp_path))
+    assert metrics == before
+    report = json.loads((tmp_path / 'metrics.json').read_text())
+    rows = report['per_length']
+    assert list(rows) == ['XS', 'S', 'M', 'L', 'XL']
+    assert [rows[name]['ground_truths'] for name in rows] == [0, 2, 0, 0, 2]
+    assert [rows[name]['detections'] for name in rows] == [1, 2, 1, 0, 2]
+    assert [(rows[name]['above'], rows[name]['up_to']) for name in ('XS', 'XL')] == [
+        (0, 1),
+        (18, None),
+    ]
+    assert rows['XS']['ap'] is None
+    # S: the wrong ones are shorter or longer. XL: wrong, then right; class 1 is not found.
+    assert rows['S']['ap'] == {'mAP': 1.0, 'mAP@0.50': 1.0}
+    assert rows['XL']['ap'] == {'mAP': 0.25, 'mAP@0.50': 0.25}
+    assert report['protocol']['length_edges'] == [1, 2, 8, 18]
+    assert report['protocol']['relative_lengths'] is False
+
+
+def test_ap_by_relative_length_by_hand(tmp_path):
+    # All four ground truths are a fifth of their video, and 8 to 9 s is a tenth.
+    lengths(length_edges=[0.1, 0.2, 0.6, 0.8], relative_lengths=True, out_dir=str(tmp_path))
+    rows = json.loads((tmp_path / 'metrics.json').read_text())['per_length']
+    assert [rows[name]['ground_truths'] for name in rows] == [0, 4, 0, 0, 0]
+    # 0.95 wrong, 0.9 right, 0.7 right (0.8 is shorter), 0.6 right: 3/4 at all of three; class 1: 0.
+    assert rows['S']['ap']['mAP'] == pytest.approx(0.75 / 2)
+
+
+def test_ap_by_length_and_recall_in_the_log(monkeypatch):
     lines = []
     monkeypatch.setattr(
         'asl_mmaction.evaluation.metrics.tal_metric.print_log',
+        lambda message, **_: lines.extend(message.splitlines()),
+    )
+    lengths(length_edges=[1, 2, 8, 18], recall_multiples=[1])
+    cells = [line.split() for line in lines]
+    assert ['class', 'GT', 'det', 'mAP', '0.50', 'Recall@1x@0.50'] in cells
+    assert ['S', '2', '2', '100.0', '100.0', '-'] in cells
+    assert ['M', '0', '1', '-', '-', '-'] in cells
+    assert sum(line.startswith('---') for line in lines) == 3
+
+
+def test_relative_lengths_need_a_duration():
+    bad = sample('v', [(0, 1, 0)], [])
+    del bad['duration']
+    with pytest.raises(ValueError, match=r"video 'v': expected a duration > 0 .* but got None"):
+        evaluate([bad], length_edges=[0.1, 0.2, 0.3, 0.4], relative_lengths=True)
+
+
+def test_samples_that_share_a_name_are_reported(monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        'asl_mmaction.evaluation.metrics.base_metric.print_log',
         lambda message, **_: lines.append(message),
     )
     evaluate([by_hand()[0]] * 2, size=2)
@@ -319,6 +407,14 @@ def test_wrong_arguments_are_named():
         TALMetric({'strict': []})
     with pytest.raises(TypeError, match="list of exclude_videos but got 'abc'"):
         TALMetric([0.5], exclude_videos='abc')
+    with pytest.raises(ValueError, match=r'recall_multiples >= 1 but got \[0.5\]'):
+        TALMetric([0.5], recall_multiples=[0.5])
+    with pytest.raises(ValueError, match=r'recall_tiou in \(0, 1\] but got 0'):
+        TALMetric([0.5], recall_tiou=0)
+    with pytest.raises(ValueError, match='four rising length_edges'):
+        TALMetric([0.5], length_edges=[1, 2, 3])
+    with pytest.raises(ValueError, match='four rising length_edges'):
+        TALMetric([0.5], length_edges=[1, 2, 2, 3])
     metric = TALMetric([0.5])
     metric.dataset_meta = {}
     with pytest.raises(ValueError, match="metainfo to have 'classes'"):

@@ -9,25 +9,28 @@ from pathlib import Path
 
 
 def format_table(
-    metrics: Mapping[str, float], per_class: Mapping[str, Mapping], protocol: Mapping
+    metrics: Mapping[str, float],
+    per_class: Mapping[str, Mapping],
+    protocol: Mapping,
+    per_length: Mapping[str, Mapping] | None = None,
 ) -> str:
     """The per-class AP table, in percent, with what was counted below it.
 
     Args:
         metrics: values in [0, 1] by name, the columns.
-        per_class: by class name, ``ground_truths``, ``detections`` and ``ap`` (as ``metrics``, or
-            None for a class without ground truth).
+        per_class: by class name, ``ground_truths``, ``detections``, ``ap`` (as ``metrics``, or
+            None for a class without ground truth) and perhaps ``recall``, the same.
         protocol: see `TALMetric`.
+        per_length: by name of the length, the same, above the row of all.
     """
-    rows = [
-        (name, row['ground_truths'], row['detections'], row['ap'])
-        for name, row in per_class.items()
-    ]
-    rows.append(('all', protocol['ground_truths'], protocol['detections'], metrics))
     cells = [['class', 'GT', 'det', *(name.removeprefix('mAP@') for name in metrics)]]
-    for name, ground_truths, detections, ap in rows:
-        values = ['-'] * len(metrics) if ap is None else [f'{100 * ap[key]:.1f}' for key in metrics]
-        cells.append([name, str(ground_truths), str(detections), *values])
+    sections = [per_class, per_length or {}]
+    whole = {**protocol, 'ap': metrics}
+    for name, row in [*(item for rows in sections for item in rows.items()), ('all', whole)]:
+        values = {**(row['ap'] or {}), **(row.get('recall') or {})}
+        counts = [str(row['ground_truths']), str(row['detections'])]
+        percent = [f'{100 * values[key]:.1f}' if key in values else '-' for key in metrics]
+        cells.append([name, *counts, *percent])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [_align(row, widths) for row in cells]
     rule = '-' * len(lines[0])
@@ -37,7 +40,9 @@ def format_table(
             'AP in percent; columns named by a number are AP at that tIoU',
             lines[0],
             rule,
-            *lines[1:-1],
+            *lines[1 : 1 + len(per_class)],
+            *([rule] if per_length else []),
+            *lines[1 + len(per_class) : -1],
             rule,
             lines[-1],
             f'{protocol["videos"]} videos, {protocol["ground_truths"]} ground truths, '

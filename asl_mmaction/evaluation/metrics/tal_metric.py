@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from mmaction.registry import METRICS
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from asl_mmaction.evaluation.functional import AveragePrecision, Instances, average_precision
+from asl_mmaction.evaluation.functional import (
+    AveragePrecision,
+    Instances,
+    average_precision,
+    grouped_average_precision,
+    recall_at_multiples,
+)
+from asl_mmaction.evaluation.metrics.base_metric import BaseTALMetric, as_instances
 from asl_mmaction.evaluation.metrics.reports import format_table, write_json
+
+LENGTHS = ('XS', 'S', 'M', 'L', 'XL')
 
 
 @METRICS.register_module()
-class TALMetric(BaseMetric):
+class TALMetric(BaseTALMetric):
     """Mean average precision over tIoU thresholds, by the ActivityNet protocol.
 
     The rules of matching are those of `asl_mmaction.evaluation.functional.average_precision`, with
@@ -29,11 +33,24 @@ class TALMetric(BaseMetric):
     numbers as one.
 
     Metrics (all in [0, 1]): one average per named list of thresholds (``mAP`` for a plain list),
-    then ``mAP@0.50`` and so on, one for each threshold of any list.
+    then ``mAP@0.50`` and so on, one for each threshold of any list; then, if asked for,
+    ``Recall@1x@0.50`` and so on, the means over the classes that have ground truths.
+
+    AP by length, if asked for, goes into the log and ``metrics.json``, by the rules of
+    `asl_mmaction.evaluation.functional.grouped_average_precision`: a false positive counts by its
+    own length. (DETAD counts each against every length and then normalizes by the number of ground
+    truths, so its numbers are others.)
 
     Args:
         tiou_thresholds: numbers in (0, 1], taken to six decimals; or a dict from the name of an
             average to its numbers, e.g. ``dict(mAP=[0.3, 0.5, 0.7], mAP_strict=[0.75, 0.95])``.
+        recall_multiples: k of the Recall@kx to give, e.g. (1, 5) for Ego4D.
+        recall_tiou: their threshold.
+        length_edges: four rising numbers, the upper ends (included) of the lengths XS, S, M and L
+            in seconds, e.g. DETAD's (30, 60, 120, 180) for ActivityNet or (3, 6, 12, 18) for
+            THUMOS14. None: no AP by length.
+        relative_lengths: lengths as shares of the video's duration instead, e.g. DETAD's
+            (0.2, 0.4, 0.6, 0.8) or (0.02, 0.04, 0.06, 0.08).
         exclude_videos: names of videos that do not count, neither their ground truths nor their
             detections.
         out_dir: folder for ``detections.json`` (ActivityNet form, seconds, full precision, all
@@ -44,23 +61,24 @@ class TALMetric(BaseMetric):
         collect_dir: shared folder for gathering, 'cpu' only.
 
     Raises:
-        ValueError: for thresholds out of range.
+        ValueError: for thresholds, multiples or edges out of range.
     """
-
-    default_prefix = ''  # None would warn at every start
 
     def __init__(
         self,
         tiou_thresholds: Sequence[float] | Mapping[str, Sequence[float]],
+        *,
+        recall_multiples: Sequence[int] = (),
+        recall_tiou: float = 0.5,
+        length_edges: Sequence[float] | None = None,
+        relative_lengths: bool = False,
         exclude_videos: Sequence[str] = (),
         out_dir: str | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
         collect_dir: str | None = None,
     ) -> None:
-        super().__init__(collect_device, prefix, collect_dir)
-        if isinstance(exclude_videos, str):
-            raise TypeError(f'expected a list of exclude_videos but got {exclude_videos!r}')
+        super().__init__(exclude_videos, out_dir, collect_device, prefix, collect_dir)
         if not isinstance(tiou_thresholds, Mapping):
             tiou_thresholds = {'mAP': tiou_thresholds}
         self.averages = {
@@ -70,52 +88,58 @@ class TALMetric(BaseMetric):
         for name, tious in self.averages.items():
             if not tious or not all(0 < tiou <= 1 for tiou in tious):
                 raise ValueError(f'expected tIoU thresholds in (0, 1] for {name} but got {tious}')
-        self.exclude_videos = frozenset(exclude_videos)
-        self.out_dir = out_dir
-        self._dataset_size = 0
-
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep the ground truths and detections of a batch.
-
-        Args:
-            data_batch: unused.
-            data_samples: one dict per video with ``video_name``, ``gt_segments`` (G, 2) seconds,
-                ``gt_labels`` (G,) and ``pred_instances`` of ``segments`` (M, 2) seconds, ``scores``
-                (M,), ``labels`` (M,).
-        """
-        for sample in data_samples:
-            predictions = sample['pred_instances']
-            self.results.append(
-                {
-                    'video_name': sample['video_name'],
-                    'gt_segments': _to_numpy(sample['gt_segments'], np.float64).reshape(-1, 2),
-                    'gt_labels': _to_numpy(sample['gt_labels'], np.int64),
-                    'segments': _to_numpy(predictions['segments'], np.float64).reshape(-1, 2),
-                    'scores': _to_numpy(predictions['scores'], np.float64),
-                    'labels': _to_numpy(predictions['labels'], np.int64),
-                }
-            )
-
-    def evaluate(self, size: int) -> dict[str, float]:
-        """Gather from all processes and compute.
-
-        Args:
-            size: length of the dataset. mmengine would cut the gathered results to it, which is
-                right for one order of sampling only; here repeated videos are dropped by name.
-        """
-        self._dataset_size = size
-        return super().evaluate(sys.maxsize)
+        if not all(multiple == int(multiple) >= 1 for multiple in recall_multiples):
+            raise ValueError(f'expected recall_multiples >= 1 but got {list(recall_multiples)}')
+        if not 0 < recall_tiou <= 1:
+            raise ValueError(f'expected recall_tiou in (0, 1] but got {recall_tiou}')
+        edges = None if length_edges is None else [float(edge) for edge in length_edges]
+        if edges is not None and not (
+            len(edges) == len(LENGTHS) - 1 and all(np.diff([0.0, *edges]) > 0)
+        ):
+            raise ValueError(f'expected four rising length_edges above 0 but got {edges}')
+        self.recall_multiples = [int(multiple) for multiple in recall_multiples]
+        self.recall_tiou = float(recall_tiou)
+        self.length_edges = edges
+        self.relative_lengths = relative_lengths
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Metrics of the gathered results; logs the table and writes the files."""
         classes = self._classes()
-        videos = self._videos(results, len(classes))
-        counted = [video for name, video in videos.items() if name not in self.exclude_videos]
+        videos = self.first_results(results, len(classes))
+        counted = self.counted(videos)
         tious = sorted({tiou for tious in self.averages.values() for tiou in tious})
-        precision = average_precision(*_instances(counted), len(classes), tious)
+        ground_truths, detections = as_instances(counted)
+        precision = average_precision(ground_truths, detections, len(classes), tious)
+        per_class = self._per_class(classes, tious, precision)
         metrics = self._metrics(tious, precision.mean_ap)
-        protocol = self._protocol(list(videos), tious, precision)
-        per_class = {
+        if self.recall_multiples:
+            metrics.update(self._recall(ground_truths, detections, precision, per_class))
+        report = {
+            'metrics': metrics,
+            'per_class': per_class,
+            'protocol': self._protocol(videos, tious, precision),
+        }
+        if self.length_edges is not None:
+            report['per_length'] = self._per_length(
+                counted, ground_truths, detections, len(classes), tious
+            )
+        print_log('\n' + format_table(**report), logger='current')
+        if self.out_dir is not None:
+            out_dir = Path(self.out_dir)
+            write_json(out_dir / 'detections.json', _detections(videos, classes))
+            write_json(out_dir / 'metrics.json', report)
+        return metrics
+
+    def _classes(self) -> list[str]:
+        classes = (self.dataset_meta or {}).get('classes')
+        if not classes:
+            raise ValueError("expected the dataset's metainfo to have 'classes' but got none")
+        return list(classes)
+
+    def _per_class(
+        self, classes: list[str], tious: list[float], precision: AveragePrecision
+    ) -> dict[str, dict]:
+        return {
             name: {
                 'ground_truths': int(precision.num_ground_truths[label]),
                 'detections': int(precision.num_detections[label]),
@@ -125,37 +149,65 @@ class TALMetric(BaseMetric):
             }
             for label, name in enumerate(classes)
         }
-        print_log('\n' + format_table(metrics, per_class, protocol), logger='current')
-        if self.out_dir is not None:
-            out_dir = Path(self.out_dir)
-            write_json(out_dir / 'detections.json', _detections(videos, classes))
-            write_json(
-                out_dir / 'metrics.json',
-                {'metrics': metrics, 'per_class': per_class, 'protocol': protocol},
-            )
-        return metrics
 
-    def _classes(self) -> list[str]:
-        classes = (self.dataset_meta or {}).get('classes')
-        if not classes:
-            raise ValueError("expected the dataset's metainfo to have 'classes' but got none")
-        return list(classes)
+    def _recall(
+        self,
+        ground_truths: Instances,
+        detections: Instances,
+        precision: AveragePrecision,
+        per_class: dict[str, dict],
+    ) -> dict[str, float]:
+        """Recall@kx by name; also adds that of each class that has ground truths to its row."""
+        names = [f'Recall@{k}x@{_format_tiou(self.recall_tiou)}' for k in self.recall_multiples]
+        (recall,) = recall_at_multiples(
+            ground_truths, detections, len(per_class), [self.recall_tiou], self.recall_multiples
+        )  # (M, K)
+        present = precision.num_ground_truths > 0
+        for row, has_any, values in zip(per_class.values(), present, recall.T, strict=True):
+            row['recall'] = dict(zip(names, values.tolist(), strict=True)) if has_any else None
+        means = recall.sum(axis=1) / max(present.sum(), 1)  # absent classes have 0
+        return dict(zip(names, means.tolist(), strict=True))
 
-    def _videos(self, results: list[dict], num_classes: int) -> dict[str, dict]:
-        """The first result of every video, by name in sorted order."""
-        videos: dict[str, dict] = {}
-        for result in results:
-            videos.setdefault(result['video_name'], result)
-        if len(videos) < self._dataset_size:
-            print_log(
-                f'TALMetric counts {len(videos)} videos, one for each name, but the dataset has '
-                f'{self._dataset_size} samples',
-                logger='current',
-                level=logging.WARNING,
+    def _per_length(
+        self,
+        videos: list[dict],
+        ground_truths: Instances,
+        detections: Instances,
+        num_classes: int,
+        tious: list[float],
+    ) -> dict[str, dict]:
+        """mAP of the ground truths of each length."""
+        scales = np.ones(len(videos))
+        if self.relative_lengths:
+            scales = np.array([_duration(video) for video in videos])
+        groups = [
+            # Up to and including the edge; those without length are the shortest.
+            np.searchsorted(
+                self.length_edges, np.diff(part.segments)[:, 0] / scales[part.videos], 'left'
             )
-        for video in videos.values():
-            _check(video, num_classes)
-        return dict(sorted(videos.items()))
+            for part in (ground_truths, detections)
+        ]
+        by_length = grouped_average_precision(
+            ground_truths, detections, num_classes, tious, *groups, len(LENGTHS)
+        )
+        return {
+            name: {
+                'above': low,
+                'up_to': high,
+                'ground_truths': int(precision.num_ground_truths.sum()),
+                'detections': int(precision.num_detections.sum()),
+                'ap': self._metrics(tious, precision.mean_ap)
+                if precision.num_ground_truths.any()
+                else None,
+            }
+            for name, low, high, precision in zip(
+                LENGTHS,
+                [0.0, *self.length_edges],
+                [*self.length_edges, None],
+                by_length,
+                strict=True,
+            )
+        }
 
     def _metrics(self, tious: list[float], values: np.ndarray) -> dict[str, float]:
         """Values at the thresholds -> averages and single values by name."""
@@ -166,71 +218,38 @@ class TALMetric(BaseMetric):
         }
         return {**averages, **{f'mAP@{_format_tiou(tiou)}': at[tiou] for tiou in tious}}
 
-    def _protocol(self, names: list[str], tious: list[float], precision: AveragePrecision) -> dict:
+    def _protocol(
+        self, videos: dict[str, dict], tious: list[float], precision: AveragePrecision
+    ) -> dict:
         """What was counted."""
-        excluded = [name for name in names if name in self.exclude_videos]
-        return {
+        excluded = self.excluded(videos)
+        protocol = {
             'tiou_thresholds': tious,
             'averages': self.averages,
-            'videos': len(names) - len(excluded),
+            'videos': len(videos) - len(excluded),
             'ground_truths': int(precision.num_ground_truths.sum()),
             'detections': int(precision.num_detections.sum()),
             'classes': len(precision.num_ground_truths),
             'classes_without_ground_truths': int((precision.num_ground_truths == 0).sum()),
             'excluded_videos': excluded,
         }
+        if self.recall_multiples:
+            protocol['recall_multiples'] = self.recall_multiples
+            protocol['recall_tiou'] = self.recall_tiou
+        if self.length_edges is not None:
+            protocol['length_edges'] = self.length_edges
+            protocol['relative_lengths'] = self.relative_lengths
+        return protocol
 
 
-def _to_numpy(values: Any, dtype: type) -> np.ndarray:
-    """Tensors (of any device and precision), arrays or lists -> array."""
-    if isinstance(values, torch.Tensor):
-        values = values.detach().cpu()
-        values = (values.double() if values.is_floating_point() else values).numpy()
-    return np.asarray(values, dtype=dtype)
-
-
-def _check(video: dict, num_classes: int) -> None:
-    """Raise a ValueError that names the video if its numbers cannot be scored."""
-    for what, labels, numbers in (
-        ('ground truths', video['gt_labels'], (video['gt_segments'],)),
-        ('detections', video['labels'], (video['segments'], video['scores'])),
-    ):
-        where = f'video {video["video_name"]!r}'
-        lengths = [len(labels), *map(len, numbers)]
-        if len(set(lengths)) > 1:
-            raise ValueError(
-                f'{where}: expected as many labels, segments and scores of {what} but got {lengths}'
-            )
-        wrong = labels[(labels < 0) | (labels >= num_classes)]
-        if len(wrong):
-            raise ValueError(
-                f'{where}: expected labels of {what} in [0, {num_classes}) but got '
-                f'{np.unique(wrong).tolist()}'
-            )
-        if not all(np.isfinite(values).all() for values in numbers):
-            raise ValueError(f'{where}: expected finite {what} but got nan or inf among them')
-
-
-def _instances(videos: list[dict]) -> tuple[Instances, Instances]:
-    """Ground truths and detections of all videos, numbered in the given order."""
-
-    def joined(key: str, empty: np.ndarray) -> np.ndarray:
-        return np.concatenate([empty, *(video[key] for video in videos)])
-
-    def numbers(key: str) -> np.ndarray:
-        return np.repeat(np.arange(len(videos)), [len(video[key]) for video in videos])
-
-    no_segments, no_labels = np.empty((0, 2)), np.empty(0, dtype=np.int64)
-    ground_truths = Instances(
-        numbers('gt_labels'), joined('gt_segments', no_segments), joined('gt_labels', no_labels)
-    )
-    detections = Instances(
-        numbers('labels'),
-        joined('segments', no_segments),
-        joined('labels', no_labels),
-        joined('scores', np.empty(0)),
-    )
-    return ground_truths, detections
+def _duration(video: dict) -> float:
+    duration = video['duration']
+    if duration is None or not duration > 0:
+        raise ValueError(
+            f'video {video["video_name"]!r}: expected a duration > 0 for relative_lengths '
+            f'but got {duration}'
+        )
+    return duration
 
 
 def _detections(videos: Mapping[str, dict], classes: Sequence[str]) -> dict:

@@ -1,0 +1,165 @@
+"""What the metrics share: results that carry their ground truths, one for each video."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+
+from asl_mmaction.evaluation.functional import Instances
+
+
+class BaseTALMetric(BaseMetric):
+    """Keeps ground truths and detections of every video, and each video once.
+
+    Ground truths travel with the results, and a video that a sampler repeats counts once, so
+    several processes give the same numbers as one. Videos are taken in the order of their names.
+
+    Args:
+        exclude_videos: names of videos that do not count.
+        out_dir: folder for what the metric writes. None: write nothing.
+        collect_device: 'cpu' or 'gpu'.
+        prefix: put before the metric names, with a slash.
+        collect_dir: shared folder for gathering, 'cpu' only.
+
+    Raises:
+        TypeError: if ``exclude_videos`` is a string.
+    """
+
+    default_prefix = ''  # None would warn at every start
+
+    def __init__(
+        self,
+        exclude_videos: Sequence[str] = (),
+        out_dir: str | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix, collect_dir)
+        if isinstance(exclude_videos, str):
+            raise TypeError(f'expected a list of exclude_videos but got {exclude_videos!r}')
+        self.exclude_videos = frozenset(exclude_videos)
+        self.out_dir = out_dir
+        self._dataset_size = 0
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep the ground truths and detections of a batch.
+
+        Args:
+            data_batch: unused.
+            data_samples: one dict per video with ``video_name``, ``duration`` in seconds (may be
+                missing where no metric asks for it), ``gt_segments`` (G, 2) seconds,
+                ``gt_labels`` (G,) and ``pred_instances`` of ``segments`` (M, 2) seconds, ``scores``
+                (M,), ``labels`` (M,).
+        """
+        for sample in data_samples:
+            predictions = sample['pred_instances']
+            self.results.append(
+                {
+                    'video_name': sample['video_name'],
+                    'duration': sample.get('duration'),
+                    'gt_segments': _to_numpy(sample['gt_segments'], np.float64).reshape(-1, 2),
+                    'gt_labels': _to_numpy(sample['gt_labels'], np.int64),
+                    'segments': _to_numpy(predictions['segments'], np.float64).reshape(-1, 2),
+                    'scores': _to_numpy(predictions['scores'], np.float64),
+                    'labels': _to_numpy(predictions['labels'], np.int64),
+                }
+            )
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Gather from all processes and compute.
+
+        Args:
+            size: length of the dataset. mmengine would cut the gathered results to it, which is
+                right for one order of sampling only; here repeated videos are dropped by name.
+        """
+        self._dataset_size = size
+        return super().evaluate(sys.maxsize)
+
+    def first_results(self, results: list[dict], num_classes: int | None = None) -> dict[str, dict]:
+        """The first result of every video, by name in sorted order; the excluded ones too.
+
+        Raises:
+            ValueError: a video's numbers cannot be scored, or, with ``num_classes``, its labels.
+        """
+        videos: dict[str, dict] = {}
+        for result in results:
+            videos.setdefault(result['video_name'], result)
+        if len(videos) < self._dataset_size:
+            print_log(
+                f'{type(self).__name__} counts {len(videos)} videos, one for each name, but the '
+                f'dataset has {self._dataset_size} samples',
+                logger='current',
+                level=logging.WARNING,
+            )
+        for video in videos.values():
+            _check(video, num_classes)
+        return dict(sorted(videos.items()))
+
+    def counted(self, videos: dict[str, dict]) -> list[dict]:
+        """Those that are not excluded."""
+        return [video for name, video in videos.items() if name not in self.exclude_videos]
+
+    def excluded(self, videos: dict[str, dict]) -> list[str]:
+        """Names of those that are."""
+        return [name for name in videos if name in self.exclude_videos]
+
+
+def _to_numpy(values: Any, dtype: type) -> np.ndarray:
+    """Tensors (of any device and precision), arrays or lists -> array."""
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+        values = (values.double() if values.is_floating_point() else values).numpy()
+    return np.asarray(values, dtype=dtype)
+
+
+def _check(video: dict, num_classes: int | None) -> None:
+    """Raise a ValueError that names the video if its numbers cannot be scored."""
+    for what, labels, numbers in (
+        ('ground truths', video['gt_labels'], (video['gt_segments'],)),
+        ('detections', video['labels'], (video['segments'], video['scores'])),
+    ):
+        where = f'video {video["video_name"]!r}'
+        lengths = [len(labels), *map(len, numbers)]
+        if len(set(lengths)) > 1:
+            raise ValueError(
+                f'{where}: expected as many labels, segments and scores of {what} but got {lengths}'
+            )
+        limit = np.inf if num_classes is None else num_classes
+        wrong = labels[(labels < 0) | (labels >= limit)]
+        if len(wrong):
+            raise ValueError(
+                f'{where}: expected labels of {what} in [0, {limit}) but got '
+                f'{np.unique(wrong).tolist()}'
+            )
+        if not all(np.isfinite(values).all() for values in numbers):
+            raise ValueError(f'{where}: expected finite {what} but got nan or inf among them')
+
+
+def as_instances(videos: list[dict]) -> tuple[Instances, Instances]:
+    """Ground truths and detections of all videos, numbered in the given order."""
+
+    def joined(key: str, empty: np.ndarray) -> np.ndarray:
+        return np.concatenate([empty, *(video[key] for video in videos)])
+
+    def numbers(key: str) -> np.ndarray:
+        return np.repeat(np.arange(len(videos)), [len(video[key]) for video in videos])
+
+    no_segments, no_labels = np.empty((0, 2)), np.empty(0, dtype=np.int64)
+    ground_truths = Instances(
+        numbers('gt_labels'), joined('gt_segments', no_segments), joined('gt_labels', no_labels)
+    )
+    detections = Instances(
+        numbers('labels'),
+        joined('segments', no_segments),
+        joined('labels', no_labels),
+        joined('scores', np.empty(0)),
+    )
+    return ground_truths, detections
