@@ -2,12 +2,18 @@
 
 from asl_mmaction.datasets.samplers import LengthGroupedBatchSampler
 from asl_mmaction.datasets.tal_dataset import TALDataset
-from asl_mmaction.datasets.transforms import LoadFeature, PackTALInputs, RandomTruncate
+from asl_mmaction.datasets.transforms import (
+    LoadFeature,
+    PackTALInputs,
+    RandomTruncate,
+    ResizeFeature,
+)
 
 __all__ = [
     'LengthGroupedBatchSampler',
     'LoadFeature',
     'PackTALInputs',
     'RandomTruncate',
+    'ResizeFeature',
     'TALDataset',
 ]

@@ -9,7 +9,7 @@ import numpy as np
 from mmaction.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
-from mmengine.fileio import load
+from mmengine.fileio import exists, load
 from mmengine.logging import print_log
 
 from asl_mmaction.structures.feature_grid import FeatureGrid
@@ -49,7 +49,7 @@ class TALDataset(BaseDataset):
         video_name    str
         duration      float, seconds
         grid          FeatureGrid of the whole feature sequence
-        feature_path  str
+        feature_path  str, or list of str if there are several
         segments      (G, 2) float64, seconds, within the video
         labels        (G,) int64
         gt_segments   (G', 2) float64, seconds, as in the file
@@ -60,12 +60,15 @@ class TALDataset(BaseDataset):
         subset: The subset to use, or several; compared exactly.
         data_root: Folder of the data set.
         data_prefix: ``feature``: the folder of the feature files, relative to ``data_root``.
-        feature_file: File name of a video's features; ``{video}`` stands for its name.
+        feature_file: File name of a video's features; ``{video}`` stands for its name. A list if
+            the features are in several files. An HDF5 file may hold all videos.
         grid: ``fps``, ``feat_stride`` and ``clip_len`` of the features. Without ``fps``, each
             video's own; without ``grid``, the file's. If both give a value they must agree.
         exclude_videos: Names of videos that the protocol leaves out.
         filter_cfg: For training only. ``filter_empty`` (bool): drop videos without segments.
             ``min_duration`` (seconds): drop shorter segments first.
+        backend_args: Of :func:`mmengine.fileio.exists`: where the feature files are if not on a
+            local disk.
         metainfo: ``classes``, see above.
         **kwargs: ``pipeline``, ``test_mode``, ``indices``, ``serialize_data``, ``lazy_init`` and
             ``max_refetch`` of :class:`mmengine.dataset.BaseDataset`.
@@ -85,20 +88,23 @@ class TALDataset(BaseDataset):
         subset: str | Sequence[str],
         data_root: str = '',
         data_prefix: Mapping = MappingProxyType({'feature': 'features'}),
-        feature_file: str = '{video}.npy',
+        feature_file: str | Sequence[str] = '{video}.npy',
         grid: Mapping | None = None,
         exclude_videos: Sequence[str] = (),
         filter_cfg: Mapping | None = None,
+        backend_args: dict | None = None,
         metainfo: Mapping | Config | None = None,
         **kwargs,
     ) -> None:
         _check_keys('data_prefix', data_prefix, {'feature'})
         _check_keys('grid', grid or {}, {'fps', 'feat_stride', 'clip_len'})
         _check_keys('filter_cfg', filter_cfg or {}, {'filter_empty', 'min_duration'})
-        if '{video}' not in feature_file:
-            raise ValueError(f"expected '{{video}}' in feature_file but got {feature_file!r}")
+        for file in [feature_file] if isinstance(feature_file, str) else feature_file:
+            if '{video}' not in file and not file.endswith(('.h5', '.hdf5')):
+                raise ValueError(f"expected '{{video}}' in feature_file but got {file!r}")
         self.subsets = (subset,) if isinstance(subset, str) else tuple(subset)
         self.feature_file = feature_file
+        self.backend_args = backend_args
         self.grid_cfg = None if grid is None else dict(grid)
         self.exclude_videos = tuple(exclude_videos)
         super().__init__(
@@ -220,13 +226,20 @@ class TALDataset(BaseDataset):
         ]
 
     def _check_features(self, samples: list[dict]) -> None:
-        missing = [s['feature_path'] for s in samples if not os.path.isfile(s['feature_path'])]
+        paths = [path for s in samples for path in np.atleast_1d(s['feature_path']).tolist()]
+        found = {path: self._is_there(path) for path in set(paths)}
+        missing = [path for path in paths if not found[path]]
         if missing:
             raise FileNotFoundError(
-                f'{len(missing)} of {len(samples)} feature files are missing '
+                f'{len(missing)} of {len(paths)} feature files are missing '
                 f'({", ".join(self.subsets)} of {self.ann_file}): {", ".join(missing[:3])}'
                 f'{", ..." if len(missing) > 3 else ""}'
             )
+
+    def _is_there(self, path: str) -> bool:
+        if self.backend_args is None:
+            return os.path.isfile(path)
+        return exists(path, backend_args=self.backend_args)
 
     # One video
 
@@ -243,17 +256,24 @@ class TALDataset(BaseDataset):
         moved = np.abs(segments - gt_segments).max(axis=1, initial=0) > 1e-6
         self._counts['cut to the video'] += int((moved & kept).sum())
         self._counts['dropped'] += int((~kept).sum())
-        file = self.feature_file.replace('{video}', name)
         return {
             'video_name': name,
             'duration': float(duration),
             'grid': self._parse_grid(name, video),
-            'feature_path': os.path.join(self.data_prefix['feature'], file),
+            'feature_path': self._feature_path(name),
             'segments': segments[kept],
             'labels': gt_labels[kept],
             'gt_segments': gt_segments,
             'gt_labels': gt_labels,
         }
+
+    def _feature_path(self, name: str) -> str | list[str]:
+        several = not isinstance(self.feature_file, str)
+        paths = [
+            os.path.join(self.data_prefix['feature'], file.replace('{video}', name))
+            for file in (self.feature_file if several else [self.feature_file])
+        ]
+        return paths if several else paths[0]
 
     def _parse_grid(self, name: str, video: dict) -> FeatureGrid:
         settings = dict(self._grid_settings)

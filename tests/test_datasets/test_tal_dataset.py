@@ -259,3 +259,36 @@ def test_wrong_arguments_and_files(make, tmp_path):
     (tmp_path / 'list.json').write_text('[1]')
     with pytest.raises(TypeError, match=r"list.json: expected an object with a 'database'"):
         TALDataset('list.json', subset='x', data_root=str(tmp_path))
+
+
+def test_several_feature_files(make, tmp_path):
+    make()
+    for video in 'ab':
+        (tmp_path / 'flow').mkdir(exist_ok=True)
+        np.save(tmp_path / 'flow' / f'v_{video}.npy', np.zeros((5, 2), np.float32))
+    settings = {'data_prefix': {'feature': ''}, 'files': ()}
+    files = ['features/{video}.npy', 'flow/v_{video}.npy']
+    dataset = make(feature_file=files, **settings)
+    assert dataset[0]['feature_path'] == [
+        str(tmp_path / 'features' / 'a.npy'),
+        str(tmp_path / 'flow' / 'v_a.npy'),
+    ]
+    (tmp_path / 'flow' / 'v_b.npy').unlink()
+    with pytest.raises(FileNotFoundError, match=r'1 of 4 feature files are missing .*flow/v_b.npy'):
+        make(feature_file=files, **settings)
+    with pytest.raises(ValueError, match=r"expected '\{video\}' in feature_file but got 'b.npy'"):
+        make(feature_file=['{video}.npy', 'b.npy'])
+
+
+def test_one_file_of_all_videos(make, tmp_path):
+    with pytest.raises(FileNotFoundError, match='2 of 2 feature files are missing'):
+        make(feature_file='all.h5')
+    (tmp_path / 'features' / 'all.h5').touch()
+    paths = {sample['feature_path'] for sample in make(feature_file='all.h5')}
+    assert paths == {str(tmp_path / 'features' / 'all.h5')}
+
+
+def test_existence_is_asked_of_the_storage_backend(make):
+    with pytest.raises(FileNotFoundError, match='2 of 2 feature files are missing'):
+        make(feature_file='no_{video}.npy', backend_args={'backend': 'local'})
+    assert len(make(backend_args={'backend': 'local'})) == 2

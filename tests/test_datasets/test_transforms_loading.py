@@ -1,10 +1,13 @@
 import os
 import pickle
+import sys
+from collections import OrderedDict
 
 import numpy as np
 import pytest
 import torch
 from mmaction.registry import TRANSFORMS
+from mmengine.fileio.backends import BaseStorageBackend, backends
 
 from asl_mmaction.datasets.transforms import LoadFeature
 from asl_mmaction.structures.feature_grid import FeatureGrid
@@ -123,7 +126,7 @@ def test_pickles_are_refused_and_not_run(npy, tmp_path):
     assert not os.path.exists(harm)
 
 
-@pytest.mark.parametrize('name', ['x.npy', 'x.npz', 'x.pt'])
+@pytest.mark.parametrize('name', ['x.npy', 'x.npz', 'x.pt', 'x.pkl', 'x.h5'])
 @pytest.mark.parametrize('content', [b'', b'PK\x03\x04 not a zip', b'abc'])
 def test_broken_files(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
@@ -141,8 +144,8 @@ def test_a_file_cut_short(npy):
 def test_missing_files_and_unknown_formats(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"video 'vid': .*no.npy: no such feature file"):
         load(tmp_path / 'no.npy')
-    with pytest.raises(ValueError, match=r"expected one of .npy, .npz, .pt but got '.h5'"):
-        load(tmp_path / 'x.h5')
+    with pytest.raises(ValueError, match=r"expected one of .npy, .npz, .pt, .* but got '.mat'"):
+        load(tmp_path / 'x.mat')
 
 
 def test_settings(npy):
@@ -152,3 +155,201 @@ def test_settings(npy):
     results = {'video_name': 'vid', 'grid': {'fps': 1}, 'feature_path': str(npy(FEATURE))}
     with pytest.raises(TypeError, match='expected a FeatureGrid but got'):
         LoadFeature(feat_dim=3)(results)
+
+
+def save_pkl(path, content, protocol=None):
+    path.write_bytes(pickle.dumps(content, protocol))
+    return path
+
+
+@pytest.mark.parametrize('protocol', range(6))
+def test_pkl(tmp_path, protocol):
+    path = tmp_path / 'x.pkl'
+    for content in (FEATURE, FEATURE.tolist(), list(FEATURE), np.asfortranarray(FEATURE)):
+        np.testing.assert_array_equal(load(save_pkl(path, content, protocol)), FEATURE)
+    held = OrderedDict(slow=FEATURE, fast=FEATURE + 1, fps=np.float64(3))
+    np.testing.assert_array_equal(load(save_pkl(path, held, protocol), key='fast'), FEATURE + 1)
+    with pytest.raises(ValueError, match=r"x.pkl: expected key None but got \['fast', 'fps'"):
+        load(path)
+
+
+def test_pickles_of_more_than_arrays_are_refused_and_not_run(tmp_path):
+    harm = str(tmp_path / 'harm')
+    harmful = pickle.dumps(Harmful(harm))
+    for content in (harmful, pickle.dumps({'a': [FEATURE, Harmful(harm)]})):
+        (tmp_path / 'x.pkl').write_bytes(content)
+        with pytest.raises(ValueError, match=r"'vid': .*x.pkl: .*names posix.mkdir, .* refused"):
+            load(tmp_path / 'x.pkl', key='a')
+    # by ways around: attributes of allowed modules, codecs that are not bytes
+    for module, name in (('numpy', 'load'), ('builtins', 'eval'), ('collections', 'namedtuple')):
+        (tmp_path / 'x.pkl').write_bytes(f'c{module}\n{name}\n.'.encode())
+        with pytest.raises(ValueError, match=f'it names {module}.{name}, which is refused'):
+            load(tmp_path / 'x.pkl')
+    (tmp_path / 'x.pkl').write_bytes(b'c_codecs\nencode\n(Vabc\nVrot13\ntR.')
+    with pytest.raises(ValueError, match="it encodes as 'rot13', which is refused"):
+        load(tmp_path / 'x.pkl')
+    save_pkl(tmp_path / 'x.pkl', torch.zeros(7, 3))
+    with pytest.raises(ValueError, match=r'it names torch.*; save the array as .npy instead'):
+        load(tmp_path / 'x.pkl')
+    assert not os.path.exists(harm)
+
+
+def test_h5(tmp_path):
+    h5py = pytest.importorskip('h5py')
+    path = tmp_path / 'x.h5'
+    with h5py.File(path, 'w') as file:
+        file['vid'] = FEATURE
+        file['other/feats'] = FEATURE + 1
+        file.create_dataset('packed', data=FEATURE + 2, compression='gzip')
+        file.create_dataset('big', data=(FEATURE + 3).astype('>f4'))
+    feature = load(path, key='{video}')
+    assert isinstance(feature, np.memmap)
+    np.testing.assert_array_equal(feature, FEATURE)
+    for key, offset in (('other/feats', 1), ('packed', 2), ('big', 3)):
+        np.testing.assert_array_equal(load(path, key=key), FEATURE + offset)
+    with pytest.raises(ValueError, match=r"x.h5: expected key 'no' but got \['big', 'other', "):
+        load(path, key='no')
+    with pytest.raises(ValueError, match="expected key 'other' to be a dataset but it is a group"):
+        load(path, key='other')
+
+
+def test_h5_without_h5py(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'h5py', None)
+    (tmp_path / 'x.h5').write_bytes(b'')
+    with pytest.raises(ImportError, match=r"video 'vid': .*x.h5: expected h5py.* pip install h5py"):
+        load(tmp_path / 'x.h5')
+
+
+def test_csv(tmp_path):
+    rows = '\n'.join(','.join(map(str, row)) for row in FEATURE)
+    path = tmp_path / 'x.csv'
+    for text in (rows, f'{rows}\n', f'f0,f1,f2\n{rows}\n', f'\ufefff0,f1,f2\r\n{rows}'):
+        path.write_text(text, encoding='utf-8')
+        np.testing.assert_array_equal(load(path), FEATURE)
+    path.write_text('1,2,3\n')
+    np.testing.assert_array_equal(load(path), [[1, 2, 3]])
+    for text in ('', 'f0,f1,f2\n'):
+        path.write_text(text)
+        with pytest.raises(ValueError, match='expected rows of numbers but got none'):
+            load(path)
+    path.write_text('1,2,3\n1,x,3\n')
+    with pytest.raises(ValueError, match=r"video 'vid': .*x.csv: "):
+        load(path)
+
+
+def test_pt_is_mapped(tmp_path, monkeypatch):
+    mapped, original = [], torch.load
+
+    def spy(*args, **kwargs):
+        mapped.append(kwargs['mmap'])
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(torch, 'load', spy)
+    tensor = torch.from_numpy(FEATURE)
+    np.testing.assert_array_equal(load(save_pt(tmp_path / 'x.pt', tensor))[2:4], FEATURE[2:4])
+    torch.save(tensor, tmp_path / 'old.pt', _use_new_zipfile_serialization=False)
+    np.testing.assert_array_equal(load(tmp_path / 'old.pt'), FEATURE)  # cannot be mapped
+    assert mapped == [True, False]
+
+
+def test_a_part_of_the_channels(npy):
+    path = npy(np.ascontiguousarray(FEATURE.T))
+    feature = load(path, feat_dim=2, channels=(1, 3), file_dim=3)
+    np.testing.assert_array_equal(feature, FEATURE[:, 1:])
+    assert isinstance(feature, np.memmap)
+    for settings in (
+        {'feat_dim': 2, 'channels': (0, 3), 'file_dim': 3},
+        {'feat_dim': 2, 'channels': (2, 4), 'file_dim': 3},
+    ):
+        with pytest.raises(ValueError, match=r'expected channels \[first, last \+ 1\) that are 2'):
+            LoadFeature(**settings)
+    with pytest.raises(ValueError, match='expected channels and file_dim together'):
+        LoadFeature(feat_dim=2, channels=(0, 2))
+    with pytest.raises(ValueError, match=r'expected shape \(T, 4\) or \(4, T\) but got'):
+        load(path, feat_dim=2, channels=(0, 2), file_dim=4)
+
+
+# Several sources
+
+
+def ramp(grid, steps, slope):
+    """A feature that is ``slope`` times the time of its step, in seconds."""
+    return (slope * grid.to_seconds(np.arange(steps, dtype=np.float64)))[:, None]
+
+
+def load_sources(tmp_path, grid, *parts):
+    paths, sources = [], []
+    for number, (feature, own) in enumerate(parts):
+        np.save(tmp_path / f's{number}.npy', feature)
+        paths.append(str(tmp_path / f's{number}.npy'))
+        own = own and {'fps': own.fps, 'feat_stride': own.feat_stride, 'clip_len': own.clip_len}
+        sources.append({'feat_dim': feature.shape[1], 'grid': own})
+    transform = LoadFeature(feat_dim=sum(s['feat_dim'] for s in sources), sources=sources)
+    return transform({'video_name': 'vid', 'grid': grid, 'feature_path': paths})['feature']
+
+
+def test_sources_of_one_grid_are_put_side_by_side(tmp_path):
+    longer = np.concatenate([FEATURE, FEATURE[:2]])
+    feature = load_sources(tmp_path, GRID, (FEATURE, None), (longer + 100, GRID))
+    np.testing.assert_array_equal(feature, np.concatenate([FEATURE, FEATURE + 100], axis=1))
+
+
+def test_sources_of_other_grids_are_brought_to_the_sample_times(tmp_path):
+    dense, shifted = FeatureGrid(25, 2, 4), FeatureGrid(10, 3, 11)
+    feature = load_sources(
+        tmp_path,
+        GRID,
+        (ramp(GRID, 50, 1.0), None),
+        (ramp(dense, 252, 2.0), dense),
+        (ramp(shifted, 66, 3.0), shifted),
+    )
+    times = GRID.to_seconds(np.arange(len(feature), dtype=np.float64))
+    assert len(feature) == 50
+    for column, slope in enumerate((1, 2, 3)):
+        # a source that begins later, repeats its first step
+        first = shifted.to_seconds(0.0) if slope == 3 else 0.0
+        np.testing.assert_allclose(feature[:, column], slope * times.clip(first), rtol=1e-5)
+
+
+def test_the_shortest_source_decides_and_nothing_is_made_up_behind_it(tmp_path):
+    dense = FeatureGrid(10, 2, 8)
+    feature = load_sources(
+        tmp_path, GRID, (ramp(GRID, 50, 1.0), None), (ramp(dense, 96, 1.0), dense)
+    )
+    assert len(feature) == 48  # the step 47 of the one is the step 94 of the other
+    np.testing.assert_allclose(feature[:, 0], feature[:, 1], rtol=1e-6)
+
+
+def test_sources_that_do_not_fit(tmp_path):
+    with pytest.raises(ValueError, match=r"'vid': expected features that end together .*s1.npy 5"):
+        load_sources(tmp_path, GRID, (ramp(GRID, 50, 1.0), None), (ramp(GRID, 13, 1.0), None))
+    sources = [{'feat_dim': 2}, {'feat_dim': 1}]
+    with pytest.raises(ValueError, match='expected sources of 4 channels together but got 3'):
+        LoadFeature(feat_dim=4, sources=sources)
+    with pytest.raises(ValueError, match='expected key, channels and file_dim in each'):
+        LoadFeature(feat_dim=3, sources=sources, key='a')
+    results = {'video_name': 'vid', 'grid': GRID, 'feature_path': 'a.npy'}
+    with pytest.raises(ValueError, match=r"'vid': expected 2 feature files but got a.npy"):
+        LoadFeature(feat_dim=3, sources=sources)(results)
+
+
+def test_storage_backends(tmp_path, npy, monkeypatch):
+    class Shelf(BaseStorageBackend):
+        def __init__(self, folder):
+            self.folder = folder
+
+        def get(self, filepath):
+            return (tmp_path / filepath.replace('shelf:', '')).read_bytes()
+
+        def get_text(self, filepath):
+            raise NotImplementedError
+
+    monkeypatch.setitem(backends, 'shelf', Shelf)
+    npy(FEATURE)
+    save_npz(tmp_path / 'x.npz', feats=FEATURE)
+    save_pt(tmp_path / 'x.pt', torch.from_numpy(FEATURE))
+    save_pkl(tmp_path / 'x.pkl', FEATURE)
+    (tmp_path / 'x.csv').write_text('\n'.join(','.join(map(str, row)) for row in FEATURE))
+    for name in ('x.npy', 'x.npz', 'x.pt', 'x.pkl', 'x.csv'):
+        feature = load(f'shelf:{name}', backend_args={'backend': 'shelf', 'folder': 'any'})
+        np.testing.assert_array_equal(feature, FEATURE)

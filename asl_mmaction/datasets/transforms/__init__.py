@@ -2,6 +2,6 @@
 
 from asl_mmaction.datasets.transforms.formatting import PackTALInputs
 from asl_mmaction.datasets.transforms.loading import LoadFeature
-from asl_mmaction.datasets.transforms.temporal import RandomTruncate
+from asl_mmaction.datasets.transforms.temporal import RandomTruncate, ResizeFeature
 
-__all__ = ['LoadFeature', 'PackTALInputs', 'RandomTruncate']
+__all__ = ['LoadFeature', 'PackTALInputs', 'RandomTruncate', 'ResizeFeature']

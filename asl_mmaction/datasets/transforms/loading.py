@@ -1,95 +1,162 @@
 """Feature files -> ``results['feature']``."""
 
-import os
-import zipfile
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from asl_mmaction.datasets.transforms.reading import read_feature
+from asl_mmaction.datasets.transforms.resampling import resample
 from asl_mmaction.structures.feature_grid import FeatureGrid
+
+#: Feature steps by which joined sources may differ in length, and the part of the length.
+LENGTH_TOLERANCE_STEPS, LENGTH_TOLERANCE = 3, 0.02
 
 
 @TRANSFORMS.register_module()
 class LoadFeature(BaseTransform):
-    """Open the feature file of a video: ``.npy``, ``.npz`` or ``.pt``.
+    """Open the feature file of a video, or several files that are put side by side.
+
+    Formats: ``.npy``, ``.npz``, ``.pt``, ``.pkl``, ``.h5``, ``.csv``; see
+    :func:`asl_mmaction.datasets.transforms.reading.read_feature`.
 
     An ``.npy`` file is mapped, not read: :class:`RandomTruncate` cuts it, and
-    :class:`PackTALInputs` reads and converts what is left: of a long video, the crop alone.
+    :class:`PackTALInputs` reads and converts what is left: of a long video, the crop alone. So are
+    ``.pt`` files and uncompressed ``.h5`` files, unless there are several sources.
 
-    Required keys: ``video_name``, ``grid``, ``feature_path`` (or ``feature``, an array, instead).
+    Several sources are brought to one grid, the sample's: a source of another grid is interpolated
+    linearly at the times of the steps. The common length is that of the shortest source.
+
+    Required keys: ``video_name``, ``grid``, ``feature_path`` (or ``feature``, an array, instead); a
+    list of paths if there are ``sources``.
     Added keys: ``feature`` (T, C), of the file's own float type, perhaps a read-only map.
 
     Args:
-        feat_dim: The width C. It tells (T, C) from (C, T); a square file is taken as (T, C).
-        key: Name of the array in an ``.npz`` file or of the tensor in a ``.pt`` dict; needed if
-            there are several.
+        feat_dim: The width C. It tells (T, C) from (C, T); a square file is taken as (T, C). With
+            ``sources``, the sum of their widths.
+        key: Name of the array in a file that holds several; ``{video}`` stands for the video's
+            name (one ``.h5`` file of all videos).
+        channels: [first, last + 1) of the file's channels; the file is ``file_dim`` wide.
+        file_dim: Width of the file where ``channels`` are a part of it.
+        sources: For each file a dict of ``feat_dim`` and perhaps ``key``, ``channels``,
+            ``file_dim`` and ``grid`` (``fps``, ``feat_stride``, ``clip_len``; the sample's own
+            where left out).
+        backend_args: Of :func:`mmengine.fileio.get`: where the files are if not on a local disk.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: Unknown or unreadable format, no such key, not two-dimensional, no step, or
-            neither side as wide as ``feat_dim``. The message names the video and the file.
+        ValueError: Unknown or unreadable format, no such key, not two-dimensional, no step, neither
+            side as wide as declared, or sources of too different length. The message names the
+            video and the file.
     """
 
-    def __init__(self, *, feat_dim: int, key: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        feat_dim: int,
+        key: str | None = None,
+        channels: tuple[int, int] | None = None,
+        file_dim: int | None = None,
+        sources: Sequence[Mapping] | None = None,
+        backend_args: dict | None = None,
+    ) -> None:
         if feat_dim < 1:
             raise ValueError(f'expected feat_dim >= 1 but got {feat_dim}')
-        self.feat_dim = feat_dim
-        self.key = key
+        self.backend_args = backend_args
+        if sources is None:
+            self.sources = None
+            self.source = _Source(feat_dim, key, channels, file_dim)
+            return
+        if key is not None or channels is not None or file_dim is not None:
+            raise ValueError('expected key, channels and file_dim in each of the sources')
+        self.sources = [_Source(**source) for source in sources]
+        total = sum(source.feat_dim for source in self.sources)
+        if total != feat_dim:
+            raise ValueError(f'expected sources of {feat_dim} channels together but got {total}')
 
     def transform(self, results: dict) -> dict:
         """Add ``feature``; see the class."""
-        if 'feature' in results:
-            where = f'video {results["video_name"]!r}: the feature array'
-            feature = np.asarray(results['feature'])
-        else:
-            path = results['feature_path']
-            where = f'video {results["video_name"]!r}: {path}'
-            feature = self._read(path, where)
-        results['feature'] = self._orient(feature, where)
+        video = f'video {results["video_name"]!r}'
         if not isinstance(results['grid'], FeatureGrid):
-            raise TypeError(f'{where}: expected a FeatureGrid but got {results["grid"]!r}')
+            raise TypeError(f'{video}: expected a FeatureGrid but got {results["grid"]!r}')
+        if 'feature' in results:
+            where = f'{video}: the feature array'
+            source = self.source if self.sources is None else _Source(self.feat_dim)
+            results['feature'] = source.orient(np.asarray(results['feature']), where)
+        elif self.sources is None:
+            results['feature'] = self._read(self.source, results['feature_path'], results)
+        else:
+            results['feature'] = self._read_all(results)
         return results
 
-    def _read(self, path: str, where: str) -> np.ndarray:
-        extension = os.path.splitext(path)[1].lower()
-        readers = {'.npy': _read_npy, '.npz': self._read_npz, '.pt': self._read_pt}
-        if extension not in readers:
-            raise ValueError(f'{where}: expected one of {", ".join(readers)} but got {extension!r}')
-        if not os.path.isfile(path):
-            raise FileNotFoundError(f'{where}: no such feature file')
+    @property
+    def feat_dim(self) -> int:
+        """Width of the result."""
+        return sum(source.feat_dim for source in self.sources or [self.source])
+
+    def _read(self, source: '_Source', path: str, results: dict) -> np.ndarray:
+        where = f'video {results["video_name"]!r}: {path}'
+        key = source.key and source.key.replace('{video}', results['video_name'])
         try:
-            return readers[extension](path)
-        except (ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f'{where}: {error or type(error).__name__}') from error
+            feature = read_feature(path, key, self.backend_args)
+        except (FileNotFoundError, ImportError, ValueError) as error:
+            raise type(error)(f'{where}: {error}') from error
+        return source.orient(feature, where)
 
-    def _read_npz(self, path: str) -> np.ndarray:
-        with np.load(path, allow_pickle=False) as arrays:
-            return arrays[self._choose(arrays.files)]
+    def _read_all(self, results: dict) -> np.ndarray:
+        paths, grid = results['feature_path'], results['grid']
+        where = f'video {results["video_name"]!r}'
+        if isinstance(paths, str) or len(paths) != len(self.sources):
+            raise ValueError(f'{where}: expected {len(self.sources)} feature files but got {paths}')
+        parts = [
+            (self._read(source, path, results), source.find_grid(grid))
+            for source, path in zip(self.sources, paths, strict=True)
+        ]
+        last = [grid.to_grid(own.to_seconds(float(len(part) - 1))) for part, own in parts]
+        if max(last) - min(last) > LENGTH_TOLERANCE_STEPS + LENGTH_TOLERANCE * max(last):
+            seconds = ', '.join(
+                f'{path} {grid.to_seconds(end):.2f}' for path, end in zip(paths, last, strict=True)
+            )
+            raise ValueError(
+                f'{where}: expected features that end together but got, in s: {seconds}'
+            )
+        steps = np.arange(max(1, math.floor(min(last) + 1e-6) + 1), dtype=np.float64)
+        times = grid.to_seconds(steps)
+        return np.concatenate([resample(part, own.to_grid(times)) for part, own in parts], axis=1)
 
-    def _read_pt(self, path: str) -> np.ndarray:
-        try:
-            content = torch.load(path, map_location='cpu', weights_only=True)
-        except Exception as error:  # what a broken or malicious pickle raises is not bounded
-            raise ValueError('expected a readable file that holds tensors only') from error
-        if isinstance(content, dict):
-            content = content[self._choose(list(content))]
-        if not isinstance(content, torch.Tensor):
-            raise ValueError(f'expected a tensor but got {type(content).__name__}')
-        if content.dtype == torch.bfloat16:  # numpy has none
-            content = content.float()
-        return content.detach().numpy()
 
-    def _choose(self, keys: list[str]) -> str:
-        if self.key is None and len(keys) == 1:
-            return keys[0]
-        if self.key not in keys:
-            raise ValueError(f'expected key {self.key!r} but got {sorted(map(str, keys))}')
-        return self.key
+@dataclass
+class _Source:
+    """What one file is declared to be; see :class:`LoadFeature`."""
 
-    def _orient(self, feature: np.ndarray, where: str) -> np.ndarray:
-        width = self.feat_dim
+    feat_dim: int
+    key: str | None = None
+    channels: tuple[int, int] | None = None
+    file_dim: int | None = None
+    grid: Mapping | None = None
+
+    def __post_init__(self) -> None:
+        if (self.channels is None) != (self.file_dim is None):
+            raise ValueError('expected channels and file_dim together but got one of them')
+        if self.channels is not None:
+            first, end = self.channels
+            if not 0 <= first < end <= self.file_dim or end - first != self.feat_dim:
+                raise ValueError(
+                    f'expected channels [first, last + 1) that are {self.feat_dim} of '
+                    f'{self.file_dim} but got {tuple(self.channels)}'
+                )
+
+    def find_grid(self, grid: FeatureGrid) -> FeatureGrid:
+        """The file's own grid: what it does not declare is the sample's."""
+        settings = {'fps': grid.fps, 'feat_stride': grid.feat_stride, 'clip_len': grid.clip_len}
+        return FeatureGrid(**{**settings, **(self.grid or {})})
+
+    def orient(self, feature: np.ndarray, where: str) -> np.ndarray:
+        """Check an array and make it (T, feat_dim)."""
+        width = self.file_dim or self.feat_dim
         if feature.dtype.kind not in 'fiu':
             raise ValueError(f'{where}: expected numbers but got {feature.dtype}')
         if feature.ndim == 2 and feature.shape[1] != width and feature.shape[0] == width:
@@ -100,8 +167,4 @@ class LoadFeature(BaseTransform):
             )
         if len(feature) == 0:
             raise ValueError(f'{where}: expected at least one step but got an empty feature')
-        return feature
-
-
-def _read_npy(path: str) -> np.ndarray:
-    return np.load(path, mmap_mode='r', allow_pickle=False)
+        return feature if self.channels is None else feature[:, slice(*self.channels)]

@@ -4,6 +4,9 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from asl_mmaction.datasets.transforms.resampling import resample
+from asl_mmaction.structures.feature_grid import FeatureGrid
+
 
 @TRANSFORMS.register_module()
 class RandomTruncate(BaseTransform):
@@ -96,6 +99,44 @@ class RandomTruncate(BaseTransform):
         if len(allowed) == 0:
             allowed = np.arange(places)
         return int(np.random.choice(allowed))  # noqa: NPY002
+
+
+@TRANSFORMS.register_module()
+class ResizeFeature(BaseTransform):
+    """Bring every sequence to one length, by linear interpolation.
+
+    The ``length`` steps divide the time of the sequence evenly, as ``torch.nn.functional.
+    interpolate`` without ``align_corners`` does. The stride becomes fractional and differs from
+    video to video; segments, in seconds, are not touched.
+
+    Changed keys: ``feature`` (T, C) -> (length, C) float32, ``grid``.
+
+    Args:
+        length: Steps of the result.
+
+    Raises:
+        ValueError: ``length`` is not positive.
+    """
+
+    def __init__(self, *, length: int) -> None:
+        if length < 1:
+            raise ValueError(f'expected length >= 1 but got {length}')
+        self.length = length
+
+    def transform(self, results: dict) -> dict:
+        """Resize; see the class."""
+        feature, grid = results['feature'], results['grid']
+        scale = len(feature) / self.length
+        steps = np.arange(self.length, dtype=np.float64)
+        results['feature'] = resample(feature, (steps + 0.5) * scale - 0.5)
+        # A step stands for as much time more as the stride has grown; what a clip cannot be
+        # shorter by (less than nothing) moves the origin.
+        feat_stride = grid.feat_stride * scale
+        wanted = grid.clip_len + feat_stride - grid.feat_stride
+        clip_len = max(wanted, 0.0)
+        origin = (grid.origin * grid.feat_stride + 0.5 * (wanted - clip_len)) / feat_stride
+        results['grid'] = FeatureGrid(grid.fps, feat_stride, clip_len, origin)
+        return results
 
 
 #: Seconds, or steps; below every annotation's precision, above rounding errors.
