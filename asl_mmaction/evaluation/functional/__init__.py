@@ -4,6 +4,7 @@ from asl_mmaction.evaluation.functional.average_precision import (
     grouped_average_precision,
 )
 from asl_mmaction.evaluation.functional.instances import Instances
+from asl_mmaction.evaluation.functional.joint_detections import join_detections
 from asl_mmaction.evaluation.functional.recall import (
     AverageRecall,
     average_recall,
@@ -17,5 +18,6 @@ __all__ = [
     'average_precision',
     'average_recall',
     'grouped_average_precision',
+    'join_detections',
     'recall_at_multiples',
 ]
