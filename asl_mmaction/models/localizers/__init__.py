@@ -1,3 +1,4 @@
 from asl_mmaction.models.localizers.dense_localizer import DenseLocalizer
+from asl_mmaction.models.localizers.sliding_window_localizer import SlidingWindowLocalizer
 
-__all__ = ['DenseLocalizer']
+__all__ = ['DenseLocalizer', 'SlidingWindowLocalizer']
