@@ -7,8 +7,8 @@ from torch import Tensor
 # Queries are handled in blocks of this many steps; each block sees itself and half a window on
 # either side, so that cost and memory grow linearly with the length.
 BLOCK = 32
-# Added to the score of a hidden key. Finite, so that a row in which every key is hidden stays finite,
-# and within the range of float16.
+# Added to the score of a hidden key. Finite, so that a row in which every key is hidden stays
+# finite, and within the range of float16.
 HIDDEN = -3e4
 
 

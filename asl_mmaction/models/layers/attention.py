@@ -76,8 +76,8 @@ class ChannelAttention(nn.Module):
     """Attention of channels to channels (eq. 2).
 
     The product of a query channel with a key channel runs over the valid steps of the video and is
-    scaled by ``1 / sqrt(number of valid steps)``: padding changes nothing. One depthwise convolution
-    (kernel 3, the stride of the block) and LayerNorm of its own come before the projections to
+    scaled by ``1 / sqrt(number of valid steps)``: padding changes nothing. A depthwise convolution
+    (kernel 3, the stride of the block) and a LayerNorm of its own come before the projections to
     query, key and value.
 
     Args:
