@@ -1,0 +1,302 @@
+"""mmaction2's BMN: what it is given, what is made of its output, and both through the Runner."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from mmengine.structures import InstanceData
+from torch import nn
+
+import asl_mmaction.models.baselines  # noqa: F401  registers what the configs name
+from asl_mmaction.datasets.transforms import PackTALInputs
+from asl_mmaction.models.baselines.bmn import score_pairs
+from asl_mmaction.structures.feature_grid import FeatureGrid
+
+CONFIG = Path(__file__).parents[3] / 'configs' / 'mmaction' / 'bmn_hapt.py'
+WINDOW, WIDTH = 12, 8
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _scope():
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        yield
+
+
+def model_config(**kwargs):
+    config = Config.fromfile(CONFIG).model
+    config.localizer.update(temporal_dim=WINDOW, num_samples=4, feat_dim=WIDTH)
+    config.localizer.update(hidden_dim_1d=8, hidden_dim_2d=4, hidden_dim_3d=8)
+    config.update(window_stride=5, windows_per_batch=2)
+    config.update(kwargs)
+    return config
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return MODELS.build(model_config()).eval()
+
+
+def make_sample(num_steps, segments=(), name='v', seed=0):
+    """A packed sample: a step each 0.5 s, seen for 1 s; segments in seconds."""
+    feature = np.random.default_rng(seed).normal(size=(num_steps, WIDTH)).astype(np.float32)
+    segments = np.array(segments, dtype=np.float64).reshape(-1, 2)
+    return PackTALInputs().transform(
+        dict(
+            feature=feature,
+            grid=FeatureGrid(fps=10, feat_stride=5, clip_len=10),
+            video_name=name,
+            duration=0.5 * num_steps + 0.5,
+            segments=segments,
+            labels=np.zeros(len(segments), dtype=np.int64),
+        )
+    )
+
+
+class Recorder(nn.Module):
+    """In the place of BMN: keeps what it is given."""
+
+    tscale = WINDOW
+
+    def forward(self, inputs, data_samples, mode):
+        self.given = inputs, data_samples, mode
+        return {'loss': torch.zeros(())}
+
+
+def test_bmn_is_given_windows_and_boxes_by_hand(model):
+    model.localizer = Recorder()
+    # Step t stands at 0.5 t + 0.5 s and fills a quarter of a second on either side of it: the 8
+    # steps are [0.25, 4.25] s. A twelfth of the window is half a second.
+    sample = make_sample(8, [[0.75, 2.25], [0.0, 4.5], [4.3, 4.5]])
+    model(**pseudo_collate([sample]), mode='loss')
+    (window,), (packed,), mode = model.localizer.given
+    assert mode == 'loss'
+    assert window.shape == (WIDTH, WINDOW)
+    assert torch.equal(window[:, :8], sample['inputs'].T)
+    assert not window[:, 8:].any()
+    boxes = packed.gt_instances['gt_bbox']  # the third lies behind the last step
+    expected = torch.tensor([[1 / 12, 4 / 12], [0.0, 8 / 12]])
+    assert torch.allclose(boxes, expected, rtol=0, atol=1e-7)
+
+
+def test_too_long_a_sequence_in_training(model):
+    sample = make_sample(WINDOW + 1, [[1.0, 3.0]], name='long one')
+    with pytest.raises(ValueError, match=r"'long one': expected at most 12 steps .* but got 13"):
+        model(**pseudo_collate([sample]), mode='loss')
+
+
+@pytest.mark.parametrize(
+    'segments', [[], [[1.4, 1.6]]], ids=['no ground truth', 'none that a proposal fits']
+)
+def test_a_batch_without_positives_has_a_finite_loss(model, segments):
+    batch = pseudo_collate([make_sample(9, segments)])
+    loss = model(**batch, mode='loss')['loss']
+    loss.backward()
+    assert loss.isfinite()
+    grads = [p.grad for p in model.parameters() if p.grad is not None]
+    assert grads
+    assert all(grad.isfinite().all() for grad in grads)
+    # mmaction2's own loss is not; once it is, ours can go.
+    config = model_config()
+    config.localizer.loss_cls.type = 'BMNLoss'
+    assert MODELS.build(config)(**batch, mode='loss')['loss'].isnan()
+
+
+def test_without_ground_truth_all_targets_are_zero(model):
+    packed = model.pack_targets(make_sample(9)['data_samples'], 9)
+    for target in model.localizer.generate_labels([packed.gt_instances['gt_bbox']]):
+        assert not target.any()
+
+
+def test_the_loss_is_that_of_bmn_where_there_are_positives(model):
+    batch = pseudo_collate([make_sample(12, [[1.0, 4.0]]), make_sample(7, [[1.0, 2.0]], seed=1)])
+    torch.manual_seed(0)
+    loss = model(**batch, mode='loss')['loss']
+    config = model_config()
+    config.localizer.loss_cls.type = 'BMNLoss'
+    original = MODELS.build(config)
+    original.load_state_dict(model.state_dict())
+    torch.manual_seed(0)
+    assert torch.equal(original(**batch, mode='loss')['loss'], loss)
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_candidates_are_those_of_bmn_predict(model, seed):
+    bmn = model.localizer
+    bmn.soft_nms_low_threshold = bmn.soft_nms_high_threshold = 2.0  # above every tIoU: no NMS
+    bmn.post_process_top_k = 10**6
+    bmn.feature_extraction_interval = 1
+    torch.manual_seed(seed)
+    for layer in bmn.modules():
+        if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+            nn.init.normal_(layer.weight, std=0.4)
+    feature = make_sample(WINDOW, seed=seed)['inputs']
+    info = ActionDataSample(
+        metainfo=dict(video_name='v', duration_second=1.0, duration_frame=WINDOW)
+    )
+    with torch.no_grad():
+        (theirs,) = bmn([feature.T], [info], mode='predict')
+        scores, segments = model.find_candidates(feature)
+    ours = sorted(zip(((segments + 0.5) / WINDOW).tolist(), scores.tolist(), strict=True))
+    theirs = sorted((p['segment'], p['score']) for p in theirs['proposal_list'])
+    assert len(ours) == len(theirs) > 5
+    assert np.allclose([p[0] for p in ours], [p[0] for p in theirs], rtol=0, atol=1e-6)
+    assert [p[1] for p in ours] == [p[1] for p in theirs]
+
+
+def test_pairs_by_hand():
+    start = torch.tensor([[0.2, 0.3, 0.1, 0.8]])  # a peak at 1; the last is never a start
+    end = torch.tensor([[0.9, 0.1, 0.6, 0.4]])  # a peak at 2, and the last; never the first
+    confidence = torch.rand(1, 2, 4, 4)
+    pairs, scores, chosen = score_pairs(confidence, start, end)
+    assert pairs[chosen[0]].tolist() == [[0, 2], [0, 3], [1, 2], [1, 3]]
+    ends, durations = [0.6, 0.4, 0.6, 0.4], [2, 3, 1, 2]
+    expected = [
+        s * e * confidence[0, 0, d - 1, f].item() * confidence[0, 1, d - 1, f].item()
+        for s, e, d, f in zip([0.2, 0.2, 0.3, 0.3], ends, durations, [0, 0, 1, 1], strict=True)
+    ]
+    assert np.allclose(scores[0, chosen[0]].tolist(), expected, rtol=1e-6, atol=0)
+
+
+class Echo(nn.Module):
+    """In the place of BMN: channel 0 says where actions start, channel 1 where they end."""
+
+    tscale = WINDOW
+
+    def forward(self, inputs, data_samples, mode):
+        windows = torch.stack(inputs)
+        confidence = torch.ones(len(windows), 2, WINDOW, WINDOW)
+        return confidence, windows[:, 0], windows[:, 1]
+
+
+@pytest.mark.parametrize(
+    ('num_steps', 'first', 'last'), [(47, 21, 27), (47, 0, 6), (47, 40, 46), (9, 3, 7)]
+)
+def test_windows_are_merged_in_the_time_of_the_recording(model, num_steps, first, last):
+    model.localizer = Echo()
+    sample = make_sample(num_steps)
+    sample['inputs'].zero_()
+    sample['inputs'][first, 0] = sample['inputs'][last, 1] = 1.0
+    (found,) = model(**pseudo_collate([sample]), mode='predict')
+    # From the edge between steps first - 1 and first to that between last - 1 and last.
+    expected = [0.5 * (first - 0.5) + 0.5, 0.5 * (last - 0.5) + 0.5]
+    pred = found.pred_instances
+    assert pred.segments[0].tolist() == expected
+    assert pred.scores[0] == 1.0
+    # Several windows see it: SoftNMS, factor exp(-1 / 0.4), thins out the repetitions.
+    assert torch.equal(pred.segments.unique(dim=0), pred.segments[:1])
+    assert (pred.scores[1:] <= np.exp(-2.5) + 1e-7).all()
+    assert not pred.labels.any()
+
+
+def test_no_candidate_reaches_into_the_padding(model):
+    segments = model.find_candidates(make_sample(7)['inputs'])[1]
+    assert len(segments)
+    assert segments.max() <= 6.5  # the end of step 6
+
+
+def test_a_video_does_not_depend_on_the_batch(model):
+    samples = [make_sample(31), make_sample(9, seed=1), make_sample(12, seed=2)]
+    with torch.no_grad():
+        together = [s.pred_instances for s in model(**pseudo_collate(samples), mode='predict')]
+        for sample, expected in zip(samples, together, strict=True):
+            (alone,) = model(**pseudo_collate([sample]), mode='predict')
+            assert torch.equal(alone.pred_instances.segments, expected.segments)
+            assert torch.equal(alone.pred_instances.scores, expected.scores)
+            assert 0 < len(expected) <= 200
+            assert (expected.segments >= 0).all()
+            assert (expected.segments <= sample['data_samples'].duration).all()
+
+
+def test_half_precision_predicts(model):
+    """mmaction2's predict fails with: Got unsupported ScalarType BFloat16."""
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        (found,) = model(**pseudo_collate([make_sample(31)]), mode='predict')
+    assert found.pred_instances.scores.dtype == torch.float32
+    assert found.pred_instances.scores.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(window_stride=13), r'in \[1, 12\] but got 13'),
+        (dict(windows_per_batch=0), 'windows_per_batch >= 1 but got 0'),
+    ],
+)
+def test_settings_out_of_range(options, message):
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(model_config(**options))
+
+
+def test_unknown_mode(model):
+    with pytest.raises(ValueError, match="but got 'train'"):
+        model([torch.zeros(3, WIDTH)], mode='train')
+
+
+def tiny_config(demo_data, work_dir):
+    """The config on the demo data, narrow: 4 steps in each of 2 epochs."""
+    config = Config.fromfile(CONFIG)
+    config.work_dir = str(work_dir)
+    config.model = model_config(window_stride=16)
+    config.model.localizer.update(feat_dim=24, temporal_dim=32)
+    config.visualizer.vis_backends = [dict(type='LocalVisBackend')]
+    train = config.train_dataloader
+    train.batch_size, train.dataset.times = 4, 2
+    for dataset in (
+        train.dataset.dataset,
+        config.val_dataloader.dataset,
+        config.test_dataloader.dataset,
+    ):
+        dataset.data_root = str(demo_data)
+        dataset.grid = dict(fps=10, feat_stride=4, clip_len=8)
+        for step in dataset.pipeline:
+            if step.type == 'LoadFeature':
+                step.feat_dim = 24
+            if step.type == 'RandomTruncate':
+                step.max_len = 32
+    config.train_cfg.update(max_epochs=2, val_interval=2)
+    config.default_hooks.logger.interval = 1
+    return config
+
+
+def test_trains_and_tests_through_the_runner(demo_data, tmp_path):
+    runner = Runner.from_cfg(tiny_config(demo_data, tmp_path))
+    before = {name: value.clone() for name, value in runner.model.named_parameters()}
+    runner.train()
+    trained = {name for name, value in runner.model.named_parameters() if value.requires_grad}
+    moved = {n for n, value in runner.model.named_parameters() if not torch.equal(value, before[n])}
+    assert moved == trained
+    metrics = runner.test()
+    assert 0 < metrics['AR@10'] <= metrics['AR@200'] <= 1
+    assert 0 < metrics['AUC'] < 1
+    assert (tmp_path / 'epoch_2.pth').is_file()
+
+
+def test_config_builds_trains_a_step_and_predicts():
+    config = Config.fromfile(CONFIG)
+    torch.manual_seed(0)
+    model = MODELS.build(config.model)
+    window, width = config.window, config.model.localizer.feat_dim
+    assert window == config.model.localizer.temporal_dim
+    grid = FeatureGrid(**config.grid)
+    packed = []
+    for steps, name in ((84, 'a'), (60, 'b'), (130, 'c')):
+        sample = dict(video_name=name, grid=grid, duration=steps / 2 + 0.5)
+        sample['feature'] = np.random.default_rng(steps).normal(size=(steps, width))
+        sample['segments'] = np.array([[3.0, 9.0], [12.0, 25.0]])
+        sample['labels'] = np.zeros(2, dtype=np.int64)
+        packed.append(PackTALInputs().transform(sample))
+    loss = model(**pseudo_collate(packed[:2]), mode='loss')['loss']
+    loss.backward()
+    assert loss.isfinite()
+    with torch.no_grad():
+        found = model.eval()(**pseudo_collate(packed), mode='predict')
+    assert all(0 < len(sample.pred_instances) <= 200 for sample in found)
+    assert isinstance(found[0].pred_instances, InstanceData)
