@@ -350,6 +350,46 @@ def test_relative_lengths_need_a_duration():
         evaluate([bad], length_edges=[0.1, 0.2, 0.3, 0.4], relative_lengths=True)
 
 
+@pytest.fixture
+def fusion(tmp_path):
+    content = {'class': CLASSES[::-1], 'results': {'a': [0.1, 0.2, 0.9], 'b': [0.8, 0.1, 0.3]}}
+    (tmp_path / 'scores.json').write_text(json.dumps(content))
+    return {'type': 'VideoScoreFusion', 'path': str(tmp_path / 'scores.json'), 'top_k': 1}
+
+
+def test_video_scores_give_classes(tmp_path, fusion):
+    # a is walk, which is right; b is sit, and one of its ground truths is.
+    samples = [
+        sample('a', [(0, 10, 0)], [(0, 10, 0.9, 0)]),
+        sample('b', [(0, 10, 2), (20, 30, 1)], [(0, 10, 0.5, 0), (20, 30, 0.4, 0)]),
+    ]
+    metrics = evaluate(samples, score_fusion=fusion, out_dir=str(tmp_path / 'out'))
+    assert metrics['mAP@0.50'] == pytest.approx((1 + 0 + 1) / 3)
+    protocol = json.loads((tmp_path / 'out' / 'metrics.json').read_text())['protocol']
+    assert protocol['score_fusion'] == {**fusion, 'top1_accuracy': 1.0}
+    results = json.loads((tmp_path / 'out' / 'detections.json').read_text())['results']
+    assert [found['label'] for found in results['b']] == ['sit', 'sit']
+    assert results['b'][0]['score'] == pytest.approx((0.5 * 0.8) ** 0.5)
+
+
+def test_accuracy_of_video_scores(monkeypatch, fusion):
+    lines = []
+    monkeypatch.setattr(
+        'asl_mmaction.evaluation.metrics.tal_metric.print_log',
+        lambda message, **_: lines.extend(message.splitlines()),
+    )
+    samples = [sample('a', [(0, 10, 1)], []), sample('b', [(0, 10, 2)], [])]
+    evaluate(samples, score_fusion=fusion)
+    assert lines[-1].endswith('whose best is right in 50.0 percent of the videos')
+
+
+def test_video_scores_are_for_detections_without_classes(fusion):
+    with pytest.raises(ValueError, match=r"video 'a': expected class-agnostic .* labels \[1\]"):
+        evaluate([sample('a', [], [(0, 10, 0.9, 1)])], score_fusion=fusion)
+    with pytest.raises(ValueError, match="expected scores of video 'c'"):
+        evaluate([sample('c', [], [])], score_fusion=fusion)
+
+
 def test_samples_that_share_a_name_are_reported(monkeypatch):
     lines = []
     monkeypatch.setattr(

@@ -1,5 +1,6 @@
 """Verb and noun detections joined to actions, through the command line."""
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -32,16 +33,25 @@ def write(folder, task, found, truths=TRUTHS):
     (folder / f'{task}.json').write_text(json.dumps({'results': results}))
 
 
+def load(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture
-def run(tmp_path, run_python):
+def run(tmp_path, capsys):
+    """Run the tool on the files in ``tmp_path``: its exit code, what it printed, its errors."""
+    tool = load(TOOL)
+
     def call(*options):
-        return run_python(
-            TOOL,
-            tmp_path / 'verb.json',
-            tmp_path / 'noun.json',
-            *(f'--{task}-annotations={tmp_path}/annotations_{task}.json' for task in CLASSES),
-            *options,
-        )
+        annotations = [
+            f'--{task}-annotations={tmp_path}/annotations_{task}.json' for task in CLASSES
+        ]
+        files = [tmp_path / 'verb.json', tmp_path / 'noun.json']
+        code = tool.main([str(option) for option in (*files, *annotations, *options)])
+        return code, *capsys.readouterr()
 
     return call
 
@@ -49,8 +59,8 @@ def run(tmp_path, run_python):
 def test_by_hand(tmp_path, run):
     write(tmp_path, 'verb', [('a', 0, 10, 0, 0.9), ('a', 20, 30, 1, 0.8), ('b', 0, 10, 1, 0.7)])
     write(tmp_path, 'noun', [('a', 0, 10, 1, 0.9), ('a', 20, 30, 2, 0.8), ('b', 0, 10, 1, 0.7)])
-    done = run('--out', tmp_path / 'out.json', '--tious', '0.5', '0.9')
-    assert done.returncode == 0, done.stderr
+    code, printed, _ = run('--out', tmp_path / 'out.json', '--tious', '0.5', '0.9')
+    assert code == 0
     report = json.loads((tmp_path / 'out.json').read_text())
     # verb 0: 1 of 2; verb 1: right, wrong. Noun 1: both; noun 0 is missed; noun 2 is not there.
     # Action (0, 1): 1 of 2; action (1, 0): missed.
@@ -64,14 +74,14 @@ def test_by_hand(tmp_path, run):
     assert (first['label'], first['verb'], first['noun']) == ('take pan', 0, 1)
     assert first['score'] == pytest.approx(0.81)
     assert second['label'] == 'put lid'
-    assert 'action     2 classes  25.00  25.00  25.00' in done.stdout
-    assert '2 videos, 3 ground truths' in done.stdout
+    assert 'action     2 classes  25.00  25.00  25.00' in printed
+    assert '2 videos, 3 ground truths' in printed
 
 
 def test_the_same_action_twice_is_lowered(tmp_path, run):
     write(tmp_path, 'verb', [('a', 0, 10, 0, 0.9), ('a', 0, 10, 0, 0.8)])
     write(tmp_path, 'noun', [('a', 0, 10, 1, 1.0)])
-    assert run('--out', tmp_path / 'out.json', '--sigma', '0.5').returncode == 0
+    assert run('--out', tmp_path / 'out.json', '--sigma', '0.5')[0] == 0
     scores = [
         row['score'] for row in json.loads((tmp_path / 'out.json').read_text())['results']['a']
     ]
@@ -81,18 +91,17 @@ def test_the_same_action_twice_is_lowered(tmp_path, run):
 def test_mistakes_are_named(tmp_path, run):
     write(tmp_path, 'verb', [('z', 0, 10, 0, 0.9)])
     write(tmp_path, 'noun', [])
-    done = run()
-    assert done.returncode == 1
-    assert "expected videos of the subset but got 'z'" in done.stderr
+    code, _, error = run()
+    assert code == 1
+    assert "expected videos of the subset but got 'z'" in error
     write(tmp_path, 'noun', [], truths=TRUTHS[1:])
-    assert "video 'a': expected the same segments of verbs and nouns" in run().stderr
-    assert "expected videos of subset 'test'" in run('--subset', 'test').stderr
+    assert "video 'a': expected the same segments of verbs and nouns" in run()[2]
+    assert "expected videos of subset 'test'" in run('--subset', 'test')[2]
 
 
 @pytest.mark.skipif(not EPIC.is_dir(), reason='needs the EPIC-Kitchens-100 annotations')
-def test_real_ground_truth_found_perfectly(tmp_path, run, run_python):
-    done = run_python(PREPARE, EPIC, '--as-published', '--out', tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_real_ground_truth_found_perfectly(tmp_path, run):
+    assert load(PREPARE).main([str(EPIC), '--as-published', '--out', str(tmp_path)]) == 0
     for task in CLASSES:
         content = json.loads((tmp_path / f'annotations_{task}.json').read_text())
         results = {
@@ -101,8 +110,7 @@ def test_real_ground_truth_found_perfectly(tmp_path, run, run_python):
             if video['subset'] == 'validation'
         }
         (tmp_path / f'{task}.json').write_text(json.dumps({'results': results}))
-    done = run('--out', tmp_path / 'out.json', '--min-tiou', '1')
-    assert done.returncode == 0, done.stderr
+    assert run('--out', tmp_path / 'out.json', '--min-tiou', '1')[0] == 0
     report = json.loads((tmp_path / 'out.json').read_text())
     assert report['protocol']['ground_truths'] == 9668
     assert report['metrics']['verb']['mAP'] == report['metrics']['noun']['mAP'] == 1

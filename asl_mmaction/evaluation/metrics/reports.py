@@ -35,6 +35,7 @@ def format_table(
     lines = [_align(row, widths) for row in cells]
     rule = '-' * len(lines[0])
     excluded = protocol['excluded_videos']
+    fusion = protocol.get('score_fusion')
     return '\n'.join(
         [
             'AP in percent; columns named by a number are AP at that tIoU',
@@ -51,6 +52,14 @@ def format_table(
             'ground truth and are left out of the means; '
             f'{len(excluded)} videos excluded'
             + (f': {", ".join(map(ascii, excluded))}' if excluded else ''),
+            *(
+                [
+                    f'classes by video scores of {fusion["path"]}, whose best is right in '
+                    f'{100 * fusion["top1_accuracy"]:.1f} percent of the videos'
+                ]
+                if fusion
+                else []
+            ),
         ]
     )
 

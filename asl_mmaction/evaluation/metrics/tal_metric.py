@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from mmaction.registry import METRICS
+from mmaction.registry import METRICS, MODELS
 from mmengine.logging import print_log
 
 from asl_mmaction.evaluation.functional import (
@@ -51,6 +52,9 @@ class TALMetric(BaseTALMetric):
             THUMOS14. None: no AP by length.
         relative_lengths: lengths as shares of the video's duration instead, e.g. DETAD's
             (0.2, 0.4, 0.6, 0.8) or (0.02, 0.04, 0.06, 0.08).
+        score_fusion: config of what gives class-agnostic detections (all of label 0) the classes of
+            their video, such as ``dict(type='VideoScoreFusion', path=..., top_k=2)``. How often
+            the best class of a video is one of its ground truths is logged and written too.
         exclude_videos: names of videos that do not count, neither their ground truths nor their
             detections.
         out_dir: folder for ``detections.json`` (ActivityNet form, seconds, full precision, all
@@ -72,6 +76,7 @@ class TALMetric(BaseTALMetric):
         recall_tiou: float = 0.5,
         length_edges: Sequence[float] | None = None,
         relative_lengths: bool = False,
+        score_fusion: Mapping | None = None,
         exclude_videos: Sequence[str] = (),
         out_dir: str | None = None,
         collect_device: str = 'cpu',
@@ -101,6 +106,23 @@ class TALMetric(BaseTALMetric):
         self.recall_tiou = float(recall_tiou)
         self.length_edges = edges
         self.relative_lengths = relative_lengths
+        self.score_fusion = None if score_fusion is None else MODELS.build(dict(score_fusion))
+        self.score_fusion_config = None if score_fusion is None else dict(score_fusion)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep the ground truths and detections of a batch; see the base."""
+        super().process(data_batch, data_samples)
+        if self.score_fusion is None:
+            return
+        for result in self.results[len(self.results) - len(data_samples) :]:
+            if result['labels'].any():
+                raise ValueError(
+                    f'video {result["video_name"]!r}: expected class-agnostic detections (label 0) '
+                    f'for score_fusion but got labels {np.unique(result["labels"]).tolist()}'
+                )
+            result['segments'], result['scores'], result['labels'] = self.score_fusion(
+                result['video_name'], self._classes(), result['segments'], result['scores']
+            )
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Metrics of the gathered results; logs the table and writes the files."""
@@ -119,6 +141,11 @@ class TALMetric(BaseTALMetric):
             'per_class': per_class,
             'protocol': self._protocol(videos, tious, precision),
         }
+        if self.score_fusion is not None:
+            report['protocol']['score_fusion'] = {
+                **self.score_fusion_config,
+                'top1_accuracy': self._classifier_accuracy(counted, classes),
+            }
         if self.length_edges is not None:
             report['per_length'] = self._per_length(
                 counted, ground_truths, detections, len(classes), tious
@@ -135,6 +162,15 @@ class TALMetric(BaseTALMetric):
         if not classes:
             raise ValueError("expected the dataset's metainfo to have 'classes' but got none")
         return list(classes)
+
+    def _classifier_accuracy(self, videos: list[dict], classes: list[str]) -> float:
+        """Share of the videos with ground truths whose best class is one of them."""
+        right = [
+            self.score_fusion.top_classes(video['video_name'], classes)[0][0] in video['gt_labels']
+            for video in videos
+            if len(video['gt_labels'])
+        ]
+        return float(np.mean(right)) if right else 0.0
 
     def _per_class(
         self, classes: list[str], tious: list[float], precision: AveragePrecision

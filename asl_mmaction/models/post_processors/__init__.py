@@ -1,3 +1,4 @@
 from asl_mmaction.models.post_processors.soft_nms_post_processor import SoftNMSPostProcessor
+from asl_mmaction.models.post_processors.video_score_fusion import VideoScoreFusion
 
-__all__ = ['SoftNMSPostProcessor']
+__all__ = ['SoftNMSPostProcessor', 'VideoScoreFusion']
