@@ -210,4 +210,5 @@ def test_a_base_sets_no_part_of_the_model_to_none(path):
 def test_every_base_is_used():
     text = '\n'.join(path.read_text() for path in CONFIGS)
     unused = [name_of(path) for path in BASES if name_of(path) not in text]
-    assert unused == []
+    # Those of the benchmarks are built and loaded by test_datasets/test_dataset_configs.py.
+    assert [name for name in unused if not name.startswith('_base_/datasets/')] == []

@@ -1,5 +1,6 @@
 """One annotation schema for every temporal action localization data set."""
 
+import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -34,6 +35,8 @@ class TALDataset(BaseDataset):
                 }
             }
         }
+
+    With ``simulated``, the dataset warns and its metainfo says so (tools/data/simulate.py).
 
     Other keys are ignored, ``label_id`` too: classes go by name. Their order comes from the first
     of: ``metainfo['classes']`` (a list, or the path of a text file with one name per line), the
@@ -120,6 +123,13 @@ class TALDataset(BaseDataset):
         """Read the annotation file; see the class for the samples and the errors."""
         content = self._read_file()
         database = content['database']
+        if content.get('simulated'):
+            self._metainfo['simulated'] = True
+            print_log(
+                f'{self.ann_file}: the features are SIMULATED; results on them mean nothing',
+                logger='current',
+                level=logging.WARNING,
+            )
         self._metainfo['classes'] = self._find_classes(content)
         self._label_ids = {name: i for i, name in enumerate(self._metainfo['classes'])}
         self._grid_settings = self._find_grid(content.get('grid'))

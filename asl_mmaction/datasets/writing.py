@@ -64,7 +64,7 @@ def write_dataset(out: str | os.PathLike) -> Iterator[DatasetWriter]:
         FileExistsError: ``out`` exists and holds something else than a prepared dataset.
     """
     out = Path(out).resolve()
-    foreign = sorted(_entries(out) - {ANNOTATION_FILE, FEATURE_FOLDER})
+    foreign = sorted(name for name in _entries(out) if not _is_ours(name))
     if foreign:
         raise FileExistsError(
             f'{out}: expected a prepared dataset, an empty folder or none, '
@@ -90,6 +90,11 @@ def _replace(out: Path, fresh: Path, old: Path) -> None:
         if old.exists():
             old.rename(out)
         raise
+
+
+def _is_ours(name: str) -> bool:
+    """Also of datasets with several annotation files: annotations_verb.json."""
+    return name == FEATURE_FOLDER or (name.startswith('annotations') and name.endswith('.json'))
 
 
 def _entries(folder: Path) -> set[str]:

@@ -198,8 +198,15 @@ def test_multithumos_forms_agree(prepare, tmp_path):
         'segments': 3,
         'segments in the source': 4,
         'videos': 1,
+        'videos of unknown frame rate: 30 taken': 1,
         'without length: dropped': 1,
     }
+    assert content['database']['video_validation_0000001']['fps'] == 30
+    rates = tmp_path / 'rates.csv'
+    rates.write_text('video,duration,fps\nvideo_validation_0000001,1,25\n')
+    rated = prepare('multithumos', path, '--durations', rates)['database']
+    assert [video['fps'] for video in rated.values()] == [25, 30]
+    assert rated['video_validation_0000001']['duration'] == 9.0  # the file's own
     folder = tmp_path / 'official'
     folder.mkdir()
     for number, name in enumerate(MULTITHUMOS, 1):
@@ -231,7 +238,9 @@ def test_multithumos_forms_agree(prepare, tmp_path):
 
 @real('multithumos/multithumos.json', 'thumos14/thumos14.json')
 def test_multithumos_real(prepare):
-    content = prepare('multithumos', SHARED / 'multithumos' / 'multithumos.json')
+    rates = SHARED / 'thumos14' / 'thumos14.json'
+    path = SHARED / 'multithumos' / 'multithumos.json'
+    content = prepare('multithumos', path, '--durations', rates)
     assert counts(content) == {
         'test': {
             'class numbers from 1: converted': 20208,
@@ -240,6 +249,7 @@ def test_multithumos_real(prepare):
             'segments': 20152,
             'segments in the source': 20208,
             'videos': 213,
+            'videos of unknown frame rate: 30 taken': 1,
             'without length: dropped': 4,
         },
         'training': {

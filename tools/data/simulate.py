@@ -1,0 +1,122 @@
+"""Simulate the features of a dataset config: ``python tools/data/simulate.py CONFIG --out DIR``.
+
+For running everything at true scale without the real features: the files have the names, width,
+rate and length that the config declares, and hold noise with class means (see
+asl_mmaction/datasets/simulation.py). Everything written says that it is SIMULATED. Results on such
+features are no results on the dataset.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config, DictAction
+
+from asl_mmaction.datasets.conversion import read_json
+from asl_mmaction.datasets.simulation import FeatureSimulator
+from asl_mmaction.datasets.writing import FEATURE_FOLDER, write_dataset, write_json
+from asl_mmaction.structures.feature_grid import FeatureGrid
+
+NOTE = 'SIMULATED features, made by tools/data/simulate.py; results on them mean nothing.'
+MARK = 'SIMULATED.txt'
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the simulated dataset')
+    parser.add_argument('--annotations', type=Path, help="instead of the config's annotation file")
+    parser.add_argument('--limit', type=int, help='so many videos of each subset only')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value ...')
+    args = parser.parse_args(argv)
+    try:
+        config = Config.fromfile(args.config)
+        config.merge_from_dict(args.cfg_options or {})
+        dataset = config.train_dataloader.dataset
+        path = args.annotations or Path(dataset.get('data_root', ''), dataset.ann_file)
+        content = limited(read_json(path), args.limit)
+        steps = simulate(content, dataset, args.out, args.seed)
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    print(f'SIMULATED features of {len(content["database"])} videos, {steps} steps: {args.out}')
+    keys = (f'{name}_dataloader.dataset.data_root={args.out}' for name in ('train', 'val', 'test'))
+    print(f'use them with: --cfg-options {" ".join(keys)}')
+    return 0
+
+
+def limited(content: dict, limit: int | None) -> dict:
+    """The first ``limit`` videos of each subset; None = all."""
+    if 'classes' not in content:
+        raise ValueError("expected an annotation file with 'classes', as the converters write it")
+    if limit is not None and limit < 1:
+        raise ValueError(f'expected --limit >= 1 but got {limit}')
+    seen: dict[str, int] = {}
+    database = {}
+    for name, video in content['database'].items():
+        seen[video['subset']] = seen.get(video['subset'], 0) + 1
+        if limit is None or seen[video['subset']] <= limit:
+            database[name] = video
+    return {**content, 'database': database}
+
+
+def simulate(content: dict, dataset: dict, out: Path, seed: int) -> int:
+    """Write annotation and feature files; returns the steps of the first source, all videos."""
+    (load,) = (step for step in dataset['pipeline'] if step['type'] == 'LoadFeature')
+    sources = load.get('sources') or [load]
+    files = dataset.get('feature_file', '{video}.npy')
+    files = [files] if isinstance(files, str) else list(files)
+    classes = {name: index for index, name in enumerate(content['classes'])}
+    simulators = [
+        FeatureSimulator(len(classes), source.get('file_dim') or source['feat_dim'], seed + number)
+        for number, source in enumerate(sources)
+    ]
+    settings = dataset.get('grid') or content['grid']
+    if (out / FEATURE_FOLDER).exists() and not (out / FEATURE_FOLDER / MARK).exists():
+        raise ValueError(
+            f'{out}: expected no or simulated features but it holds others; not replaced'
+        )
+    steps = 0
+    with write_dataset(out) as writer:
+        folder = writer.root / FEATURE_FOLDER
+        (folder / MARK).write_text(f'{NOTE}\n')
+        for name, video in content['database'].items():
+            segments = [item['segment'] for item in video['annotations']]
+            labels = [classes[item['label']] for item in video['annotations']]
+            for number, (source, file) in enumerate(zip(sources, files, strict=True)):
+                grid = {'fps': video.get('fps'), **settings, **(source.get('grid') or {})}
+                if grid['fps'] is None:
+                    raise ValueError(f'video {name!r}: expected fps in the config or the file')
+                feature = simulators[number].make(
+                    name, FeatureGrid(**grid), video['duration'], segments, labels
+                )
+                save(folder / file.replace('{video}', name), feature, source.get('key'))
+                steps += len(feature) * (number == 0)
+        content = {
+            **content,
+            'version': f'{content.get("version", "")} with SIMULATED features'.strip(),
+            'simulated': {'note': NOTE, 'seed': seed},
+        }
+        write_json(writer.root / Path(dataset['ann_file']).name, content)
+    return steps
+
+
+def save(path: Path, feature: np.ndarray, key: str | None) -> None:
+    """Half precision: the disk is what true scale needs most."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    feature = feature.astype(np.float16)
+    if path.suffix == '.npy':
+        np.save(path, feature)
+    elif path.suffix == '.npz':
+        np.savez(path, **{key or 'feats': feature})
+    elif path.suffix == '.pt':
+        torch.save(torch.from_numpy(feature), path)
+    else:
+        raise ValueError(f'{path}: expected a .npy, .npz or .pt feature_file to simulate')
+
+
+if __name__ == '__main__':
+    sys.exit(main())
