@@ -38,7 +38,7 @@ model = dict(
         min_score=0.0,
         max_per_video=200,
     ),
-    window_stride=21,
+    window_overlap=0.75,
 )
 
 train_pipeline = [

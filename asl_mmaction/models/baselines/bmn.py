@@ -10,13 +10,9 @@ from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from asl_mmaction.models.baselines.windows import (
-    check_window_stride,
-    cut_window,
-    to_window,
-    window_starts,
-)
+from asl_mmaction.models.baselines.windows import cut_window, to_window
 from asl_mmaction.structures.segments import clip_segments
+from asl_mmaction.structures.windows import window_starts
 
 
 @MODELS.register_module()
@@ -29,14 +25,14 @@ class WindowedBMN(BaseModel):
     windows at a time, put on the grid of the recording, and thinned out together.
 
     A sequence may not be longer than the window in training (:class:`RandomTruncate` sees to it);
-    for prediction it is cut into overlapping windows. A sequence that was resampled to
-    ``temporal_dim`` steps is one window.
+    for prediction it is cut into overlapping windows (:func:`window_starts`). A sequence that
+    :class:`ResizeFeature` has brought to ``temporal_dim`` steps is one window.
 
     Args:
         localizer: Config of mmaction2's BMN. Its settings of SoftNMS are not used.
         post_processor: Config of what thins out the candidates of all windows, as one class.
-        window_stride: Steps between windows; an action is whole in one of them for certain if it is
-            at most ``temporal_dim - window_stride`` steps long.
+        window_overlap: Part of a window that neighbours share at least, in [0, 1). With 0.5, every
+            action up to half a window long lies whole in one of them.
         windows_per_batch: As many windows go through the network at a time in prediction.
 
     Raises:
@@ -48,7 +44,7 @@ class WindowedBMN(BaseModel):
         *,
         localizer: dict,
         post_processor: dict,
-        window_stride: int,
+        window_overlap: float = 0.5,
         windows_per_batch: int = 16,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
@@ -57,10 +53,10 @@ class WindowedBMN(BaseModel):
         self.localizer = MODELS.build(localizer)
         self.post_processor = MODELS.build(post_processor)
         self.window = self.localizer.tscale
-        check_window_stride(self.window, window_stride)
+        window_starts(1, self.window, window_overlap)  # checks the overlap
         if windows_per_batch < 1:
             raise ValueError(f'expected windows_per_batch >= 1 but got {windows_per_batch}')
-        self.window_stride = window_stride
+        self.window_overlap = window_overlap
         self.windows_per_batch = windows_per_batch
 
     def forward(self, inputs: list[Tensor], data_samples: list | None = None, mode: str = 'tensor'):
@@ -127,7 +123,7 @@ class WindowedBMN(BaseModel):
 
     def find_candidates(self, feature: Tensor) -> tuple[Tensor, Tensor]:
         """Scores (P,) and segments (P, 2), grid values, of a sequence (T, C), before any NMS."""
-        starts = window_starts(len(feature), self.window, self.window_stride)
+        starts = window_starts(len(feature), self.window, self.window_overlap)
         scores, segments = [], []
         for low in range(0, len(starts), self.windows_per_batch):
             firsts = torch.tensor(starts[low : low + self.windows_per_batch], device=feature.device)

@@ -3,21 +3,6 @@
 from torch import Tensor
 
 
-def check_window_stride(window: int, stride: int) -> None:
-    """Raise a ValueError unless windows at this stride leave no step out."""
-    if not 1 <= stride <= window:
-        raise ValueError(f'expected window_stride in [1, {window}] but got {stride}')
-
-
-def window_starts(num_steps: int, window: int, stride: int) -> list[int]:
-    """First steps of the windows that cover ``num_steps`` steps, each step at least once.
-
-    The last window ends with the sequence; a sequence that is not longer than a window has one.
-    """
-    last = max(num_steps - window, 0)
-    return [*range(0, last, stride), last]
-
-
 def cut_window(feature: Tensor, start: int, window: int) -> Tensor:
     """(T, C) -> (C, window): steps ``start`` and on, zeros behind the last of the sequence."""
     part = feature[start : start + window]

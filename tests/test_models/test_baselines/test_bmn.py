@@ -15,7 +15,7 @@ from mmengine.structures import InstanceData
 from torch import nn
 
 import asl_mmaction.models.baselines  # noqa: F401  registers what the configs name
-from asl_mmaction.datasets.transforms import PackTALInputs
+from asl_mmaction.datasets.transforms import PackTALInputs, ResizeFeature
 from asl_mmaction.models.baselines.bmn import score_pairs
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
@@ -33,7 +33,7 @@ def model_config(**kwargs):
     config = Config.fromfile(CONFIG).model
     config.localizer.update(temporal_dim=WINDOW, num_samples=4, feat_dim=WIDTH)
     config.localizer.update(hidden_dim_1d=8, hidden_dim_2d=4, hidden_dim_3d=8)
-    config.update(window_stride=5, windows_per_batch=2)
+    config.update(window_overlap=0.6, windows_per_batch=2)
     config.update(kwargs)
     return config
 
@@ -44,20 +44,21 @@ def model():
     return MODELS.build(model_config()).eval()
 
 
-def make_sample(num_steps, segments=(), name='v', seed=0):
+def make_sample(num_steps, segments=(), name='v', seed=0, resize=None):
     """A packed sample: a step each 0.5 s, seen for 1 s; segments in seconds."""
     feature = np.random.default_rng(seed).normal(size=(num_steps, WIDTH)).astype(np.float32)
     segments = np.array(segments, dtype=np.float64).reshape(-1, 2)
-    return PackTALInputs().transform(
-        dict(
-            feature=feature,
-            grid=FeatureGrid(fps=10, feat_stride=5, clip_len=10),
-            video_name=name,
-            duration=0.5 * num_steps + 0.5,
-            segments=segments,
-            labels=np.zeros(len(segments), dtype=np.int64),
-        )
+    sample = dict(
+        feature=feature,
+        grid=FeatureGrid(fps=10, feat_stride=5, clip_len=10),
+        video_name=name,
+        duration=0.5 * num_steps + 0.5,
+        segments=segments,
+        labels=np.zeros(len(segments), dtype=np.int64),
     )
+    if resize is not None:
+        sample = ResizeFeature(length=resize).transform(sample)
+    return PackTALInputs().transform(sample)
 
 
 class Recorder(nn.Module):
@@ -196,6 +197,22 @@ def test_windows_are_merged_in_the_time_of_the_recording(model, num_steps, first
     assert not pred.labels.any()
 
 
+def test_resized_to_one_window_in_the_time_of_the_recording(model):
+    # The 47 steps fill [0.25, 23.75] s; a twelfth of that is a step of the window.
+    start, end = (0.25 + part * 23.5 / 12 for part in (3, 7))
+    sample = make_sample(47, [[start, end]], resize=WINDOW)
+    assert sample['inputs'].shape == (WINDOW, WIDTH)
+    packed = model.pack_targets(sample['data_samples'], WINDOW)
+    boxes = packed.gt_instances['gt_bbox']
+    assert torch.allclose(boxes, torch.tensor([[3 / 12, 7 / 12]]), rtol=0, atol=1e-6)
+
+    model.localizer = Echo()
+    sample['inputs'].zero_()
+    sample['inputs'][3, 0] = sample['inputs'][7, 1] = 1.0
+    (found,) = model(**pseudo_collate([sample]), mode='predict')
+    assert np.allclose(found.pred_instances.segments.tolist(), [[start, end]], rtol=0, atol=1e-9)
+
+
 def test_no_candidate_reaches_into_the_padding(model):
     segments = model.find_candidates(make_sample(7)['inputs'])[1]
     assert len(segments)
@@ -226,7 +243,7 @@ def test_half_precision_predicts(model):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(window_stride=13), r'in \[1, 12\] but got 13'),
+        (dict(window_overlap=1.0), r'overlap in \[0, 1\) but got 1, 12, 1.0'),
         (dict(windows_per_batch=0), 'windows_per_batch >= 1 but got 0'),
     ],
 )
@@ -244,7 +261,7 @@ def tiny_config(demo_data, work_dir):
     """The config on the demo data, narrow: 4 steps in each of 2 epochs."""
     config = Config.fromfile(CONFIG)
     config.work_dir = str(work_dir)
-    config.model = model_config(window_stride=16)
+    config.model = model_config(window_overlap=0.5)
     config.model.localizer.update(feat_dim=24, temporal_dim=32)
     config.visualizer.vis_backends = [dict(type='LocalVisBackend')]
     train = config.train_dataloader
