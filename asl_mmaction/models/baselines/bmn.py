@@ -122,7 +122,10 @@ class WindowedBMN(BaseModel):
         return sample
 
     def find_candidates(self, feature: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores (P,) and segments (P, 2), grid values, of a sequence (T, C), before any NMS."""
+        """Scores (P,) and segments (P, 2), grid values, of a sequence (T, C), before any NMS.
+
+        A segment that several windows find is there once, with its highest score.
+        """
         starts = window_starts(len(feature), self.window, self.window_overlap)
         scores, segments = [], []
         for low in range(0, len(starts), self.windows_per_batch):
@@ -135,7 +138,11 @@ class WindowedBMN(BaseModel):
             scores.append(values[row, pair])
             # The boundary b of a window lies between its steps b - 1 and b.
             segments.append(firsts[row, None] + boundaries[pair] - 0.5)
-        return torch.cat(scores), torch.cat(segments)
+        distinct, index = torch.cat(segments).unique(dim=0, return_inverse=True)
+        highest = distinct.new_zeros(len(distinct)).scatter_reduce(
+            0, index, torch.cat(scores), 'amax', include_self=True
+        )
+        return highest, distinct
 
 
 def score_pairs(confidence: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor, Tensor]:
