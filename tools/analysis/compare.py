@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--keys', nargs='+', default=['mAP'], help='metrics to print')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/compare'))
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time, one CPU thread each')
-    parser.add_argument('--train-args', nargs=argparse.REMAINDER, default=[], help='for train.py')
+    parser.add_argument('--amp', action='store_true', help='train in bfloat16 mixed precision')
     return parser.parse_args()
 
 
@@ -40,7 +40,7 @@ def run(config: Path, seed: int, args: argparse.Namespace) -> dict | None:
         work_dir.mkdir(parents=True, exist_ok=True)
         env = dict(os.environ, OMP_NUM_THREADS='1') if args.jobs > 1 else None
         train = [TOOLS / 'train.py', config, '--work-dir', work_dir, '--seed', seed]
-        train += ['--no-validate', *args.train_args]
+        train += ['--no-validate', *(['--amp'] if args.amp else [])]
         with open(work_dir / 'train.log', 'w') as log:
             if _call(train, log, env):
                 return None
