@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mmaction.registry import METRICS
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.config.utils import ConfigParsingError
 from mmengine.runner import Runner
@@ -130,14 +131,18 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def write_results_to(config: Config, folder: str) -> None:
-    """Let every TALMetric of the test write its files into a folder.
+    """Let every metric of the test that can write files write them into a folder.
 
     Raises:
-        MistakeError: there is no TALMetric.
+        MistakeError: there is none.
     """
     evaluators = config.get('test_evaluator') or []
     evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
-    metrics: list[ConfigDict] = [metric for metric in evaluators if metric.type == 'TALMetric']
+    metrics: list[ConfigDict] = [
+        metric
+        for metric in evaluators
+        if 'out_dir' in inspect.signature(METRICS.get(metric.type) or object).parameters
+    ]
     if not metrics:
         raise MistakeError(f'expected a TALMetric in test_evaluator of {config.filename} for --out')
     for metric in metrics:

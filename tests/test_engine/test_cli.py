@@ -113,15 +113,16 @@ def test_a_config_that_is_not_there_is_named(tmp_path):
         load_config(arguments(tmp_path / 'no.py'))
 
 
-def test_results_go_to_every_tal_metric():
+def test_results_go_to_every_metric_that_writes_files():
     tal, other = dict(type='TALMetric'), dict(type='AccMetric')
-    config = Config(dict(test_evaluator=[dict(tal), dict(other), dict(tal)]))
+    recall = dict(type='AverageRecallMetric')
+    config = Config(dict(test_evaluator=[dict(tal), dict(other), dict(recall)]))
     write_results_to(config, 'here')
     assert [metric.get('out_dir') for metric in config.test_evaluator] == ['here', None, 'here']
     config = Config(dict(test_evaluator=dict(tal)))
     write_results_to(config, 'here')
     assert config.test_evaluator.out_dir == 'here'
-    for evaluator in (dict(other), None):
+    for evaluator in (dict(other), dict(type='Unknown'), None):
         with pytest.raises(MistakeError, match='expected a TALMetric'):
             write_results_to(Config(dict(test_evaluator=evaluator)), 'here')
 
