@@ -1,9 +1,9 @@
 """Distance-IoU loss of segments."""
 
 from mmaction.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
-from asl_mmaction.models.losses.utils import check_reduction, weight_reduce_loss
+from asl_mmaction.models.losses.utils import ElementwiseLoss
 
 
 def segment_diou_loss(pred: Tensor, target: Tensor, eps: float = 1e-6) -> Tensor:
@@ -27,26 +27,9 @@ def segment_diou_loss(pred: Tensor, target: Tensor, eps: float = 1e-6) -> Tensor
 
 
 @MODELS.register_module()
-class SegmentDIoULoss(nn.Module):
-    """Module of :func:`segment_diou_loss`.
+class SegmentDIoULoss(ElementwiseLoss):
+    """Module of :func:`segment_diou_loss`."""
 
-    Args:
-        reduction: ``'mean'``, ``'sum'`` or ``'none'``.
-        loss_weight: Factor of the loss.
-    """
-
-    def __init__(self, *, reduction: str = 'mean', loss_weight: float = 1.0) -> None:
-        super().__init__()
-        self.reduction = check_reduction(reduction)
-        self.loss_weight = loss_weight
-
-    def forward(
-        self,
-        pred: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        avg_factor: float | Tensor | None = None,
-    ) -> Tensor:
-        """(..., 2) segments in one unit; ``weight`` (...)."""
-        loss = segment_diou_loss(pred, target)
-        return self.loss_weight * weight_reduce_loss(loss, weight, self.reduction, avg_factor)
+    def elements(self, pred: Tensor, target: Tensor) -> Tensor:
+        """(..., 2) segments in one unit -> (...)."""
+        return segment_diou_loss(pred, target)

@@ -1,6 +1,8 @@
 """How element-wise losses are weighted and reduced."""
 
-from torch import Tensor
+from abc import ABCMeta, abstractmethod
+
+from torch import Tensor, nn
 
 REDUCTIONS = ('none', 'mean', 'sum')
 
@@ -39,3 +41,32 @@ def weight_reduce_loss(
     if reduction == 'none':
         return loss
     return loss.mean() if reduction == 'mean' else loss.sum()
+
+
+class ElementwiseLoss(nn.Module, metaclass=ABCMeta):
+    """A loss of predictions against targets of one shape; a child says what an element costs.
+
+    Args:
+        reduction: ``'mean'``, ``'sum'`` or ``'none'``.
+        loss_weight: Factor of the loss.
+    """
+
+    def __init__(self, *, reduction: str = 'mean', loss_weight: float = 1.0) -> None:
+        super().__init__()
+        self.reduction = check_reduction(reduction)
+        self.loss_weight = loss_weight
+
+    @abstractmethod
+    def elements(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Loss of each element."""
+
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: float | Tensor | None = None,
+    ) -> Tensor:
+        """Weighted and reduced; ``weight`` broadcasts with the elements."""
+        loss = self.elements(pred, target)
+        return self.loss_weight * weight_reduce_loss(loss, weight, self.reduction, avg_factor)
