@@ -57,3 +57,19 @@ def test_gradients_accumulate():
         wrapper.update_params(loss)
         assert torch.equal(model.weight, start) == (step == 0)
     assert torch.allclose(model.weight, start - 0.5 * torch.tensor([[2.0, 4.0]]))
+
+
+@pytest.mark.parametrize('flags, warns', [({'avx2': True}, True), ({'avx512_bf16': True}, False)])
+def test_a_cpu_that_emulates_bfloat16_is_named_once(monkeypatch, flags, warns):
+    lines = []
+    monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: flags)
+    monkeypatch.setattr(
+        'asl_mmaction.engine.optimizers.bfloat16_optim_wrapper.print_log',
+        lambda message, **_: lines.append(message),
+    )
+    model = nn.Linear(2, 2)
+    wrapper = build(model)
+    for _ in range(2):
+        with wrapper.optim_context(model):
+            model(torch.ones(1, 2))
+    assert [('no bfloat16 instructions' in line) for line in lines] == [True] * warns
