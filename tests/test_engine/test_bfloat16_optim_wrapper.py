@@ -59,7 +59,9 @@ def test_gradients_accumulate():
     assert torch.allclose(model.weight, start - 0.5 * torch.tensor([[2.0, 4.0]]))
 
 
-@pytest.mark.parametrize('flags, warns', [({'avx2': True}, True), ({'avx512_bf16': True}, False)])
+@pytest.mark.parametrize(
+    ('flags', 'warns'), [({'avx2': True}, True), ({'avx512_bf16': True}, False)]
+)
 def test_a_cpu_that_emulates_bfloat16_is_named_once(monkeypatch, flags, warns):
     lines = []
     monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: flags)
