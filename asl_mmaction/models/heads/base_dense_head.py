@@ -183,7 +183,8 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
             sensitivity = self.sensitivity(pyramid, points, targets)
             weight_cls = weight_cls * sensitivity.cls
             weight_loc = weight_loc * sensitivity.loc
-        avg_factor = self._avg_factor(positives)
+        num_positives = self._count(positives)
+        avg_factor = self._avg_factor(num_positives)
         segments = self.decode(points, outputs, targets.gt_labels)
         # Background points regress to nothing: give them a segment that is never degenerate.
         dummy = torch.stack([points.centers, points.centers + 1], dim=-1).expand_as(segments)
@@ -202,21 +203,26 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
                 score = outputs.cls_logits.float().sigmoid()
                 score = score.gather(-1, targets.gt_labels.unsqueeze(-1)).squeeze(-1)
                 quality = torch.stack([score, paired_tiou(pred, target)], dim=-1)
-            losses.update(self.sensitivity.loss(sensitivity, targets, quality))
+            losses.update(self.sensitivity.loss(sensitivity, targets, quality, num_positives))
         return losses
 
-    def _avg_factor(self, positives: Tensor) -> Tensor:
-        """N_pos a process: the mean over processes of loss sums over it is the joint loss."""
-        world_size = dist.get_world_size()
+    @staticmethod
+    def _count(positives: Tensor) -> Tensor:
+        """Positives a process: the mean over processes of loss sums over it is the joint loss."""
         count = positives.sum().float()
+        world_size = dist.get_world_size()
         if world_size > 1:
             dist.all_reduce(count)
-        count = count.clamp(min=1)
-        if self.normalizer is not None:
-            with torch.no_grad():
-                self.normalizer.lerp_(count, 1 - self.normalizer_momentum)
-            count = self.normalizer.clone()
-        return count / world_size
+        return count.clamp(min=1) / world_size
+
+    def _avg_factor(self, num_positives: Tensor) -> Tensor:
+        """N_pos a process: the moving average of the count over all processes, or the count."""
+        if self.normalizer is None:
+            return num_positives
+        world_size = dist.get_world_size()
+        with torch.no_grad():
+            self.normalizer.lerp_(num_positives * world_size, 1 - self.normalizer_momentum)
+        return self.normalizer / world_size
 
     def predict(
         self, feats: Sequence[Tensor], masks: Sequence[Tensor]

@@ -2,7 +2,6 @@
 
 import torch
 from mmaction.registry import MODELS
-from mmengine import dist
 from torch import Tensor
 
 from asl_mmaction.models.layers import PackedPyramid
@@ -86,7 +85,11 @@ class ActionSensitivityEvaluator(BaseSensitivity):
         return Sensitivity(cls=combined[0], loc=combined[1], quality=quality)
 
     def loss(
-        self, sensitivity: Sensitivity, targets: PointTargets, quality: Tensor
+        self,
+        sensitivity: Sensitivity,
+        targets: PointTargets,
+        quality: Tensor,
+        num_positives: Tensor,
     ) -> dict[str, Tensor]:
         """See :class:`BaseSensitivity`; adds ``loss_sensitivity`` (eq. 7) and what it learned."""
         positive = targets.positives.float()
@@ -96,7 +99,7 @@ class ActionSensitivityEvaluator(BaseSensitivity):
                 sensitivity.quality,
                 quality,
                 weight=positive.unsqueeze(-1),
-                avg_factor=_count_a_process(positive),
+                avg_factor=num_positives,
             )
         with torch.no_grad():
             count = positive.sum().clamp(min=1)
@@ -107,15 +110,6 @@ class ActionSensitivityEvaluator(BaseSensitivity):
                     out[f'{name}_std'] = value.std(unbiased=False)
                     out[f'{name}_mean'] = value.mean()
         return out
-
-
-def _count_a_process(positive: Tensor) -> Tensor:
-    """Positives over processes: the mean over processes of sums over it is the joint mean."""
-    count = positive.sum()
-    world_size = dist.get_world_size()
-    if world_size > 1:
-        dist.all_reduce(count)
-    return count.clamp(min=1) / world_size
 
 
 def _mean_one_per_gt(weight: Tensor, targets: PointTargets) -> Tensor:

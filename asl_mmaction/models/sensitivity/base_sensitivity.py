@@ -20,7 +20,11 @@ class BaseSensitivity(BaseModule, metaclass=ABCMeta):
 
     @abstractmethod
     def loss(
-        self, sensitivity: Sensitivity, targets: PointTargets, quality: Tensor
+        self,
+        sensitivity: Sensitivity,
+        targets: PointTargets,
+        quality: Tensor,
+        num_positives: Tensor,
     ) -> dict[str, Tensor]:
         """Losses of its own, and values to log.
 
@@ -29,4 +33,5 @@ class BaseSensitivity(BaseModule, metaclass=ABCMeta):
             targets: Of the points.
             quality: (N, P, 2) in [0, 1], no gradient: score of the target class, tIoU of the
                 predicted segment with its ground truth.
+            num_positives: Positive points a process, at least 1 over all of them.
         """

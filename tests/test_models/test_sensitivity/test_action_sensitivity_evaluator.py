@@ -144,12 +144,16 @@ def test_q_learns_through_the_weights_only_if_not_detached():
     assert all(found.values())
 
 
+def count(targets):
+    return targets.positives.sum().float().clamp(min=1)
+
+
 def test_quality_loss_is_the_mse_over_positives():
     module = evaluator(class_level=CLASS, instance_level=INSTANCE)
     pyramid, targets, _ = problem()
     sensitivity = module(pyramid, POINTS, targets)
     quality = torch.rand(2, 28, 2)
-    losses = module.loss(sensitivity, targets, quality)
+    losses = module.loss(sensitivity, targets, quality, count(targets))
     positives = targets.positives.nonzero().tolist()
     mse = [0.0, 0.0]
     for video, point in positives:
@@ -163,7 +167,8 @@ def test_q_learns_from_its_own_loss_and_p_does_not():
     module = evaluator(class_level=CLASS, instance_level=INSTANCE)
     pyramid, targets, _ = problem()
     quality = torch.rand(2, 28, 2, requires_grad=True)
-    module.loss(module(pyramid, POINTS, targets), targets, quality)['loss_sensitivity'].backward()
+    losses = module.loss(module(pyramid, POINTS, targets), targets, quality, count(targets))
+    losses['loss_sensitivity'].backward()
     assert quality.grad is None
     for name, value in module.named_parameters():
         assert (value.grad is not None) == name.startswith('instance_level')
@@ -173,7 +178,7 @@ def test_what_is_logged():
     module = evaluator(class_level=CLASS, instance_level=INSTANCE)
     pyramid, targets, _ = problem()
     sensitivity = module(pyramid, POINTS, targets)
-    log = module.loss(sensitivity, targets, torch.rand(2, 28, 2))
+    log = module.loss(sensitivity, targets, torch.rand(2, 28, 2), count(targets))
     assert [key for key in log if 'loss' in key] == ['loss_sensitivity']  # mmengine sums those
     assert not [key for key, value in log.items() if 'loss' not in key and value.requires_grad]
     weights = sensitivity.cls[targets.positives], sensitivity.loc[targets.positives]
@@ -190,7 +195,8 @@ def test_without_instance_level_there_is_no_quality_loss():
     pyramid, targets, _ = problem()
     sensitivity = module(pyramid, POINTS, targets)
     assert sensitivity.quality is None
-    assert 'loss_sensitivity' not in module.loss(sensitivity, targets, torch.rand(2, 28, 2))
+    losses = module.loss(sensitivity, targets, torch.rand(2, 28, 2), count(targets))
+    assert 'loss_sensitivity' not in losses
 
 
 @pytest.mark.parametrize('normalize', ['none', 'per_gt'])
@@ -201,7 +207,7 @@ def test_no_positive(normalize):
     sensitivity = module(pyramid, POINTS, targets)
     assert (sensitivity.cls == 1).all()
     assert (sensitivity.loc == 1).all()
-    losses = module.loss(sensitivity, targets, torch.rand(2, 28, 2))
+    losses = module.loss(sensitivity, targets, torch.rand(2, 28, 2), count(targets))
     assert losses['loss_sensitivity'].item() == 0
     (losses['loss_sensitivity'] + sensitivity.cls.sum() + sensitivity.loc.sum()).backward()
     for value in module.parameters():
