@@ -1,5 +1,6 @@
 """Every config builds, trains a step and predicts; the base fragments can be combined."""
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -27,6 +28,24 @@ FULL = [
     for path in CONFIGS
     if path.stem == f'asl_{baseline.stem.removeprefix("actionformer_")}'
 ]
+PARTS = ('sensitivity', 'loss_contrast')
+# What the paper says: batch, epochs, learning rate, detections of a video
+PAPER_SETTINGS = {
+    'multithumos': (2, 60, 2e-4, 200),
+    'charades': (16, 30, 2e-4, 200),
+    'ego4d': (2, 15, 2e-4, 2000),
+    'epic100': (2, 25, 2e-4, 2000),
+    'thumos14': (2, 30, 1e-4, 200),
+    'activitynet13': (16, 15, 1e-3, 100),
+}
+PAPER = [path for path in CONFIGS if path.stem.endswith('_paper') and 'hapt' not in path.stem]
+SHORT = (60, 23)  # steps of two videos
+
+spec = importlib.util.spec_from_file_location(
+    'simulate', ROOT.parent / 'tools' / 'data' / 'simulate.py'
+)
+simulate = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(simulate)
 
 
 def name_of(path):
@@ -39,72 +58,116 @@ def _scope():
         yield
 
 
+def shapes(config):
+    """What decides the shapes in a model: equal for a baseline and its ASL variants."""
+    network = {name: dict(config.model[name]) for name in ('projection', 'neck', 'head')}
+    network['neck'].pop('theta', None)
+    for name in ('sensitivity', 'loss_contrast', 'assigner', 'loss_cls', 'loss_loc'):
+        network['head'].pop(name, None)
+    return json.dumps([network, config.train_dataloader.dataset.pipeline], sort_keys=True)
+
+
+def parts(config):
+    """How much of ASL is in a config."""
+    head = config.model.head
+    return sum(bool(part) for part in (config.model.neck.get('theta'), *map(head.get, PARTS)))
+
+
 @pytest.fixture(scope='module')
-def tiny_data(tmp_path_factory):
-    """Function: a folder with two random videos of this feature width and number of classes."""
+def full_length():
+    """Of the configs of the same shapes, the one with most in it."""
+    best = {}
+    for path in CONFIGS:
+        config = Config.fromfile(path)
+        key = shapes(config)
+        best[key] = max(best.get(key, (-1, path)), (parts(config), path))
+    return {path for _, path in best.values()}
 
-    def make(width, num_classes, grid):
-        root = tmp_path_factory.mktemp('data')
-        (root / 'features').mkdir()
-        classes = [f'class {index}' for index in range(num_classes)]
-        step, half_clip = (grid[key] / grid['fps'] for key in ('feat_stride', 'clip_len'))
-        database = {}
-        for video, steps in (('long', 60), ('short', 23)):
-            feature = np.random.default_rng(steps).normal(size=(steps, width))
-            np.save(root / 'features' / f'{video}.npy', feature.astype(np.float32))
-            segments = [(0.1, 0.3), (0.25, 0.9), (0.5, 0.55)]
-            duration = steps * step + half_clip
-            database[video] = {
-                'subset': 'any',
-                'duration': duration,
-                'annotations': [
-                    {'segment': [a * duration, b * duration], 'label': classes[i % num_classes]}
-                    for i, (a, b) in enumerate(segments)
-                ],
-            }
-        content = {'classes': classes, 'database': database}
-        (root / 'annotations.json').write_text(json.dumps(content))
-        return root
 
-    return make
+def make_data(config, root, train_steps):
+    """Simulated videos for a config's own dataset, at its feature width, files and classes."""
+    dataset = config.train_dataloader.dataset
+    grid = {'fps': 30, **dataset.grid}
+    classes = [f'class {index}' for index in range(config.num_classes)]
+    database = {}
+    for subset, steps in (
+        *((dataset.subset, steps) for steps in train_steps),
+        *((config.val_dataloader.dataset.subset, steps) for steps in SHORT),
+    ):
+        duration = ((steps - 1) * grid['feat_stride'] + grid['clip_len']) / grid['fps']
+        segments = [(0.1, 0.3), (0.25, 0.9), (0.5, 0.55)]
+        database[f'{subset}_{steps}'] = {
+            'subset': subset,
+            'duration': duration,
+            'fps': grid['fps'],
+            'annotations': [
+                {'segment': [a * duration, b * duration], 'label': classes[-i % len(classes)]}
+                for i, (a, b) in enumerate(segments)
+            ],
+        }
+    simulate.simulate({'classes': classes, 'database': database}, dataset, root, seed=0)
+    scores = {video: np.linspace(1, 0, len(classes)).tolist() for video in database}
+    (root / 'scores.json').write_text(json.dumps({'class': classes, 'results': scores}))
 
 
 def samples_of(dataloader, root):
-    """Both videos through the config's own dataset and pipeline."""
-    dataset = dict(dataloader.dataset)
-    dataset.update(data_root=str(root), ann_file='annotations.json', subset='any')
-    dataset.update(data_prefix={'feature': 'features'}, feature_file='{video}.npy')
-    dataset = DATASETS.build(dataset)
+    """All videos through the config's own dataset and pipeline."""
+    dataset = DATASETS.build({**dataloader.dataset, 'data_root': str(root)})
     return pseudo_collate([dataset[index] for index in range(len(dataset))]), dataset.metainfo
 
 
+def check_decay(model, optimizer):
+    """Gaussians and flat parameters do not decay, all others do."""
+    decay = {
+        id(value): group['weight_decay']
+        for group in optimizer.param_groups
+        for value in group['params']
+    }
+    for name, value in model.named_parameters():
+        exempt = value.dim() <= 1 or 'class_level' in name
+        assert (decay[id(value)] == 0) == exempt, name
+    assert max(decay.values()) > 0
+
+
 @pytest.mark.parametrize('path', CONFIGS, ids=name_of)
-def test_config_trains_a_step_and_predicts(path, tiny_data):
+def test_config_trains_a_step_and_predicts(path, full_length, tmp_path):
+    """At its true shapes; of configs of the same shapes, one at the true length of a crop."""
     config = Config.fromfile(path)
+    (max_len,) = (
+        step.max_len
+        for step in config.train_dataloader.dataset.pipeline
+        if step.type == 'RandomTruncate'
+    )
+    make_data(config, tmp_path, [max_len + 9] if path in full_length else SHORT)
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 (what the transforms draw from)
     model = MODELS.build(config.model)
-    width = sum(np.atleast_1d(config.model.projection.in_channels))
-    head = config.model.head
-    root = tiny_data(width, head.num_classes, config.train_dataloader.dataset.grid)
 
-    data, _ = samples_of(config.train_dataloader, root)
-    assert len(data['inputs']) == 2
+    data, _ = samples_of(config.train_dataloader, tmp_path)
+    if path in full_length:
+        (feature,) = data['inputs']
+        assert len(feature) == max_len or 'length' in config  # resized, then cropped
+    for sample in data['data_samples']:
+        assert sample.gt_instances.labels.max() < config.model.head.num_classes
+        assert sample.gt_labels.max() == config.num_classes - 1
     optim_wrapper = build_optim_wrapper(model, config.optim_wrapper)
+    check_decay(model, optim_wrapper.optimizer)
     log = model.train().train_step(data, optim_wrapper)
     assert all(value.isfinite() for value in log.values())
     assert log['loss_loc'] > 0  # the ranges and strides find positives
     for name, value in model.named_parameters():
         assert value.isfinite().all(), name
 
-    data, metainfo = samples_of(config.val_dataloader, root)
+    data, metainfo = samples_of(config.val_dataloader, tmp_path)
     found = model.eval().val_step(data)
     metrics = [config.val_evaluator] if 'type' in config.val_evaluator else config.val_evaluator
     for settings in metrics:
+        if 'score_fusion' in settings:
+            settings.score_fusion.path = str(tmp_path / 'scores.json')
         metric = METRICS.build(settings)
         metric.dataset_meta = metainfo
         metric.process(data, [sample.to_dict() for sample in found])
-        values = metric.evaluate(size=2)
+        values = metric.evaluate(size=len(found))
         assert config.default_hooks.checkpoint.save_best in values
 
 
@@ -117,9 +180,16 @@ def test_sizes_agree(path):
     assert len(head.strides) == len(head.regress_ranges) == neck.num_levels
     assert list(head.strides) == [2**level for level in range(neck.num_levels)]
     assert model.data_preprocessor.size_divisor == head.strides[-1]
-    bounds = [value for bounds in head.regress_ranges for value in bounds]
-    assert bounds[0] == 0
-    assert bounds[1:-1:2] == bounds[2::2]  # no gap, no overlap
+    lows, highs = zip(*head.regress_ranges, strict=True)
+    assert lows[0] == 0
+    assert list(lows) == sorted(set(lows))
+    assert list(highs) == sorted(set(highs))
+    assert all(low <= high for low, high in zip(lows[1:], highs, strict=False))  # no gap
+    assert highs[-1] >= 10000
+    agnostic = [step.get('class_agnostic') for step in config.train_dataloader.dataset.pipeline]
+    assert head.num_classes == (1 if any(agnostic) else config.num_classes)
+    if model.projection.get('position_len'):
+        assert model.projection.position_len == config.get('length', config.get('max_len'))
     for name in ('train', 'val', 'test'):
         pipeline = config[f'{name}_dataloader'].dataset.pipeline
         widths = [step.feat_dim for step in pipeline if step.type == 'LoadFeature']
@@ -135,38 +205,32 @@ def test_config_is_what_a_runner_can_dump_and_read(path, tmp_path):
     assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == config.to_dict()
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=name_of)
-def test_gaussians_and_flat_parameters_do_not_decay(path):
-    config = Config.fromfile(path)
-    model = MODELS.build(config.model)
-    optimizer = build_optim_wrapper(model, config.optim_wrapper).optimizer
-    decay = {
-        id(value): group['weight_decay']
-        for group in optimizer.param_groups
-        for value in group['params']
-    }
-    for name, value in model.named_parameters():
-        exempt = value.dim() <= 1 or 'class_level' in name
-        assert (decay[id(value)] == 0) == exempt, name
-    assert max(decay.values()) > 0
-
-
 @pytest.mark.parametrize(('path', 'baseline'), FULL, ids=lambda path: path.stem)
-def test_asl_without_its_parts_is_its_baseline_to_the_bit(path, baseline):
+def test_asl_without_its_parts_is_its_baseline(path, baseline):
     ours, theirs = Config.fromfile(path), Config.fromfile(baseline)
-    assert 'sensitivity' in ours.model.head
     if baseline.stem.startswith('actionformer_'):
-        assert ours.model.neck.theta > 0
-        ours.model.neck.theta = 0.0
-    ours.model.head.sensitivity = ours.model.head.loss_contrast = None
-    states = []
-    for config in (ours, theirs):
-        torch.manual_seed(0)
-        states.append(MODELS.build(config.model).state_dict())
-    assert states[0].keys() == states[1].keys()
-    assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
+        assert ours.model.neck.pop('theta') > 0
+    assert all(ours.model.head.pop(part) for part in PARTS)
+    assert ours.model == theirs.model
     for part in ('optim_wrapper', 'train_cfg', 'param_scheduler', 'train_dataloader'):
         assert ours[part] == theirs[part]  # the same budget and data
+
+
+@pytest.mark.parametrize('path', PAPER, ids=lambda path: path.stem)
+def test_the_papers_setting(path):
+    config = Config.fromfile(path)
+    task = path.stem.removeprefix('asl_').removesuffix('_paper')
+    batch, epochs, lr, detections = PAPER_SETTINGS[task.partition('_')[0]]
+    assert config.train_dataloader.batch_size == batch
+    assert config.train_cfg.max_epochs == epochs
+    assert config.param_scheduler[-1].get('end', epochs) == epochs
+    assert config.optim_wrapper.optimizer.lr == lr
+    assert config.optim_wrapper.paramwise_cfg.custom_keys.class_level.lr_mult == 1
+    assert config.model.post_processor.max_per_video == detections
+    head = config.model.head
+    assert head.sensitivity.normalize == 'none'
+    assert head.assigner.get('match', 'shortest') == 'shortest'
+    assert (config.model.neck.theta, head.loss_contrast.loss_weight) == (0.2, 0.3)
 
 
 def test_names_are_lower_case_and_unique():
@@ -178,6 +242,7 @@ def test_names_are_lower_case_and_unique():
 def test_there_are_configs():
     assert {'asl_demo', 'asl_hapt', 'actionformer_hapt'} <= {path.stem for path in CONFIGS}
     assert {'asl_demo', 'asl_hapt', 'asl_tridet_hapt'} <= {path.stem for path, _ in FULL}
+    assert {path.stem.split('_')[1] for path in PAPER} == set(PAPER_SETTINGS)
 
 
 @pytest.mark.parametrize('path', BASES, ids=name_of)
@@ -209,6 +274,4 @@ def test_a_base_sets_no_part_of_the_model_to_none(path):
 
 def test_every_base_is_used():
     text = '\n'.join(path.read_text() for path in CONFIGS)
-    unused = [name_of(path) for path in BASES if name_of(path) not in text]
-    # Those of the benchmarks are built and loaded by test_datasets/test_dataset_configs.py.
-    assert [name for name in unused if not name.startswith('_base_/datasets/')] == []
+    assert [name_of(path) for path in BASES if name_of(path) not in text] == []

@@ -44,6 +44,16 @@ def test_pack():
     assert sample.to_dict()['grid'] == GRID  # what a metric sees
 
 
+def test_class_agnostic_training_labels():
+    given = results()
+    sample = PackTALInputs(class_agnostic=True)(given)['data_samples']
+    assert sample.gt_instances.labels.tolist() == [0, 0]
+    assert sample.gt_instances.labels.dtype == torch.int64
+    assert sample.gt_labels.tolist() == [1, 0, 4]  # what is scored
+    assert given['labels'].tolist() == [1, 0]
+    assert PackTALInputs()(given)['data_samples'].gt_instances.labels.tolist() == [1, 0]
+
+
 def test_the_tensor_does_not_share_memory_with_the_file(tmp_path):
     np.save(tmp_path / 'x.npy', np.zeros((4, 2), np.float32))
     mapped = np.load(tmp_path / 'x.npy', mmap_mode='r')

@@ -27,9 +27,16 @@ class PackTALInputs(BaseTransform):
             .gt_segments    (G', 2) float64, SECONDS, all of the video, as in the annotation file
             .gt_labels      (G',) int64
 
+    Args:
+        class_agnostic: The labels to train on, ``gt_instances.labels``, are all 0, for a model of
+            one class that finds actions whatever they are; ``gt_labels``, to be scored, stay.
+
     Raises:
         ValueError: The feature holds NaN or Inf; the message names the video and the file.
     """
+
+    def __init__(self, *, class_agnostic: bool = False) -> None:
+        self.class_agnostic = class_agnostic
 
     def transform(self, results: dict) -> dict:
         """Pack; see the class."""
@@ -56,6 +63,6 @@ class PackTALInputs(BaseTransform):
         )
         sample.gt_instances = InstanceData(
             segments=torch.from_numpy(results['grid'].to_grid(segments)).float(),
-            labels=torch.from_numpy(labels),
+            labels=torch.from_numpy(np.zeros_like(labels) if self.class_agnostic else labels),
         )
         return {'inputs': torch.from_numpy(feature), 'data_samples': sample}

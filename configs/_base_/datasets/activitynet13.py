@@ -7,6 +7,8 @@ feat_dim = 512
 num_classes = 200
 grid = dict(fps=15, feat_stride=16, clip_len=16)
 length = 192  # steps, of every video
+crop_ratio = (0.9, 1.0)
+min_overlap = 0.5  # the part of an action that a crop must keep
 train_subset, test_subset = 'training', 'validation'
 train_batch_size = 16
 test_batch_size = 16
@@ -19,6 +21,7 @@ load_feature = dict(type='LoadFeature', feat_dim=feat_dim)
 train_pipeline = [
     load_feature,
     dict(type='ResizeFeature', length=length),
+    dict(type='RandomTruncate', max_len=length, crop_ratio=crop_ratio, min_overlap=min_overlap),
     dict(type='PackTALInputs'),
 ]
 test_pipeline = [

@@ -1,0 +1,9 @@
+# ASL as its paper trains it on THUMOS14; what the paper does not say is as in asl_thumos14.py.
+_base_ = ['asl_thumos14.py']
+
+model = dict(
+    head=dict(sensitivity=dict(normalize='none')),
+    post_processor=dict(max_per_video=200),
+)
+train_cfg = dict(max_epochs=30)
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(class_level=dict(lr_mult=1.0))))
