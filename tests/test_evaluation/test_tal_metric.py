@@ -400,6 +400,25 @@ def test_samples_that_share_a_name_are_reported(monkeypatch):
     assert 'counts 1 videos, one for each name, but the dataset has 2 samples' in lines[0]
 
 
+def test_simulated_stays_said(tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        'asl_mmaction.evaluation.metrics.tal_metric.print_log', lambda text, **_: lines.append(text)
+    )
+    for meta in ({'classes': CLASSES, 'simulated': True}, {'classes': CLASSES}):
+        metric = TALMetric([0.5], out_dir=str(tmp_path))
+        metric.dataset_meta = meta
+        metric.process(None, by_hand())
+        metric.evaluate(3)
+        files = [
+            json.loads((tmp_path / f'{name}.json').read_text())
+            for name in ('metrics', 'detections')
+        ]
+        said = [files[0]['protocol'].get('simulated'), files[1].get('simulated')]
+        assert said == [meta.get('simulated')] * 2
+        assert ('SIMULATED' in lines[-1]) == ('simulated' in meta)
+
+
 def test_nothing_to_count_gives_zeros():
     assert evaluate([]) == {'mAP': 0.0, 'mAP@0.50': 0.0, 'mAP@0.75': 0.0}
     assert evaluate([sample('a', [], [])])['mAP'] == 0.0

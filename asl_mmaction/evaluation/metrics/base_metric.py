@@ -111,6 +111,10 @@ class BaseTALMetric(BaseMetric):
         """Names of those that are."""
         return [name for name in videos if name in self.exclude_videos]
 
+    def marks(self) -> dict[str, bool]:
+        """What the dataset says of itself and every table and file must repeat: ``simulated``."""
+        return {'simulated': True} if (self.dataset_meta or {}).get('simulated') else {}
+
 
 def _to_numpy(values: Any, dtype: type) -> np.ndarray:
     """Tensors (of any device and precision), arrays or lists -> array."""

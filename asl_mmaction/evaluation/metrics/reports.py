@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+SIMULATED = 'SIMULATED features: these numbers mean nothing'
+
 
 def format_table(
     metrics: Mapping[str, float],
@@ -38,6 +40,7 @@ def format_table(
     fusion = protocol.get('score_fusion')
     return '\n'.join(
         [
+            *([SIMULATED] if protocol.get('simulated') else []),
             'AP in percent; columns named by a number are AP at that tIoU',
             lines[0],
             rule,

@@ -42,6 +42,8 @@ class TALMetric(BaseTALMetric):
     own length. (DETAD counts each against every length and then normalizes by the number of ground
     truths, so its numbers are others.)
 
+    Where the dataset's metainfo says ``simulated``, so do the table and both files.
+
     Args:
         tiou_thresholds: numbers in (0, 1], taken to six decimals; or a dict from the name of an
             average to its numbers, e.g. ``dict(mAP=[0.3, 0.5, 0.7], mAP_strict=[0.75, 0.95])``.
@@ -153,7 +155,9 @@ class TALMetric(BaseTALMetric):
         print_log('\n' + format_table(**report), logger='current')
         if self.out_dir is not None:
             out_dir = Path(self.out_dir)
-            write_json(out_dir / 'detections.json', _detections(videos, classes))
+            write_json(
+                out_dir / 'detections.json', {**_detections(videos, classes), **self.marks()}
+            )
             write_json(out_dir / 'metrics.json', report)
         return metrics
 
@@ -268,6 +272,7 @@ class TALMetric(BaseTALMetric):
             'classes': len(precision.num_ground_truths),
             'classes_without_ground_truths': int((precision.num_ground_truths == 0).sum()),
             'excluded_videos': excluded,
+            **self.marks(),
         }
         if self.recall_multiples:
             protocol['recall_multiples'] = self.recall_multiples
