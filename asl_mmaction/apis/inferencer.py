@@ -20,6 +20,7 @@ from asl_mmaction.evaluation.metrics.reports import write_json
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
 Feature = str | os.PathLike | np.ndarray | Tensor
+Sources = Feature | Sequence[Feature]
 INPUT_KEYS = {'feature', 'video_name', 'duration', 'fps'}
 
 
@@ -59,7 +60,12 @@ class TALInferencer:
         content = load_checkpoint(checkpoint)
         self.classes = find_classes(self.config, content)
         self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        if self.config.model.head.num_classes == 1 < len(self.classes):
+            self.classes = ('action',)  # the classes come from elsewhere
+        meta = content.get('meta') or {}
+        self.simulated = bool((meta.get('dataset_meta') or {}).get('simulated'))
         dataset = self.config.test_dataloader.dataset
+        self.sources = _source_files(dataset)
         self.grid = {**(dataset.get('grid') or {}), **(grid or {})}
         with DefaultScope.overwrite_default_scope('mmaction'):
             self.pipeline = Compose(dataset.pipeline)
@@ -69,7 +75,7 @@ class TALInferencer:
 
     def __call__(
         self,
-        inputs: Feature | Mapping | Sequence[Feature | Mapping],
+        inputs: Feature | Mapping | Sequence[Sources | Mapping],
         *,
         batch_size: int = 1,
         score_threshold: float = 0.0,
@@ -83,6 +89,8 @@ class TALInferencer:
                 (T, C), or a dict of ``feature`` (file or array) and, each if known, ``video_name``,
                 ``duration`` (seconds) and ``fps``. Without a duration the video ends with the last
                 feature's clip. Names default to the file's, or to ``array_0``, ``array_1``, ...
+                Where the model takes several sources, a feature is a list or tuple of files or
+                arrays, one for each source in the config's order (or one array of all channels).
             batch_size: features that run at once.
             score_threshold: detections with a lower score are left out.
             top_k: at most so many detections for each feature, the best ones.
@@ -91,12 +99,13 @@ class TALInferencer:
         Returns:
             For each feature ``{'video_name', 'duration', 'detections'}``, a detection being
             ``{'label', 'label_id', 'score', 'segment': [start, end]}``, seconds, best score first.
+            A class-agnostic model calls each 'action'.
 
         Raises:
             FileNotFoundError: no such feature file.
             TypeError: an input of another type.
             ValueError: an empty array, another width than the model's, NaN, a name that is there
-                twice, an unknown key.
+                twice, an unknown key, a source too few or too many.
         """
         for name, value in (('batch_size', batch_size), ('top_k', top_k)):
             if value is not None and value < 1:
@@ -114,10 +123,11 @@ class TALInferencer:
             for data_sample in self._run(samples[start : start + batch_size])
         ]
         if out is not None:
-            write_json(Path(out), _activitynet_form(outputs))
+            mark = {'simulated': True} if self.simulated else {}
+            write_json(Path(out), {**_activitynet_form(outputs), **mark})
         return outputs
 
-    def _sample(self, item: Feature | Mapping, index: int) -> dict:
+    def _sample(self, item: Sources | Mapping, index: int) -> dict:
         """One sample as TALDataset hands it to the pipeline, without annotations."""
         settings = dict(item) if isinstance(item, Mapping) else {'feature': item}
         unknown = sorted(settings.keys() - INPUT_KEYS)
@@ -126,15 +136,17 @@ class TALInferencer:
                 f"expected 'feature' and some of {sorted(INPUT_KEYS)} but got {sorted(settings)}"
             )
         feature = settings['feature']
-        name = f'array_{index}'
-        if isinstance(feature, (str, os.PathLike)):
-            name = Path(feature).stem
-            sample = {'feature_path': os.fspath(feature)}
-        elif isinstance(feature, (np.ndarray, Tensor)):
-            sample = {'feature': torch.as_tensor(feature).detach().cpu().numpy()}
-        else:
-            raise TypeError(f'expected a feature file or array but got {type(feature).__name__}')
-        sample['video_name'] = settings.get('video_name', name)
+        several = isinstance(feature, (list, tuple))
+        parts = [_as_loaded(part) for part in (feature if several else [feature])]
+        files = [part for part in parts if isinstance(part, str)]
+        name = settings.get('video_name', Path(files[0]).stem if files else f'array_{index}')
+        if len(parts) != len(self.sources) and (several or files):
+            raise ValueError(
+                f'video {name!r}: expected {len(self.sources)} features in a list '
+                f'({", ".join(self.sources)}) but got {len(parts)}'
+            )
+        sample = {'feature_path' if files else 'feature': parts if len(parts) > 1 else parts[0]}
+        sample['video_name'] = name
         sample['duration'] = settings.get('duration')
         sample['grid'] = self._grid(settings.get('fps'))
         return sample
@@ -181,6 +193,20 @@ class TALInferencer:
                 for label, score, segment in rows
             ],
         }
+
+
+def _as_loaded(feature: Feature) -> str | np.ndarray:
+    if isinstance(feature, (str, os.PathLike)):
+        return os.fspath(feature)
+    if isinstance(feature, (np.ndarray, Tensor)):
+        return torch.as_tensor(feature).detach().cpu().numpy()
+    raise TypeError(f'expected a feature file or array but got {type(feature).__name__}')
+
+
+def _source_files(dataset: Mapping) -> list[str]:
+    """File name of each source that the test data has."""
+    files = dataset.get('feature_file', '{video}.npy')
+    return [files] if isinstance(files, str) else list(files)
 
 
 def _activitynet_form(outputs: Sequence[dict]) -> dict:

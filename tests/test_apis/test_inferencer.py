@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmaction.registry import MODELS
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 
 from asl_mmaction.apis import TALInferencer
 
@@ -173,6 +175,68 @@ def test_mistakes_in_the_input_are_one_clear_line(inferencer, feature, change, e
     with pytest.raises(error, match=match) as info:
         inferencer(change(feature))
     assert '\n' not in str(info.value)
+
+
+@pytest.fixture(scope='module')
+def two_sources(demo, tmp_path_factory):
+    """An inferencer whose model takes channels 0..15 and 16..23 from files of their own."""
+    config = Config(demo.config.to_dict())
+    config.model.projection.update(in_channels=[16, 8], source_channels=[8, 8])
+    dataset = config.test_dataloader.dataset
+    dataset.feature_file = ['one/{video}.npy', 'other/{video}.npy']
+    dataset.pipeline[0].sources = [{'feat_dim': 16}, {'feat_dim': 8}]
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        model = MODELS.build(config.model)
+    path = tmp_path_factory.mktemp('two') / 'two.pth'
+    meta = {'dataset_meta': {'classes': demo.classes, 'simulated': True}}
+    torch.save({'meta': meta, 'state_dict': model.state_dict()}, path)
+    return TALInferencer(config, path, device='cpu')
+
+
+def test_several_sources(two_sources, feature, tmp_path):
+    files = [tmp_path / name / 'v.npy' for name in ('one', 'other')]
+    for file, part in zip(files, (feature[:, :16], feature[:, 16:]), strict=True):
+        file.parent.mkdir()
+        np.save(file, part)
+    (expected,) = two_sources(feature)
+    (output,) = two_sources([files])
+    assert (output['video_name'], expected['video_name']) == ('v', 'array_0')
+    assert_same(output['detections'], expected['detections'])
+    inputs = [
+        [feature[:, :16], torch.from_numpy(feature[:, 16:])],
+        {'feature': [files[0], feature[:, 16:]]},
+    ]
+    for output in two_sources(inputs, batch_size=2, out=tmp_path / 'found.json'):
+        assert_same(output['detections'], expected['detections'])
+    assert json.loads((tmp_path / 'found.json').read_text())['simulated'] is True
+
+
+def test_a_missing_source_is_one_clear_line(two_sources, inferencer, feature, tmp_path):
+    file = tmp_path / 'v.npy'
+    np.save(file, feature[:, :16])
+    expected = (
+        r"video 'v': expected 2 features in a list \(one/\{video\}.npy, other/\{video\}.npy\) "
+    )
+    for inputs in (file, [[file]], {'feature': [file] * 3}):
+        with pytest.raises(ValueError, match=expected + r'but got [13]$'):
+            two_sources(inputs)
+    with pytest.raises(FileNotFoundError, match=r"video 'v': .*gone\.npy: no such feature file"):
+        two_sources([[file, tmp_path / 'gone.npy']])
+    with pytest.raises(ValueError, match=r"video 'v': .*v\.npy: expected shape \(T, 8\)"):
+        two_sources([[file, file]])
+    with pytest.raises(ValueError, match=r"'v': expected 1 features in a list .* but got 2$"):
+        inferencer([[file, file]])
+
+
+def test_classes_of_a_class_agnostic_model(demo, feature, tmp_path):
+    config = Config(demo.config.to_dict())
+    config.model.head.num_classes = 1
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        state = MODELS.build(config.model).state_dict()
+    meta = {'dataset_meta': {'classes': demo.classes}}
+    torch.save({'meta': meta, 'state_dict': state}, tmp_path / 'one.pth')
+    (output,) = TALInferencer(config, tmp_path / 'one.pth', device='cpu')(feature)
+    assert {found['label'] for found in output['detections']} == {'action'}
 
 
 @pytest.mark.parametrize('option', ['batch_size', 'top_k'])

@@ -331,8 +331,26 @@ def test_sources_that_do_not_fit(tmp_path):
     with pytest.raises(ValueError, match='expected key, channels and file_dim in each'):
         LoadFeature(feat_dim=3, sources=sources, key='a')
     results = {'video_name': 'vid', 'grid': GRID, 'feature_path': 'a.npy'}
-    with pytest.raises(ValueError, match=r"'vid': expected 2 feature files but got a.npy"):
+    with pytest.raises(ValueError, match=r"'vid': expected 2 features, .* but got a.npy"):
         LoadFeature(feat_dim=3, sources=sources)(results)
+
+
+def test_sources_as_arrays(tmp_path):
+    sources = [{'feat_dim': 2}, {'feat_dim': 1, 'grid': {'feat_stride': 4}}]
+    load = LoadFeature(feat_dim=3, sources=sources)
+    grid = FeatureGrid(10, 2, 4)
+    one = np.arange(18, dtype=np.float32).reshape(9, 2)
+    other = np.arange(5, dtype=np.float32)[:, None] * 4  # at every second step
+    expected = np.column_stack([one, np.arange(9) * 2.0])
+    np.save(tmp_path / 'one.npy', one)
+    for given in ([one, other], [str(tmp_path / 'one.npy'), other], expected.T):
+        found = load({'video_name': 'vid', 'grid': grid, 'feature': given})['feature']
+        np.testing.assert_allclose(found, expected)
+    for given in ([one], [one, other, other]):
+        with pytest.raises(ValueError, match=rf"'vid': expected 2 features, .* got {len(given)}$"):
+            load({'video_name': 'vid', 'grid': grid, 'feature': given})
+    with pytest.raises(ValueError, match=r"'vid': expected 1 features, .* but got 2$"):
+        LoadFeature(feat_dim=3)({'video_name': 'vid', 'grid': grid, 'feature_path': ['a', 'b']})
 
 
 def test_storage_backends(tmp_path, npy, monkeypatch):

@@ -31,7 +31,7 @@ class LoadFeature(BaseTransform):
     linearly at the times of the steps. The common length is that of the shortest source.
 
     Required keys: ``video_name``, ``grid``, ``feature_path`` (or ``feature``, an array, instead); a
-    list of paths if there are ``sources``.
+    list of paths (or arrays, or one array of the whole width) if there are ``sources``.
     Added keys: ``feature`` (T, C), of the file's own float type, perhaps a read-only map.
 
     Args:
@@ -82,14 +82,20 @@ class LoadFeature(BaseTransform):
         video = f'video {results["video_name"]!r}'
         if not isinstance(results['grid'], FeatureGrid):
             raise TypeError(f'{video}: expected a FeatureGrid but got {results["grid"]!r}')
-        if 'feature' in results:
-            where = f'{video}: the feature array'
-            source = self.source if self.sources is None else _Source(self.feat_dim)
-            results['feature'] = source.orient(np.asarray(results['feature']), where)
-        elif self.sources is None:
-            results['feature'] = self._read(self.source, results['feature_path'], results)
+        given = results.get('feature', results.get('feature_path'))
+        wanted = len(self.sources or [self.source])
+        count = len(given) if isinstance(given, (list, tuple)) else 1
+        if count != wanted and not isinstance(given, np.ndarray):
+            raise ValueError(
+                f'{video}: expected {wanted} features, one of each source, but got '
+                f'{given if isinstance(given, str) else count}'
+            )
+        if self.sources is None:
+            results['feature'] = self._read(self.source, given, results)
+        elif isinstance(given, np.ndarray):
+            results['feature'] = self._read(_Source(self.feat_dim), given, results)
         else:
-            results['feature'] = self._read_all(results)
+            results['feature'] = self._read_all(given, results)
         return results
 
     @property
@@ -97,8 +103,11 @@ class LoadFeature(BaseTransform):
         """Width of the result."""
         return sum(source.feat_dim for source in self.sources or [self.source])
 
-    def _read(self, source: '_Source', path: str, results: dict) -> np.ndarray:
-        where = f'video {results["video_name"]!r}: {path}'
+    def _read(self, source: '_Source', path: str | np.ndarray, results: dict) -> np.ndarray:
+        video = f'video {results["video_name"]!r}'
+        if isinstance(path, np.ndarray):
+            return source.orient(path, f'{video}: the feature array')
+        where = f'{video}: {path}'
         key = source.key and source.key.replace('{video}', results['video_name'])
         try:
             feature = read_feature(path, key, self.backend_args)
@@ -106,11 +115,9 @@ class LoadFeature(BaseTransform):
             raise type(error)(f'{where}: {error}') from error
         return source.orient(feature, where)
 
-    def _read_all(self, results: dict) -> np.ndarray:
-        paths, grid = results['feature_path'], results['grid']
+    def _read_all(self, paths: Sequence, results: dict) -> np.ndarray:
+        grid = results['grid']
         where = f'video {results["video_name"]!r}'
-        if isinstance(paths, str) or len(paths) != len(self.sources):
-            raise ValueError(f'{where}: expected {len(self.sources)} feature files but got {paths}')
         parts = [
             (self._read(source, path, results), source.find_grid(grid))
             for source, path in zip(self.sources, paths, strict=True)
@@ -118,7 +125,8 @@ class LoadFeature(BaseTransform):
         last = [grid.to_grid(own.to_seconds(float(len(part) - 1))) for part, own in parts]
         if max(last) - min(last) > LENGTH_TOLERANCE_STEPS + LENGTH_TOLERANCE * max(last):
             seconds = ', '.join(
-                f'{path} {grid.to_seconds(end):.2f}' for path, end in zip(paths, last, strict=True)
+                f'{"array" if isinstance(path, np.ndarray) else path} {grid.to_seconds(end):.2f}'
+                for path, end in zip(paths, last, strict=True)
             )
             raise ValueError(
                 f'{where}: expected features that end together but got, in s: {seconds}'
