@@ -4,9 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Queries are handled in blocks of this many steps; each block sees itself and half a window on
-# either side, so that cost and memory grow linearly with the length.
-BLOCK = 32
+# Queries are handled in blocks of at least this many steps; each block sees itself and half a
+# window on either side, so that cost and memory grow linearly with the length. Fewer hidden keys
+# are computed in small blocks; a GPU would rather have large ones.
+BLOCK = 16
+GPU_BLOCK = 32
 # Added to the score of a hidden key. Finite, so that a row in which every key is hidden stays
 # finite, and within the range of float16.
 HIDDEN = -3e4
@@ -29,17 +31,18 @@ def attention_bias(mask: Tensor, window_size: int | None) -> Tensor:
         bias = torch.zeros_like(mask, dtype=torch.float32).masked_fill(~mask, HIDDEN)
         return bias[:, None, None]
     half = window_size // 2
+    block = _block_size(half, mask)
     num_videos, num_steps = mask.shape
-    num_blocks = -(-num_steps // BLOCK)
-    num_keys = BLOCK + 2 * half
-    padded = F.pad(mask, (half, half + num_blocks * BLOCK - num_steps))
-    valid = padded.unfold(1, num_keys, BLOCK)  # (N, B, b + 2h)
-    query = torch.arange(BLOCK, device=mask.device)
+    num_blocks = -(-num_steps // block)
+    num_keys = block + 2 * half
+    padded = F.pad(mask, (half, half + num_blocks * block - num_steps))
+    valid = padded.unfold(1, num_keys, block)  # (N, B, b + 2h)
+    query = torch.arange(block, device=mask.device)
     key = torch.arange(num_keys, device=mask.device) - half
     near = (query[:, None] - key).abs() <= half  # (b, b + 2h)
     seen = valid[:, :, None] & near  # (N, B, b, b + 2h)
     bias = torch.zeros_like(seen, dtype=torch.float32).masked_fill(~seen, HIDDEN)
-    return bias.view(num_videos * num_blocks, 1, BLOCK, num_keys)
+    return bias.view(num_videos * num_blocks, 1, block, num_keys)
 
 
 def temporal_attention(
@@ -68,24 +71,123 @@ def temporal_attention(
     """
     num_videos, num_steps, channels = query.shape
     head_dim = channels // num_heads
-    bias = bias.to(query.dtype)
     if window_size is None:
         split = (num_videos, num_steps, num_heads, head_dim)
         query, key, value = (x.view(split).transpose(1, 2) for x in (query, key, value))
-        out = F.scaled_dot_product_attention(query, key, value, bias, dropout)
+        out = F.scaled_dot_product_attention(query, key, value, bias.to(query.dtype), dropout)
         return out.transpose(1, 2).reshape(num_videos, num_steps, channels)
 
     half = window_size // 2
-    num_blocks = -(-num_steps // BLOCK)
-    rest = num_blocks * BLOCK - num_steps
-    num_keys = BLOCK + 2 * half
+    if query.device.type == 'cpu' and query.dtype == torch.float32 and not dropout:
+        return _WindowedAttention.apply(query, key, value, bias, num_heads, half)
+    return _attend_in_windows(query, key, value, bias, num_heads, half, dropout)
+
+
+def _block_size(half: int, like: Tensor) -> int:
+    """Queries a block; half a window must not reach past the next block."""
+    return max(half, BLOCK if like.device.type == 'cpu' else GPU_BLOCK)
+
+
+def _attend_in_windows(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Tensor,
+    num_heads: int,
+    half: int,
+    dropout: float,
+) -> Tensor:
+    """Windowed attention by torch's own kernel, for all devices and types."""
+    num_videos, num_steps, channels = query.shape
+    block = _block_size(half, query)
+    rest = -num_steps % block
+
+    def to_blocks(x: Tensor) -> Tensor:  # (N, T, C) -> (N, B, b, C)
+        return F.pad(x, (0, 0, 0, rest)).unflatten(1, (-1, block))
+
+    def to_heads(x: Tensor) -> Tensor:  # (N, B, b, C) -> (N * B, heads, b, d)
+        return x.flatten(0, 1).unflatten(-1, (num_heads, -1)).transpose(1, 2)
 
     def to_windows(x: Tensor) -> Tensor:  # (N, T, C) -> (N * B, heads, b + 2h, d)
-        windows = F.pad(x, (0, 0, half, half + rest)).unfold(1, num_keys, BLOCK)
-        windows = windows.reshape(num_videos * num_blocks, num_heads, head_dim, num_keys)
-        return windows.transpose(-1, -2)
+        own = to_blocks(x)
+        before = F.pad(own[:, :-1, block - half :], (0, 0, 0, 0, 1, 0))
+        after = F.pad(own[:, 1:, :half], (0, 0, 0, 0, 0, 1))
+        return to_heads(torch.cat([before, own, after], dim=2))
 
-    blocks = F.pad(query, (0, 0, 0, rest)).view(-1, BLOCK, num_heads, head_dim).transpose(1, 2)
-    out = F.scaled_dot_product_attention(blocks, to_windows(key), to_windows(value), bias, dropout)
-    out = out.transpose(1, 2).reshape(num_videos, num_blocks * BLOCK, channels)
-    return out[:, :num_steps]
+    out = F.scaled_dot_product_attention(
+        to_heads(to_blocks(query)),
+        to_windows(key),
+        to_windows(value),
+        bias.to(query.dtype),
+        dropout,
+    )
+    return out.transpose(1, 2).reshape(num_videos, num_steps + rest, channels)[:, :num_steps]
+
+
+class _WindowedAttention(torch.autograd.Function):
+    """:func:`_attend_in_windows` in plain matrix products, which are faster on a CPU.
+
+    Every tensor is copied once, into blocks that lie head by head in memory; the gradients of
+    overlapping windows are added up in place.
+    """
+
+    @staticmethod
+    def forward(
+        ctx, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, num_heads: int, half: int
+    ) -> Tensor:
+        ctx.num_videos, ctx.num_steps, _ = query.shape
+        ctx.half, ctx.num_heads, ctx.scale = half, num_heads, (query.size(-1) // num_heads) ** -0.5
+        query = _to_blocks(query, num_heads, half, 0)
+        key, value = (_to_blocks(x, num_heads, half, half) for x in (key, value))
+        query, key, value = (x.flatten(0, 2) for x in (query, key, value))  # (N * B * heads, ., d)
+        scores = torch.bmm(query.mul_(ctx.scale), key.transpose(1, 2))
+        scores.unflatten(0, (-1, num_heads)).add_(bias)
+        weights = scores.softmax(-1)
+        ctx.save_for_backward(query, key, value, weights)
+        return _WindowedAttention._from_blocks(ctx, torch.bmm(weights, value), 0)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value, weights = ctx.saved_tensors
+        grad = _to_blocks(grad, ctx.num_heads, ctx.half, 0).flatten(0, 2)
+        grad_value = torch.bmm(weights.transpose(1, 2), grad)
+        grad_weights = torch.bmm(grad, value.transpose(1, 2)).mul_(weights)
+        grad_scores = grad_weights.addcmul_(weights, grad_weights.sum(-1, keepdim=True), value=-1)
+        grad_query = torch.bmm(grad_scores, key).mul_(ctx.scale)
+        grad_key = torch.bmm(grad_scores.transpose(1, 2), query)
+        return (
+            _WindowedAttention._from_blocks(ctx, grad_query, 0),
+            _WindowedAttention._from_blocks(ctx, grad_key, ctx.half),
+            _WindowedAttention._from_blocks(ctx, grad_value, ctx.half),
+            None,
+            None,
+            None,
+        )
+
+    @staticmethod
+    def _from_blocks(ctx, x: Tensor, reach: int) -> Tensor:
+        """Undo :func:`_to_blocks`, adding up where blocks overlap. -> (N, T, C)"""
+        x = x.view(ctx.num_videos, -1, ctx.num_heads, *x.shape[1:])  # (N, B, heads, b + 2 reach, d)
+        own = x[:, :, :, reach : x.size(3) - reach]
+        if reach:
+            own[:, :-1, :, -reach:] += x[:, 1:, :, :reach]
+            own[:, 1:, :, :reach] += x[:, :-1, :, -reach:]
+        return own.transpose(2, 3).flatten(3).flatten(1, 2)[:, : ctx.num_steps]
+
+
+def _to_blocks(x: Tensor, num_heads: int, half: int, reach: int) -> Tensor:
+    """(N, T, C) -> (N, B, heads, b + 2 reach, d): blocks that see ``reach`` steps around them."""
+    num_videos, num_steps, _ = x.shape
+    block = _block_size(half, x)
+    whole = num_steps // block
+    num_blocks = -(-num_steps // block)
+    x = x.unflatten(-1, (num_heads, -1))
+    out = x.new_zeros(num_videos, num_blocks, num_heads, block + 2 * reach, x.size(-1))
+    own = out[:, :, :, reach : reach + block]
+    own[:, :whole] = x[:, : whole * block].unflatten(1, (whole, block)).transpose(2, 3)
+    if whole < num_blocks:
+        own[:, whole, :, : num_steps - whole * block] = x[:, whole * block :].transpose(1, 2)
+    if reach:
+        out[:, 1:, :, :reach] = own[:, :-1, :, block - reach :]
+        out[:, :-1, :, reach + block :] = own[:, 1:, :, :reach]
+    return out

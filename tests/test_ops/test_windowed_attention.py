@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from asl_mmaction.ops.windowed_attention import BLOCK, attention_bias, temporal_attention
+from asl_mmaction.ops.windowed_attention import (
+    BLOCK,
+    _attend_in_windows,
+    attention_bias,
+    temporal_attention,
+)
 
 
 def attention_by_loops(query, key, value, mask, num_heads, window_size):
@@ -49,6 +54,38 @@ def test_equals_loops_over_what_each_query_sees(steps, window_size, num_heads, l
     expected = attention_by_loops(query, key, value, mask, num_heads, window_size)
     torch.testing.assert_close(out[mask], expected[mask], atol=1e-5, rtol=1e-5)
     assert out.isfinite().all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    steps=st.one_of(st.integers(1, 12), st.sampled_from([BLOCK - 1, BLOCK, BLOCK + 1, 70])),
+    window_size=st.sampled_from([1, 3, 9, 19, 33, 101]),
+    num_heads=st.sampled_from([1, 2]),
+    lengths=st.lists(st.integers(1, 70), min_size=1, max_size=2),
+    seed=st.integers(0, 10**6),
+)
+def test_gradients_equal_those_of_masked_full_attention(
+    steps, window_size, num_heads, lengths, seed
+):
+    torch.manual_seed(seed)
+    mask = torch.arange(steps) < torch.tensor(lengths)[:, None]
+    inputs = torch.randn(3, len(lengths), steps, 4, requires_grad=True)
+    near = (torch.arange(steps)[:, None] - torch.arange(steps)).abs() <= window_size // 2
+    query, key, value = (x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in inputs)
+    expected = nn.functional.scaled_dot_product_attention(
+        query, key, value, (near & mask[:, None, None]) | torch.eye(steps, dtype=torch.bool)
+    )
+    expected = expected.transpose(1, 2).flatten(2)[mask]
+    grad = torch.randn_like(expected)
+    (wanted,) = torch.autograd.grad(expected, inputs, grad)
+    bias = attention_bias(mask, window_size)
+    for out in (
+        temporal_attention(*inputs, bias, num_heads, window_size),
+        _attend_in_windows(*inputs, bias, num_heads, window_size // 2, 0.0),
+    ):
+        torch.testing.assert_close(out[mask], expected, atol=1e-5, rtol=1e-5)
+        (ours,) = torch.autograd.grad(out[mask], inputs, grad)
+        torch.testing.assert_close(ours, wanted, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize('window_size', [None, 5])

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from asl_mmaction.models.layers.masked_conv import MaskedConv1d
+from asl_mmaction.ops.temporal_conv import depthwise_convs
 from asl_mmaction.ops.windowed_attention import temporal_attention
 
 
@@ -62,7 +63,8 @@ class TemporalAttention(nn.Module):
         Returns:
             (N, T / stride, C), zero on padding.
         """
-        parts = self.conv(x, mask).unflatten(-1, (-1, 3)).unbind(-1)  # 3 x (N, T / stride, C)
+        # Not masked: keys of padding are hidden, queries of padding meet the mask below.
+        parts = depthwise_convs(x, self.conv.weight, self.conv.stride)  # 3 x (N, T / stride, C)
         query, key, value = (
             projection(norm(part))
             for part, norm, projection in zip(parts, self.norms, self.projections, strict=True)

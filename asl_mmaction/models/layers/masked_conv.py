@@ -3,6 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from asl_mmaction.ops.temporal_conv import temporal_conv
+
 
 class MaskedConv1d(nn.Module):
     """1-D convolution, "same" padding, whose output is zero where the mask is False.
@@ -51,17 +53,11 @@ class MaskedConv1d(nn.Module):
         Returns:
             (N, T / stride, C_out), zero on padding.
         """
-        # A 2-D convolution over a channels-last view of the same memory needs no transpose.
-        image = x.transpose(1, 2).unsqueeze(2)  # (N, C, 1, T)
-        out = F.conv2d(
-            image,
-            self.weight.unsqueeze(2),
-            self.bias,
-            stride=(1, self.stride),
-            padding=(0, self.kernel_size // 2),
-            groups=self.groups,
-        )
-        return out.squeeze(2).transpose(1, 2) * mask.unsqueeze(-1)  # (N, T / stride, C_out)
+        return self.convolve(x) * mask.unsqueeze(-1)
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """The same without the mask, where the caller masks what it makes of it."""
+        return temporal_conv(x, self.weight, self.bias, self.stride, self.groups)
 
 
 class MaskedConvTower(nn.Module):
@@ -87,5 +83,5 @@ class MaskedConvTower(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(N, T, C_in), (N, T) -> (N, T, C), zero on padding."""
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = F.relu(norm(conv(x, mask)) * mask.unsqueeze(-1))
+            x = F.relu(norm(conv.convolve(x))) * mask.unsqueeze(-1)
         return x
