@@ -24,7 +24,10 @@ PAGES = [
 ]
 # What a reader makes, or replaces by his own.
 MADE = ('data/', 'work_dirs/', 'my_', 'DIR', 'features/')
-COMMON_OPTIONS = ROOT / 'asl_mmaction' / 'engine' / 'cli.py'
+COMMON_OPTIONS = (
+    ROOT / 'asl_mmaction' / 'engine' / 'cli.py',
+    ROOT / 'tools' / 'analysis' / 'compare.py',
+)
 page = pytest.mark.parametrize('page', PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 
 
@@ -90,7 +93,7 @@ def test_commands_name_what_exists(page):
             if word.startswith(('tools/', 'configs/', 'tests/')):
                 assert (ROOT / word).exists(), words
         if words[0] == 'python' and words[1].startswith('tools/'):
-            source = (ROOT / words[1]).read_text() + COMMON_OPTIONS.read_text()
+            source = ''.join(path.read_text() for path in (ROOT / words[1], *COMMON_OPTIONS))
             for word in words[2:]:
                 if word.startswith('--'):
                     assert f"'{word.partition('=')[0]}'" in source, words

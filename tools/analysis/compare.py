@@ -2,7 +2,8 @@
 
 Every run is ``tools/train.py`` and then ``tools/test.py`` on its last checkpoint, in
 ``WORK_DIR/<config>/seed_<seed>``. A run that already has its metrics.json is not repeated, so that
-an interrupted comparison goes on where it stopped.
+an interrupted comparison goes on where it stopped. What a run was made with is in its options.json
+(without one: no options); runs made with others than those asked for are refused.
 
 Example:
     python tools/analysis/compare.py configs/actionformer/actionformer_hapt.py \
@@ -15,21 +16,75 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
+
+from asl_mmaction.engine.cli import MistakeError, report_mistakes
 
 TOOLS = Path(__file__).resolve().parents[1]
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('configs', nargs='+', type=Path, help='config files; the first is the base')
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say how to make the runs and what to print of them."""
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
     parser.add_argument('--keys', nargs='+', default=['mAP'], help='metrics to print')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/compare'))
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time, one CPU thread each')
     parser.add_argument('--amp', action='store_true', help='train in bfloat16 mixed precision')
-    return parser.parse_args()
+    parser.add_argument('--epochs', type=int, help="of every run, instead of the configs' own")
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='settings of every run'
+    )
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('configs', nargs='+', type=Path, help='config files; the first is the base')
+    add_run_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def settings_of(args: argparse.Namespace) -> list[str]:
+    """Settings KEY=VALUE of every run."""
+    epochs = [] if args.epochs is None else [f'train_cfg.max_epochs={args.epochs}']
+    return sorted([*args.cfg_options, *epochs])
+
+
+def check_runs(configs: Sequence[Path], args: argparse.Namespace) -> None:
+    """Let nothing start that could not be compared.
+
+    Raises:
+        MistakeError: a config is not there, two share their name (and so their folder), or a
+            finished run was made with other options.
+    """
+    for config in configs:
+        if not config.is_file():
+            raise MistakeError(f'expected a config file but got {config}, which does not exist')
+    names = [config.stem for config in configs]
+    if len(set(names)) < len(names):
+        raise MistakeError(f'expected configs of different names but got {", ".join(names)}')
+    asked = {'amp': args.amp, 'cfg_options': settings_of(args)}
+    for name in names:
+        for seed in args.seeds:
+            folder = args.work_dir / name / f'seed_{seed}'
+            if not (folder / 'metrics.json').is_file():
+                continue
+            made = {'amp': False, 'cfg_options': []}
+            if (folder / 'options.json').is_file():
+                made = json.loads((folder / 'options.json').read_text())
+            if made != asked:
+                raise MistakeError(
+                    f'expected runs made with {_words(asked)} but {folder} was made with '
+                    f'{_words(made)}: name another --work-dir, or delete that folder'
+                )
+
+
+def _words(options: dict) -> str:
+    words = [*(['--amp'] if options['amp'] else []), *options['cfg_options']]
+    return ' '.join(words) or 'no options'
 
 
 def run(config: Path, seed: int, args: argparse.Namespace) -> dict | None:
@@ -38,15 +93,18 @@ def run(config: Path, seed: int, args: argparse.Namespace) -> dict | None:
     result = work_dir / 'metrics.json'
     if not result.is_file():
         work_dir.mkdir(parents=True, exist_ok=True)
+        settings = settings_of(args)
+        options = {'amp': args.amp, 'cfg_options': settings}
+        (work_dir / 'options.json').write_text(json.dumps(options))
         env = dict(os.environ, OMP_NUM_THREADS='1') if args.jobs > 1 else None
-        train = [TOOLS / 'train.py', config, '--work-dir', work_dir, '--seed', seed]
-        train += ['--no-validate', *(['--amp'] if args.amp else [])]
+        common = ['--work-dir', work_dir, *(['--cfg-options', *settings] if settings else [])]
+        train = [TOOLS / 'train.py', config, '--seed', seed, '--no-validate']
         with open(work_dir / 'train.log', 'w') as log:
-            if _call(train, log, env):
+            if _call([*train, *(['--amp'] if args.amp else []), *common], log, env):
                 return None
             checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
             test = [TOOLS / 'test.py', config, checkpoint, '--out', work_dir]
-            if _call([*test, '--work-dir', work_dir], log, env):
+            if _call([*test, *common], log, env):
                 return None
     return json.loads(result.read_text())['metrics']
 
@@ -56,39 +114,76 @@ def _call(command: list, log, env: dict | None) -> int:
     return subprocess.run(command, stdout=log, stderr=log, env=env).returncode
 
 
-def table(results: dict[str, list[dict]], keys: list[str]) -> str:
-    """Mean, sample standard deviation and every seed; the difference is to the first row."""
-    lines = ['| config | ' + ' | '.join(f'{key} | to base' for key in keys) + ' |']
-    lines.append('|---|' + '---|---|' * len(keys))
+def run_all(configs: Sequence[Path], args: argparse.Namespace) -> dict[Path, list[dict]]:
+    """Metrics of the runs of each config that succeeded, by seed; one line for each that failed.
+
+    Raises:
+        MistakeError: see :func:`check_runs`, or a metric to print is none of a run's.
+    """
+    check_runs(configs, args)
+    todo = [(config, seed) for seed in args.seeds for config in configs]
+    with ThreadPoolExecutor(args.jobs) as pool:
+        done = list(pool.map(lambda job: run(*job, args), todo))
+    results: dict[Path, list[dict]] = {config: [] for config in configs}
+    for (config, seed), metrics in zip(todo, done, strict=True):
+        if metrics is None:
+            log = args.work_dir / config.stem / f'seed_{seed}' / 'train.log'
+            lines = log.read_text(errors='replace').split('\n')
+            cause = next((line.strip() for line in reversed(lines) if line.strip()), 'no output')
+            print(f'{config.stem}, seed {seed} failed: {cause} (see {log})', file=sys.stderr)
+            continue
+        for key in args.keys:
+            if key not in metrics:
+                raise MistakeError(f'expected --keys of {", ".join(metrics)} but got {key}')
+        results[config].append(metrics)
+    return results
+
+
+def table(
+    results: Mapping[str, Sequence[Mapping]],
+    keys: Sequence[str],
+    paper: tuple[str, Sequence[float | None]] | None = None,
+) -> str:
+    """Mean, sample standard deviation and every seed; the difference is to the first row.
+
+    Args:
+        results: Metrics of each run, by row; a row without any gets a dash.
+        keys: Metrics to print, as percentages.
+        paper: Heading and cells of a last column for a paper's own numbers; None = a dash.
+
+    Returns:
+        A table in Markdown.
+    """
+    heads = [*(f'{key} | to base' for key in keys), *([paper[0]] if paper else [])]
+    lines = ['| config | ' + ' | '.join(heads) + ' |']
+    lines.append('|---|' + '---|---|' * len(keys) + ('---|' if paper else ''))
     base = next(iter(results.values()))
-    for name, runs in results.items():
-        cells = []
-        for key in keys:
-            values = [run[key] * 100 for run in runs]
-            spread = statistics.stdev(values) if len(values) > 1 else 0.0
-            mean = statistics.mean(values)
-            difference = mean - statistics.mean(run[key] * 100 for run in base)
-            each = ' / '.join(f'{value:.1f}' for value in values)
-            cells.append(f'{mean:.2f} ± {spread:.2f} ({each}) | {difference:+.2f}')
+    for index, (name, runs) in enumerate(results.items()):
+        cells = [_cells([run[key] for run in runs], [run[key] for run in base]) for key in keys]
+        if paper:
+            number = paper[1][index]
+            cells.append('-' if number is None else f'{number:.1f}')
         lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines)
 
 
-def main() -> int:
-    args = parse_args()
-    todo = [(config, seed) for seed in args.seeds for config in args.configs]
-    with ThreadPoolExecutor(args.jobs) as pool:
-        done = list(pool.map(lambda job: run(*job, args), todo))
-    results: dict[str, list[dict]] = {}
-    for (config, seed), metrics in zip(todo, done, strict=True):
-        if metrics is None:
-            log = args.work_dir / config.stem / f'seed_{seed}' / 'train.log'
-            print(f'{config.stem}, seed {seed} failed: see {log}', file=sys.stderr)
-        else:
-            results.setdefault(config.stem, []).append(metrics)
-    if results:
-        print(table(results, args.keys))
-    return int(None in done)
+def _cells(values: list[float], base: list[float]) -> str:
+    if not values:
+        return '- | -'
+    values = [value * 100 for value in values]
+    mean = statistics.mean(values)
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    each = ' / '.join(f'{value:.1f}' for value in values)
+    difference = f'{mean - statistics.mean(base) * 100:+.2f}' if base else '-'
+    return f'{mean:.2f} ± {spread:.2f} ({each}) | {difference}'
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    with report_mistakes():
+        results = run_all(args.configs, args)
+    print(table({config.stem: runs for config, runs in results.items()}, args.keys))
+    return int(any(len(runs) < len(args.seeds) for runs in results.values()))
 
 
 if __name__ == '__main__':

@@ -1,0 +1,178 @@
+"""tools/analysis/compare.py: the table by hand, resuming, and options that must not mix."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOL = Path(__file__).parents[2] / 'tools' / 'analysis' / 'compare.py'
+
+
+@pytest.fixture
+def tool(tmp_path, monkeypatch):
+    """The tool in this process, in a folder of its own that holds the configs a.py and b.py."""
+    spec = importlib.util.spec_from_file_location('compare', TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'argv', [str(TOOL)])
+    for name in ('a', 'b'):
+        (tmp_path / f'{name}.py').write_text('')
+    return module
+
+
+@pytest.fixture
+def calls(tool, monkeypatch):
+    """Commands that the tool called; instead of training, b gains one point for each seed."""
+    made = []
+
+    def call(command, log, env):
+        script, config, *rest = map(str, command)
+        made.append((Path(script).name, Path(config).stem, *rest))
+        folder = Path(rest[rest.index('--work-dir') + 1])
+        if config == 'broken.py':
+            log.write('Traceback\n  somewhere\nValueError: expected x but got y\n\n')
+            return 1
+        if script.endswith('train.py'):
+            (folder / 'last_checkpoint').write_text(f'{folder}/epoch_1.pth\n')
+        else:
+            seed = int(folder.name.removeprefix('seed_'))
+            value = 0.5 + (0.01 * (seed + 1) if config == 'b.py' else 0)
+            (folder / 'metrics.json').write_text(json.dumps({'metrics': {'mAP': value}}))
+        return 0
+
+    monkeypatch.setattr(tool, '_call', call)
+    return made
+
+
+def mistake(tool, capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        tool.main([str(argument) for argument in arguments])
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith('compare.py: error: ')
+    return line
+
+
+def test_table_by_hand(tool):
+    results = {
+        'one': [{'mAP': 0.5, 'AP': 0.1}, {'mAP': 0.52, 'AP': 0.1}],
+        'two': [{'mAP': 0.6, 'AP': 0.3}],
+        'three': [],
+    }
+    # Sample standard deviation of 50 and 52: the root of ((1 + 1) / (2 - 1)).
+    assert tool.table(results, ['mAP', 'AP'], ('paper', [None, 23.45, 1])).splitlines() == [
+        '| config | mAP | to base | AP | to base | paper |',
+        '|---|---|---|---|---|---|',
+        '| one | 51.00 ± 1.41 (50.0 / 52.0) | +0.00 | 10.00 ± 0.00 (10.0 / 10.0) | +0.00 | - |',
+        '| two | 60.00 ± 0.00 (60.0) | +9.00 | 30.00 ± 0.00 (30.0) | +20.00 | 23.4 |',
+        '| three | - | - | - | - | 1.0 |',
+    ]
+
+
+def test_no_difference_to_a_base_that_has_no_run(tool):
+    last = tool.table({'one': [], 'two': [{'mAP': 0.6}]}, ['mAP']).splitlines()[-1]
+    assert last == '| two | 60.00 ± 0.00 (60.0) | - |'
+
+
+def test_runs_and_goes_on_where_it_stopped(tool, calls, capsys):
+    arguments = ['a.py', 'b.py', '--work-dir', 'work', '--seeds', '0', '1', '--jobs', '2']
+    assert tool.main(arguments) == 0
+    expected = '| b | 51.50 ± 0.71 (51.0 / 52.0) | +1.50 |'
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == expected
+    assert len(calls) == 8
+    assert ('train.py', 'b', '--seed', '1', '--no-validate', '--work-dir', 'work/b/seed_1') in calls
+    test = ('test.py', 'b', 'work/b/seed_1/epoch_1.pth', '--out', 'work/b/seed_1')
+    assert (*test, '--work-dir', 'work/b/seed_1') in calls
+
+    calls.clear()
+    Path('work/b/seed_0/metrics.json').unlink()
+    assert tool.main(arguments) == 0
+    assert [call[:2] for call in calls] == [('train.py', 'b'), ('test.py', 'b')]
+    assert capsys.readouterr().out == out
+
+
+def test_options_reach_every_run(tool, calls):
+    options = ['--epochs', '3', '--cfg-options', 'x.y=1', '--amp']
+    assert tool.main(['a.py', 'b.py', '--seeds', '0', *options]) == 0
+    settings = ('--cfg-options', 'train_cfg.max_epochs=3', 'x.y=1')
+    assert [call[-3:] for call in calls] == [settings] * 4
+    assert ['--amp' in call for call in calls] == [True, False] * 2  # only training
+
+
+@pytest.mark.parametrize(
+    ('made', 'asked', 'words'),
+    [
+        ([], ['--epochs', '3'], ('train_cfg.max_epochs=3', 'no options')),
+        (
+            ['--epochs', '3'],
+            ['--epochs', '4'],
+            ('train_cfg.max_epochs=4', 'train_cfg.max_epochs=3'),
+        ),
+        (['--amp'], [], ('no options', '--amp')),
+        (['--cfg-options', 'x=1'], ['--cfg-options', 'x=2'], ('x=2', 'x=1')),
+    ],
+)
+def test_runs_of_other_options_are_refused(tool, calls, capsys, made, asked, words):
+    base = ['--work-dir', 'work', '--seeds', '0']
+    assert tool.main(['b.py', *base, *made]) == 0
+    calls.clear()
+    capsys.readouterr()
+    line = mistake(tool, capsys, 'a.py', 'b.py', *base, *asked)
+    asked, made = words
+    assert f'expected runs made with {asked} but work/b/seed_0 was made with {made}: ' in line
+    assert calls == []  # refused before anything is trained
+
+
+def test_same_options_in_another_order_are_the_same(tool, calls):
+    assert tool.main(['a.py', '--seeds', '0', '--cfg-options', 'x=1', 'y=2']) == 0
+    calls.clear()
+    assert tool.main(['a.py', '--seeds', '0', '--cfg-options', 'y=2', 'x=1']) == 0
+    assert calls == []
+
+
+def test_a_run_without_record_was_made_without_options(tool, calls, capsys):
+    assert tool.main(['a.py', '--seeds', '0', '--work-dir', 'work']) == 0
+    Path('work/a/seed_0/options.json').unlink()
+    calls.clear()
+    assert tool.main(['a.py', '--seeds', '0', '--work-dir', 'work']) == 0
+    assert calls == []
+    capsys.readouterr()
+    mistake(tool, capsys, 'a.py', '--seeds', '0', '--work-dir', 'work', '--amp')
+
+
+def test_a_failed_run_is_one_line_and_the_rest_is_printed(tool, calls, capsys):
+    Path('broken.py').write_text('')
+    assert tool.main(['broken.py', 'b.py', '--seeds', '0', '--work-dir', 'work']) == 1
+    done = capsys.readouterr()
+    assert done.err == (
+        'broken, seed 0 failed: ValueError: expected x but got y '
+        '(see work/broken/seed_0/train.log)\n'
+    )
+    assert done.out.splitlines()[2:] == ['| broken | - | - |', '| b | 51.00 ± 0.00 (51.0) | - |']
+
+
+def test_mistakes_end_in_one_line(tool, calls, capsys):
+    assert 'but got none.py, which does not exist' in mistake(tool, capsys, 'a.py', 'none.py')
+    Path('sub').mkdir()
+    Path('sub/a.py').write_text('')
+    assert 'different names but got a, a' in mistake(tool, capsys, 'a.py', 'sub/a.py')
+    assert calls == []
+    line = mistake(tool, capsys, 'a.py', '--seeds', '0', '--keys', 'map')
+    assert 'expected --keys of mAP but got map' in line
+
+
+@pytest.mark.slow
+def test_trains_and_tests_for_true(tiny_config, tmp_path, run_python):
+    options = ['--seeds', '0', '--epochs', '1', '--work-dir', 'work', '--cfg-options']
+    options += ['default_hooks.logger.interval=2', 'param_scheduler=[]']
+    done = run_python(TOOL, tiny_config, *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr + (tmp_path / 'work/tiny/seed_0/train.log').read_text()
+    assert done.stdout.startswith('| config | mAP | to base |')
+    folder = tmp_path / 'work' / 'tiny' / 'seed_0'
+    assert [path.name for path in folder.glob('epoch_*.pth')] == ['epoch_1.pth']
+    value = json.loads((folder / 'metrics.json').read_text())['metrics']['mAP']
+    assert f'| tiny | {value * 100:.2f} ± 0.00' in done.stdout
