@@ -124,6 +124,8 @@ def check_decay(model, optimizer):
         for value in group['params']
     }
     for name, value in model.named_parameters():
+        if not value.requires_grad:  # fixed Gaussians
+            continue
         exempt = value.dim() <= 1 or 'class_level' in name
         assert (decay[id(value)] == 0) == exempt, name
     assert max(decay.values()) > 0
