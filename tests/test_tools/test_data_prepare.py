@@ -375,6 +375,12 @@ def test_epic100_forms_agree(prepare, tmp_path):
     assert counts(verbs)['training']['in frames: converted'] == 2
     nouns = json.loads((tmp_path / 'out' / 'annotations_noun.json').read_text())
     assert actions(nouns, 'P01_01') == [(1.0, 2.5, 'noun299'), (1.0, 2.5, 'noun5')]
+    joint = json.loads((tmp_path / 'out' / 'annotations_action.json').read_text())
+    check_schema(joint)
+    assert joint['classes'] == ['verb3 noun5', 'verb3 noun299', 'verb96 noun0']
+    assert actions(joint, 'P01_01') == [(1.0, 2.5, 'verb3 noun299'), (1.0, 2.5, 'verb3 noun5')]
+    assert counts(joint)['training']['in frames: converted'] == 2
+    assert 'given twice: dropped' not in counts(joint)['training']
 
     official = tmp_path / 'official'
     write_classes(official)
@@ -389,6 +395,22 @@ def test_epic100_forms_agree(prepare, tmp_path):
     assert again['database'] == verbs['database']
     again = json.loads((tmp_path / 'out' / 'annotations_noun.json').read_text())
     assert again['database'] == nouns['database']
+    again = json.loads((tmp_path / 'out' / 'annotations_action.json').read_text())
+    assert (again['classes'], again['database']) == (joint['classes'], joint['database'])
+
+
+def test_epic100_json_forms_that_do_not_pair(prepare, tmp_path, capsys):
+    folder = tmp_path / 'json'
+    write_classes(folder)
+    for task, times in (('verb', [[1, 2], [3, 4]]), ('noun', [[1, 2]])):
+        annotations = [{'segment': segment, 'label': f'{task}1'} for segment in times]
+        video = {'subset': 'training', 'duration': 9.0, 'annotations': annotations}
+        write_json(folder / f'epic_kitchens_100_{task}.json', {'database': {'P01_01': video}})
+    prepare('epic100', folder, file='annotations_noun.json')
+    assert not (tmp_path / 'out' / 'annotations_action.json').exists()
+    assert tool('epic100').main([str(folder), '--out', str(tmp_path / 'out')]) == 0
+    said = capsys.readouterr().out
+    assert "no annotations_action.json: video 'P01_01': expected the same segments" in said
 
 
 def test_epic100_time_stamps():
@@ -398,9 +420,13 @@ def test_epic100_time_stamps():
 @real('epic100/c2_ek100_training.csv')
 def test_epic100_real(prepare, tmp_path):
     verbs = prepare('epic100', SHARED / 'epic100', file='annotations_verb.json')
-    nouns = json.loads((tmp_path / 'out' / 'annotations_noun.json').read_text())
+    nouns, joint = (
+        json.loads((tmp_path / 'out' / f'annotations_{task}.json').read_text())
+        for task in ('noun', 'action')
+    )
     check_schema(nouns)
-    for content, number, twice in ((verbs, 97, 4), (nouns, 300, 6)):
+    check_schema(joint)
+    for content, number, twice in ((verbs, 97, 4), (nouns, 300, 6), (joint, 3806, 4)):
         assert len(content['classes']) == number
         assert counts(content)['training'] == {
             'given twice: dropped': twice,

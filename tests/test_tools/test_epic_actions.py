@@ -10,27 +10,29 @@ TOOL = Path(__file__).parents[2] / 'tools' / 'analysis' / 'epic_actions.py'
 PREPARE = Path(__file__).parents[2] / 'tools' / 'data' / 'epic100' / 'prepare.py'
 EPIC = Path(__file__).parents[3] / 'shared' / 'data' / 'epic100'
 CLASSES = {'verb': ['take', 'put'], 'noun': ['cup', 'pan', 'lid']}
+# The last one is of another subset.
+ACTIONS = ['take pan', 'put cup', 'put lid']
 # (video, start, end, verb, noun)
 TRUTHS = [('a', 0, 10, 0, 1), ('a', 20, 30, 1, 0), ('b', 0, 10, 0, 1)]
 
 
-def write(folder, task, found, truths=TRUTHS):
+def write(folder, task, found, truths=TRUTHS, **marks):
     """Annotations and detections [(video, start, end, label, score)] of a task."""
-    column = 3 if task == 'verb' else 4
-    database = {'other': {'subset': 'training', 'annotations': []}}
-    for truth in truths:
-        video = database.setdefault(truth[0], {'subset': 'validation', 'annotations': []})
-        name = CLASSES[task][truth[column]]
-        video['annotations'].append(
-            {'segment': list(truth[1:3]), 'label': name, 'label_id': truth[column]}
-        )
-    content = {'classes': CLASSES[task], 'database': database}
-    (folder / f'annotations_{task}.json').write_text(json.dumps(content))
+    for name in (task, 'action'):
+        database = {'other': {'subset': 'training', 'annotations': []}}
+        for video, start, end, verb, noun in truths:
+            labels = {'verb': CLASSES['verb'][verb], 'noun': CLASSES['noun'][noun]}
+            labels['action'] = ' '.join(labels.values())
+            database.setdefault(video, {'subset': 'validation', 'annotations': []})
+            item = {'segment': [start, end], 'label': labels[name]}
+            database[video]['annotations'].append(item)
+        content = {'classes': CLASSES.get(name, ACTIONS), 'database': database}
+        (folder / f'annotations_{name}.json').write_text(json.dumps(content))
     results = {}
     for video, start, end, label, score in found:
         row = {'label': CLASSES[task][label], 'segment': [start, end], 'score': score}
         results.setdefault(video, []).append(row)
-    (folder / f'{task}.json').write_text(json.dumps({'results': results}))
+    (folder / f'{task}.json').write_text(json.dumps({'results': results, **marks}))
 
 
 def load(path):
@@ -47,7 +49,8 @@ def run(tmp_path, capsys):
 
     def call(*options):
         annotations = [
-            f'--{task}-annotations={tmp_path}/annotations_{task}.json' for task in CLASSES
+            f'--{task}-annotations={tmp_path}/annotations_{task}.json'
+            for task in (*CLASSES, 'action')
         ]
         files = [tmp_path / 'verb.json', tmp_path / 'noun.json']
         code = tool.main([str(option) for option in (*files, *annotations, *options)])
@@ -68,14 +71,36 @@ def test_by_hand(tmp_path, run):
     assert report['metrics']['noun']['mAP@'] == pytest.approx([0.5, 0.5])
     assert report['metrics']['action']['mAP@'] == pytest.approx([0.25, 0.25])
     assert report['metrics']['action']['mAP'] == pytest.approx(0.25)
-    assert report['protocol']['classes'] == {'verb': 2, 'noun': 2, 'action': 2}
-    assert (report['protocol']['videos'], report['protocol']['ground_truths']) == (2, 3)
+    for task in (*CLASSES, 'action'):
+        assert report['protocol'][task] == {'classes': 2, 'ground_truths': 3}
+    assert report['protocol']['videos'] == 2
+    assert 'simulated' not in report['protocol']
     first, second = report['results']['a']
     assert (first['label'], first['verb'], first['noun']) == ('take pan', 0, 1)
     assert first['score'] == pytest.approx(0.81)
     assert second['label'] == 'put lid'
-    assert 'action     2 classes  25.00  25.00  25.00' in printed
-    assert '2 videos, 3 ground truths' in printed
+    assert 'action  25.00  25.00  25.00   2 classes, 3 segments' in printed
+    assert '2 videos' in printed
+    assert 'SIMULATED' not in printed
+
+
+def test_actions_without_ground_truth_do_not_count(tmp_path, run):
+    # (1, 2) is a class of the annotations, (0, 2) is none; the better detections are of these two.
+    truths = [('a', 0, 10, 1, 0)]
+    write(tmp_path, 'verb', [('a', 0, 10, 1, 0.9), ('a', 0, 10, 0, 0.8)], truths)
+    write(tmp_path, 'noun', [('a', 0, 10, 0, 0.5), ('a', 0, 10, 2, 0.9)], truths)
+    assert run('--out', tmp_path / 'out.json', '--tious', '0.5')[0] == 0
+    report = json.loads((tmp_path / 'out.json').read_text())
+    assert report['metrics']['action']['mAP'] == 1
+    assert report['protocol']['action'] == {'classes': 1, 'ground_truths': 1}
+    assert len(report['results']['a']) == 4
+
+
+def test_simulated_stays_said(tmp_path, run):
+    write(tmp_path, 'verb', [('a', 0, 10, 0, 0.9)], simulated=True)
+    write(tmp_path, 'noun', [('a', 0, 10, 1, 0.9)])
+    assert 'SIMULATED' in run('--out', tmp_path / 'out.json')[1]
+    assert json.loads((tmp_path / 'out.json').read_text())['protocol']['simulated'] is True
 
 
 def test_the_same_action_twice_is_lowered(tmp_path, run):
@@ -94,14 +119,17 @@ def test_mistakes_are_named(tmp_path, run):
     code, _, error = run()
     assert code == 1
     assert "expected videos of the subset but got 'z'" in error
-    write(tmp_path, 'noun', [], truths=TRUTHS[1:])
-    assert "video 'a': expected the same segments of verbs and nouns" in run()[2]
+    write(tmp_path, 'verb', [])
+    content = json.loads((tmp_path / 'annotations_action.json').read_text())
+    content['classes'][1] = 'take off'
+    (tmp_path / 'annotations_action.json').write_text(json.dumps(content))
+    assert "expected classes of a verb and a noun but got 'take off'" in run()[2]
     assert "expected videos of subset 'test'" in run('--subset', 'test')[2]
 
 
 @pytest.mark.skipif(not EPIC.is_dir(), reason='needs the EPIC-Kitchens-100 annotations')
 def test_real_ground_truth_found_perfectly(tmp_path, run):
-    assert load(PREPARE).main([str(EPIC), '--as-published', '--out', str(tmp_path)]) == 0
+    assert load(PREPARE).main([str(EPIC), '--out', str(tmp_path)]) == 0
     for task in CLASSES:
         content = json.loads((tmp_path / f'annotations_{task}.json').read_text())
         results = {
@@ -112,7 +140,7 @@ def test_real_ground_truth_found_perfectly(tmp_path, run):
         (tmp_path / f'{task}.json').write_text(json.dumps({'results': results}))
     assert run('--out', tmp_path / 'out.json', '--min-tiou', '1')[0] == 0
     report = json.loads((tmp_path / 'out.json').read_text())
-    assert report['protocol']['ground_truths'] == 9668
+    assert all(report['protocol'][task]['ground_truths'] == 9668 for task in (*CLASSES, 'action'))
     assert report['metrics']['verb']['mAP'] == report['metrics']['noun']['mAP'] == 1
     # Where two narrations have the same times, their verbs and nouns cross.
     assert 0.95 < report['metrics']['action']['mAP'] <= 1

@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from asl_mmaction.evaluation.functional import Instances, average_precision, join_detections
-from asl_mmaction.evaluation.metrics.reports import write_json
+from asl_mmaction.evaluation.metrics.reports import SIMULATED, write_json
 from asl_mmaction.ops.soft_nms import soft_nms
+
+TASKS = ('verb', 'noun', 'action')
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -25,7 +27,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('verbs', type=Path, help='detections.json of the verb model')
     parser.add_argument('nouns', type=Path, help='detections.json of the noun model')
     folder = Path('data/epic100')
-    for task in ('verb', 'noun'):
+    for task in TASKS:
         parser.add_argument(
             f'--{task}-annotations', type=Path, default=folder / f'annotations_{task}.json'
         )
@@ -47,117 +49,108 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
-    print('mAP in percent     ' + ' '.join(f'@{tiou:<5g}' for tiou in args.tious) + ' average')
+    if report['protocol'].get('simulated'):
+        print(SIMULATED)
+    print('mAP, % ' + ' '.join(f'@{tiou:<5g}' for tiou in args.tious) + ' average')
     for task, values in report['metrics'].items():
         row = ' '.join(f'{100 * value:6.2f}' for value in [*values['mAP@'], values['mAP']])
-        count = report['protocol']['classes'][task]
-        print(f'{task:6} {count:5} classes {row}')
-    protocol = report['protocol']
-    print(f'{protocol["videos"]} videos, {protocol["ground_truths"]} ground truths')
+        counted = report['protocol'][task]
+        print(f'{task:6} {row}   {counted["classes"]} classes, {counted["ground_truths"]} segments')
+    print(f'{report["protocol"]["videos"]} videos')
     return 0
 
 
 def evaluate(args: argparse.Namespace) -> dict:
     """Metrics, protocol, and the joined actions by video."""
-    (verb_classes, verbs), (noun_classes, nouns) = (
-        read_annotations(path, args.subset)
-        for path in (args.verb_annotations, args.noun_annotations)
-    )
-    names = sorted(verbs)
-    truths = pair_ground_truths(verbs, nouns, names)
-    found = [
-        read_detections(args.verbs, verb_classes, names),
-        read_detections(args.nouns, noun_classes, names),
-    ]
+    files = {task: getattr(args, f'{task}_annotations') for task in TASKS}
+    contents = {task: read_annotations(path, args.subset) for task, path in files.items()}
+    names = sorted({name for content in contents.values() for name in content['database']})
+    classes = {task: content['classes'] for task, content in contents.items()}
+    pairs = pair_numbers(classes, files['action'])
+    found, simulated = {}, any(content.get('simulated') for content in contents.values())
+    for task, path in (('verb', args.verbs), ('noun', args.nouns)):
+        detections = json.loads(path.read_text(encoding='utf-8'))
+        found[task] = as_instances(detections['results'], classes[task], names, path)
+        simulated = simulated or bool(detections.get('simulated'))
     actions = join_detections(
-        *found,
-        len(verb_classes),
-        len(noun_classes),
+        found['verb'],
+        found['noun'],
+        len(classes['verb']),
+        len(classes['noun']),
         min_tiou=args.min_tiou,
         max_per_video=5 * args.max_per_video,
     )
     actions = thin_out(actions, args.sigma, args.max_per_video)
-    segments = truths[:, 1:3]
-    videos, verb, noun = truths[:, [0, 3, 4]].astype(int).T
-    pair = verb * len(noun_classes) + noun
-    # Classes without ground truth do not count, and there are 29,100 pairs.
-    present = np.unique(pair)
-    scored = Instances(*(column[np.isin(actions.labels, present)] for column in actions))
-    scored = scored._replace(labels=np.searchsorted(present, scored.labels))
-    tables = {
-        'verb': (verb, found[0], len(verb_classes)),
-        'noun': (noun, found[1], len(noun_classes)),
-        'action': (np.searchsorted(present, pair), scored, len(present)),
-    }
-    metrics, classes = {}, {}
-    for task, (labels, detections, num_classes) in tables.items():
-        result = average_precision(
-            Instances(videos, segments, labels), detections, num_classes, args.tious
-        )
+    # What is no class of the annotations has no ground truth, and does not count.
+    known = Instances(*(column[np.isin(actions.labels, pairs)] for column in actions))
+    order = np.argsort(pairs)
+    labels = order[np.searchsorted(pairs, known.labels, sorter=order)]
+    found['action'] = known._replace(labels=labels)
+    metrics, counted = {}, {}
+    for task, content in contents.items():
+        truths = {name: video['annotations'] for name, video in content['database'].items()}
+        truths = as_instances(truths, classes[task], names, files[task])
+        result = average_precision(truths, found[task], len(classes[task]), args.tious)
         metrics[task] = {'mAP': float(result.mean_ap.mean()), 'mAP@': result.mean_ap.tolist()}
-        classes[task] = int((result.num_ground_truths > 0).sum())
+        counted[task] = {
+            'classes': int((result.num_ground_truths > 0).sum()),
+            'ground_truths': int(result.num_ground_truths.sum()),
+        }
     return {
         'metrics': metrics,
         'protocol': {
             'tiou_thresholds': args.tious,
             'subset': args.subset,
             'videos': len(names),
-            'ground_truths': len(truths),
-            'classes': classes,
+            **counted,
             'min_tiou': args.min_tiou,
             'sigma': args.sigma,
             'max_per_video': args.max_per_video,
+            **({'simulated': True} if simulated else {}),
         },
-        'results': describe(actions, names, verb_classes, noun_classes),
+        'results': describe(actions, names, classes['verb'], classes['noun']),
     }
 
 
-def read_annotations(path: Path, subset: str) -> tuple[list[str], dict[str, list[dict]]]:
-    """Classes, and the annotations of each video of a subset."""
+def read_annotations(path: Path, subset: str) -> dict:
+    """An annotation file with the videos of a subset only."""
     content = json.loads(path.read_text(encoding='utf-8'))
     videos = {
-        name: video['annotations']
-        for name, video in content['database'].items()
-        if video['subset'] == subset
+        name: video for name, video in content['database'].items() if video['subset'] == subset
     }
     if not videos:
         raise ValueError(f'{path}: expected videos of subset {subset!r} but got none')
-    return content['classes'], videos
+    return {**content, 'database': videos}
 
 
-def pair_ground_truths(verbs: dict, nouns: dict, names: list[str]) -> np.ndarray:
-    """Rows (video, start, end, verb, noun): both files list the same segments in the same order."""
-    rows = []
-    for video, name in enumerate(names):
-        pairs = verbs[name], nouns.get(name, [])
-        if [verb['segment'] for verb in pairs[0]] != [noun['segment'] for noun in pairs[1]]:
-            raise ValueError(
-                f'video {name!r}: expected the same segments of verbs and nouns but got others: '
-                'prepare both with --as-published'
-            )
-        rows += [
-            (video, *verb['segment'], verb['label_id'], noun['label_id'])
-            for verb, noun in zip(*pairs, strict=True)
-        ]
-    return np.array(rows, dtype=float).reshape(-1, 5)
+def pair_numbers(classes: dict[str, list[str]], path: Path) -> np.ndarray:
+    """verb * K + noun of each class of actions, which is named 'verb noun'; K nouns."""
+    names = (f'{verb} {noun}' for verb in classes['verb'] for noun in classes['noun'])
+    numbers = {name: number for number, name in enumerate(names)}
+    unknown = [name for name in classes['action'] if name not in numbers]
+    if unknown:
+        raise ValueError(f'{path}: expected classes of a verb and a noun but got {unknown[0]!r}')
+    return np.array([numbers[name] for name in classes['action']])
 
 
-def read_detections(path: Path, classes: list[str], names: list[str]) -> Instances:
-    """Detections that TALMetric wrote, of the named videos, numbered in their order."""
-    results = json.loads(path.read_text(encoding='utf-8'))['results']
+def as_instances(
+    videos: dict[str, list[dict]], classes: list[str], names: list[str], path: Path
+) -> Instances:
+    """Segments, labels and, of detections, scores of the named videos, numbered in their order."""
     numbers = {name: number for number, name in enumerate(names)}
     labels = {name: label for label, name in enumerate(classes)}
     rows = []
-    for video, detections in results.items():
+    for video, items in videos.items():
         if video not in numbers:
             raise ValueError(f'{path}: expected videos of the subset but got {video!r}')
-        for found in detections:
-            if found['label'] not in labels:
+        for item in items:
+            if item['label'] not in labels:
                 raise ValueError(
                     f'{path}: video {video!r}: expected a class of the annotations but got '
-                    f'{found["label"]!r}'
+                    f'{item["label"]!r}'
                 )
-            rows.append((numbers[video], *found['segment'], labels[found['label']], found['score']))
+            score = item.get('score', 1.0)
+            rows.append((numbers[video], *item['segment'], labels[item['label']], score))
     table = np.array(rows, dtype=float).reshape(-1, 5)
     return Instances(table[:, 0].astype(int), table[:, 1:3], table[:, 3].astype(int), table[:, 4])
 

@@ -1,4 +1,4 @@
-"""Prepare EPIC-Kitchens-100: annotation tables -> one annotation file each for verbs and nouns.
+"""Prepare EPIC-Kitchens-100: annotation tables -> annotation files of verbs, nouns and actions.
 
 ``python tools/data/epic100/prepare.py SOURCE [--out data/epic100]``; README.md beside this file
 says where SOURCE comes from.
@@ -6,6 +6,7 @@ says where SOURCE comes from.
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from asl_mmaction.datasets.conversion import (
@@ -40,6 +41,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         sources = {task: read(args.source, task) for task in TASKS}
+        try:
+            sources['action'] = join(sources['verb'], sources['noun'])
+        except ValueError as error:
+            print(f'no annotations_action.json: {error}')
         for task, source in sources.items():
             file = f'annotations_{task}.json'
             print(write_source(source, args, args.source.glob('*'), KNOWN, file))
@@ -102,6 +107,35 @@ def read_challenge(folder: Path, task: str, source: Source) -> Source:
             video.actions.append((start, end, class_name(source, row[task], file)))
             source.counts[subset, 'in frames: converted'] += 1
     return source
+
+
+def join(verbs: Source, nouns: Source) -> Source:
+    """Actions are pairs of verb and noun, 'take cup'; classes are those that occur, verbs first.
+
+    Raises:
+        ValueError: The two list other segments, or in another order.
+    """
+    source = Source('EPIC-Kitchens-100 action', [], counts=verbs.counts.copy())
+    for name in verbs.videos.keys() | nouns.videos.keys():
+        if not same_segments(verbs.videos.get(name), nouns.videos.get(name)):
+            raise ValueError(f'video {name!r}: expected the same segments of verbs and of nouns')
+    for name, video in verbs.videos.items():
+        actions = [
+            (start, end, f'{verb} {noun}')
+            for (start, end, verb), (_, _, noun) in zip(
+                video.actions, nouns.videos[name].actions, strict=True
+            )
+        ]
+        source.videos[name] = replace(video, actions=actions)
+    present = {label for video in source.videos.values() for _, _, label in video.actions}
+    pairs = (f'{verb} {noun}' for verb in verbs.classes for noun in nouns.classes)
+    source.classes = [pair for pair in pairs if pair in present]
+    return source
+
+
+def same_segments(one: SourceVideo | None, other: SourceVideo | None) -> bool:
+    times = [video and [action[:2] for action in video.actions] for video in (one, other)]
+    return times[0] is not None and times[0] == times[1]
 
 
 def find_video(
