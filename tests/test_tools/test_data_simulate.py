@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asl_mmaction.models.post_processors import VideoScoreFusion
+
 ROOT = Path(__file__).resolve().parents[2]
 spec = importlib.util.spec_from_file_location('simulate', ROOT / 'tools/data/simulate.py')
 tool = importlib.util.module_from_spec(spec)
@@ -65,6 +67,18 @@ def test_a_second_run_replaces_the_first_only_if_simulated(run, tmp_path, capsys
     assert run(*argv) == 1
     assert 'holds others; not replaced' in capsys.readouterr().err
     assert sorted((tmp_path / 'out' / 'features').iterdir()) == before
+
+
+def test_scores_of_videos_where_the_config_fuses_them(run, tmp_path, capsys):
+    argv = ('--cfg-options', "test_evaluator.score_fusion.type='VideoScoreFusion'")
+    assert run(*argv) == 0
+    path = tmp_path / 'out' / 'features' / 'video_scores.json'
+    assert f'test_evaluator.score_fusion.path={path}' in capsys.readouterr().out
+    content = json.loads(path.read_text())
+    assert 'SIMULATED' in content['simulated']['note']
+    fusion = VideoScoreFusion(path=str(path), top_k=1)
+    labels = {video: fusion.top_classes(video, ['jump', 'run'])[0].tolist() for video in 'abcd'}
+    assert list(labels.values()) == [[1]] * 4
 
 
 @pytest.mark.parametrize(

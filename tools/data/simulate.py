@@ -21,6 +21,7 @@ from asl_mmaction.structures.feature_grid import FeatureGrid
 
 NOTE = 'SIMULATED features, made by tools/data/simulate.py; results on them mean nothing.'
 MARK = 'SIMULATED.txt'
+LOADERS = ('train', 'val', 'test')
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -39,12 +40,17 @@ def main(argv: list[str] | None = None) -> int:
         path = args.annotations or Path(dataset.get('data_root', ''), dataset.ann_file)
         content = limited(read_json(path), args.limit)
         steps = simulate(content, dataset, args.out, args.seed)
+        keys = {f'{name}_dataloader.dataset.data_root': args.out for name in LOADERS}
+        if 'score_fusion' in config.get('test_evaluator', {}):
+            scores = args.out / FEATURE_FOLDER / 'video_scores.json'
+            write_json(scores, simulated_scores(content, args.seed))
+            keys |= {f'{name}_evaluator.score_fusion.path': scores for name in LOADERS[1:]}
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     print(f'SIMULATED features of {len(content["database"])} videos, {steps} steps: {args.out}')
-    keys = (f'{name}_dataloader.dataset.data_root={args.out}' for name in ('train', 'val', 'test'))
-    print(f'use them with: --cfg-options {" ".join(keys)}')
+    options = ' '.join(f'{key}={value}' for key, value in keys.items())
+    print(f'use them with: --cfg-options {options}')
     return 0
 
 
@@ -102,6 +108,19 @@ def simulate(content: dict, dataset: dict, out: Path, seed: int) -> int:
         }
         write_json(writer.root / Path(dataset['ann_file']).name, content)
     return steps
+
+
+def simulated_scores(content: dict, seed: int) -> dict:
+    """Scores of a video classifier, as `VideoScoreFusion` reads them: noise, and more for classes
+    that occur in the video."""
+    rng = np.random.default_rng(seed)
+    classes = content['classes']
+    results = {}
+    for name, video in content['database'].items():
+        present = {item['label'] for item in video['annotations']}
+        noise = rng.random(len(classes)).round(4).tolist()
+        results[name] = [x + (label in present) for x, label in zip(noise, classes, strict=True)]
+    return {'simulated': {'note': NOTE, 'seed': seed}, 'class': classes, 'results': results}
 
 
 def save(path: Path, feature: np.ndarray, key: str | None) -> None:
