@@ -13,7 +13,7 @@ test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='GroupedOptimWrapperConstructor',
-    optimizer=dict(type='AdamW', lr=lr, betas=(0.9, 0.999), weight_decay=weight_decay),
+    optimizer=dict(type='AdamW', lr=lr, betas=(0.9, 0.999), weight_decay=weight_decay, fused=True),
     clip_grad=dict(max_norm=1.0, norm_type=2),
     paramwise_cfg=dict(
         # No decay: all one-dimensional parameters (biases, norms, layer scales, learnable scales),
@@ -39,4 +39,4 @@ param_scheduler = [
 ]
 # Averages over about the last tenth of the steps so far, and over at most the last thousand: a
 # short training does not drag its first weights along.
-custom_hooks = [dict(type='EMAHook', ema_type='MomentumAnnealingEMA', momentum=0.001, gamma=10)]
+custom_hooks = [dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.001, gamma=10)]

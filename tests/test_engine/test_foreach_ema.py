@@ -1,0 +1,33 @@
+import pytest
+import torch
+from mmengine.model import MomentumAnnealingEMA
+from torch import nn
+
+from asl_mmaction.engine.optimizers import ForeachEMA
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5), nn.Linear(5, 2))
+
+
+def test_equals_mmengine_and_loads_its_checkpoint(model):
+    settings = dict(momentum=0.1, gamma=3)
+    ours, theirs = ForeachEMA(model, **settings), MomentumAnnealingEMA(model, **settings)
+    for step in range(40):  # the momentum falls from 1 over 3 / (3 + step) to 0.1
+        with torch.no_grad():
+            for value in model.parameters():
+                value.add_(torch.randn_like(value))
+        model(torch.randn(4, 3))  # changes the buffers
+        for average in (ours, theirs):
+            average.update_parameters(model)
+        if step == 20:
+            saved = {key: value.clone() for key, value in theirs.state_dict().items()}
+            ours = ForeachEMA(model, **settings)
+            ours.load_state_dict(saved)
+    assert ours.state_dict().keys() == theirs.state_dict().keys()
+    for key, value in theirs.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[key], value)
+    assert ours.state_dict()['steps'] == 40
+    assert all(value.requires_grad for value in model.parameters())
