@@ -182,12 +182,14 @@ def _to_blocks(x: Tensor, num_heads: int, half: int, reach: int) -> Tensor:
     whole = num_steps // block
     num_blocks = -(-num_steps // block)
     x = x.unflatten(-1, (num_heads, -1))
-    out = x.new_zeros(num_videos, num_blocks, num_heads, block + 2 * reach, x.size(-1))
+    out = x.new_empty(num_videos, num_blocks, num_heads, block + 2 * reach, x.size(-1))
     own = out[:, :, :, reach : reach + block]
     own[:, :whole] = x[:, : whole * block].unflatten(1, (whole, block)).transpose(2, 3)
     if whole < num_blocks:
         own[:, whole, :, : num_steps - whole * block] = x[:, whole * block :].transpose(1, 2)
+        own[:, whole, :, num_steps - whole * block :] = 0
     if reach:
+        out[:, 0, :, :reach] = out[:, -1, :, reach + block :] = 0
         out[:, 1:, :, :reach] = own[:, :-1, :, block - reach :]
         out[:, :-1, :, reach + block :] = own[:, 1:, :, :reach]
     return out

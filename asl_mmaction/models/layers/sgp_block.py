@@ -118,8 +118,8 @@ class SGPBlock(nn.Module):
         """
         if self.stride == 2:
             x, mask = masked_max_pool(x, mask), mask[:, ::2]
-        x = x + self.sgp_path(self.perceive(x, mask))
-        x = x + self.mlp_path(self.mlp(self.mlp_norm(x, mask))) * mask.unsqueeze(-1)
+        x = self.sgp_path(x, self.perceive(x, mask))
+        x = self.mlp_path(x, self.mlp(self.mlp_norm(x, mask))) * mask.unsqueeze(-1)
         return x, mask
 
     def perceive(self, x: Tensor, mask: Tensor) -> Tensor:

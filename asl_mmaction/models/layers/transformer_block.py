@@ -7,7 +7,7 @@ from asl_mmaction.models.layers.attention import ChannelAttention, TemporalAtten
 
 
 class ScaledDropPath(nn.Module):
-    """Layer scale (init 1e-4) and stochastic depth: drops a whole branch of a video.
+    """Residual sum with layer scale (init 1e-4) and stochastic depth: drops a branch of a video.
 
     Args:
         channels: Width C.
@@ -19,13 +19,14 @@ class ScaledDropPath(nn.Module):
         self.scale = nn.Parameter(torch.full((channels,), 1e-4))
         self.drop_prob = drop_prob
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, T, C) -> (N, T, C)."""
-        x = x * self.scale
-        if not self.training or self.drop_prob == 0.0:
-            return x
-        keep = torch.empty(x.size(0), 1, 1, device=x.device, dtype=x.dtype)
-        return x * keep.bernoulli_(1 - self.drop_prob).div_(1 - self.drop_prob)
+    def forward(self, skip: Tensor, x: Tensor) -> Tensor:
+        """``skip`` plus the scaled, or dropped, branch ``x``; both (N, T, C)."""
+        factor = self.scale
+        if self.training and self.drop_prob > 0:
+            keep = torch.empty(x.size(0), 1, 1, device=x.device, dtype=factor.dtype)
+            keep = keep.bernoulli_(1 - self.drop_prob).div_(1 - self.drop_prob)
+            factor = factor * keep  # (N, 1, C)
+        return torch.addcmul(skip, x, factor)
 
 
 def masked_max_pool(x: Tensor, mask: Tensor) -> Tensor:
@@ -135,6 +136,6 @@ class TransformerBlock(nn.Module):
             channel = self.channel_attention(normed, out_mask)
             mixed = (1 - self.theta) * mixed + self.theta * channel
         skip = x if self.stride == 1 else masked_max_pool(x, mask)
-        x = skip + self.attn_path(mixed)
-        x = x + self.mlp_path(self.mlp(self.mlp_norm(x))) * valid
+        x = self.attn_path(skip, mixed)
+        x = self.mlp_path(x, self.mlp(self.mlp_norm(x))) * valid
         return x, out_mask

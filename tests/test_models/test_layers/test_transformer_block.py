@@ -81,19 +81,22 @@ def test_theta_zero_has_no_channel_attention():
 
 def test_layer_scale_starts_at_1e_4():
     path = ScaledDropPath(3, 0.5).eval()
-    torch.testing.assert_close(path(torch.ones(2, 5, 3)), torch.full((2, 5, 3), 1e-4))
+    out = path(torch.full((2, 5, 3), 0.5), torch.ones(2, 5, 3))
+    torch.testing.assert_close(out, torch.full((2, 5, 3), 0.5001))
 
 
 def test_drop_path_drops_whole_videos_and_keeps_the_mean():
     torch.manual_seed(0)
     path = ScaledDropPath(2, 0.25)
     torch.nn.init.ones_(path.scale)
-    out = path(torch.ones(4000, 3, 2))
+    out = path(torch.full((4000, 3, 2), 2.0), torch.ones(4000, 3, 2)) - 2
     per_video = out.flatten(1)
     assert (per_video == per_video[:, :1]).all()
     assert sorted(set(per_video[:, 0].tolist())) == pytest.approx([0.0, 4 / 3])
     assert abs(per_video[:, 0].mean() - 1) < 0.05
-    assert torch.equal(path.eval()(torch.ones(1, 3, 2)), torch.ones(1, 3, 2))
+    assert torch.equal(
+        path.eval()(torch.ones(1, 3, 2), torch.ones(1, 3, 2)), torch.full((1, 3, 2), 2.0)
+    )
 
 
 def test_users_mistakes():
