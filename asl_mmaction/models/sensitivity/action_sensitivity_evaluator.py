@@ -2,7 +2,9 @@
 
 import torch
 from mmaction.registry import MODELS
+from mmengine import dist
 from torch import Tensor
+from torch.distributed.nn.functional import all_reduce
 
 from asl_mmaction.models.layers import PackedPyramid
 from asl_mmaction.models.sensitivity.base_sensitivity import BaseSensitivity
@@ -10,6 +12,8 @@ from asl_mmaction.structures.point_targets import PointTargets
 from asl_mmaction.structures.points import Points
 from asl_mmaction.structures.segments import segment_centers, segment_durations
 from asl_mmaction.structures.sensitivity import Sensitivity
+
+NORMALIZATIONS = ('none', 'per_gt', 'batch')
 
 
 @MODELS.register_module()
@@ -25,9 +29,10 @@ class ActionSensitivityEvaluator(BaseSensitivity):
         class_level: Config of the class-level evaluator; None = without.
         instance_level: Config of the instance-level evaluator; None = without.
         loss_quality: Config of the loss of the instance level (eq. 7).
-        normalize: ``'none'``, or ``'per_gt'``: weights are rescaled to mean 1 over the positives of
-            each ground truth, so that sensitivity moves weight between frames but cannot
-            remove it.
+        normalize: ``'none'``; or weights are rescaled to mean 1, so that sensitivity moves
+            weight but cannot remove it: over the positives of each ground truth (``'per_gt'``,
+            it moves between frames of an action) or of the batch over all processes
+            (``'batch'``, it moves between actions as well).
         detach_instance_weight: Let q learn from its own loss only.
     """
 
@@ -44,8 +49,8 @@ class ActionSensitivityEvaluator(BaseSensitivity):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if normalize not in ('none', 'per_gt'):
-            raise ValueError(f"normalize: expected 'none' or 'per_gt' but got {normalize!r}")
+        if normalize not in NORMALIZATIONS:
+            raise ValueError(f'normalize: expected one of {NORMALIZATIONS} but got {normalize!r}')
         self.class_level = self.instance_level = None
         if class_level is not None:
             sizes = dict(num_classes=num_classes)
@@ -81,6 +86,8 @@ class ActionSensitivityEvaluator(BaseSensitivity):
             )
             if self.normalize == 'per_gt':
                 h = _mean_one_per_gt(h, targets)
+            elif self.normalize == 'batch':
+                h = _mean_one(h, targets)
             combined.append(torch.where(targets.positives, h, 1.0))
         return Sensitivity(cls=combined[0], loc=combined[1], quality=quality)
 
@@ -126,3 +133,13 @@ def _mean_one_per_gt(weight: Tensor, targets: PointTargets) -> Tensor:
     total = zeros.scatter_add(1, index, weight)
     count = zeros.scatter_add(1, index, positive)
     return weight * (count / total.clamp(min=1)).gather(1, index)
+
+
+def _mean_one(weight: Tensor, targets: PointTargets) -> Tensor:
+    """Rescale (N, P) weights to mean 1 over the positives of all processes."""
+    positive = targets.positives.to(weight.dtype)
+    sums = torch.stack([(weight * positive).sum(), positive.sum()])
+    if dist.get_world_size() > 1:
+        sums = all_reduce(sums)  # with a gradient: every process moves the common mean
+    total, count = sums
+    return weight * (count / total.clamp(min=torch.finfo(weight.dtype).tiny))

@@ -54,7 +54,7 @@ BUSY = [([(1.5, 6.2), (2.0, 12.1)], [0, 2]), ([(3.3, 8.4)], [1]), ([(0.1, 0.2)] 
 EMPTY = [((), ())] * 3
 
 
-@pytest.mark.parametrize('normalize', ['none', 'per_gt'])
+@pytest.mark.parametrize('normalize', ['none', 'per_gt', 'batch'])
 @pytest.mark.parametrize('truths', [BUSY, EMPTY], ids=['busy', 'empty'])
 def test_no_device_sync(record, truths, normalize):
     ops = record(truths, 0, normalize)

@@ -41,15 +41,15 @@ def steps(config, batches):
     return out
 
 
-@pytest.fixture(scope='module')
-def problem(localizer_config, make_sample, collate):
+@pytest.fixture(scope='module', params=['per_gt', 'batch'])
+def problem(request, localizer_config, make_sample, collate):
     """Config and two steps of three videos; the second process has one of them.
 
     In the second step it is a video without ground truth.
     """
     config = localizer_config(True, head={'loss_normalizer': 20.0})
     config['head']['loss_contrast']['gather'] = True
-    config['head']['sensitivity']['normalize'] = 'per_gt'
+    config['head']['sensitivity']['normalize'] = request.param
     first = make_sample(13, [(1.5, 6.2), (2.0, 12.1), (7.0, 10.5)], [0, 2, 1], seed=1)
     second = make_sample(30, [(3.3, 8.4)], [2], seed=2)
     third = make_sample(18, [(0.3, 9.4), (8.2, 14.1)], [0, 1], seed=3)

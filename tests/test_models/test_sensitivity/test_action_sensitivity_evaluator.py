@@ -103,6 +103,30 @@ def test_per_gt_is_mean_one_and_keeps_the_ratios(seed, switches, count):
             assert got[0, own].mean().item() == pytest.approx(1, abs=1e-5)
 
 
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 10**6), switches=st.sampled_from(SWITCHES), count=st.integers(1, 6))
+def test_batch_is_mean_one_over_all_positives_and_keeps_the_ratios(seed, switches, count):
+    module = evaluator(seed, normalize='batch', **switches)
+    pyramid, targets, truths = problem(seed, count)
+    # The second video gets ground truth as well: the mean is that of both.
+    targets = targets._replace(
+        gt_inds=targets.gt_inds[:1].repeat(2, 1),
+        segments=targets.segments[:1].repeat(2, 1, 1),
+        labels=targets.labels[:1].repeat(2, 1, 1),
+        gt_labels=targets.gt_labels[:1].repeat(2, 1),
+    )
+    truths = truths._replace(
+        segments=truths.segments[:1].repeat(2, 1, 1), labels=truths.labels[:1].repeat(2, 1)
+    )
+    sensitivity = module(pyramid, POINTS, targets)
+    expected = by_loop(module, pyramid, targets, truths)
+    for kind, got in enumerate((sensitivity.cls, sensitivity.loc)):
+        assert (got[~targets.positives] == 1).all()
+        if targets.positives.any():
+            h = expected[kind][targets.positives]
+            torch.testing.assert_close(got[targets.positives], h / h.mean(), atol=1e-5, rtol=1e-4)
+
+
 def test_per_gt_holds_however_small_the_weights():
     module = evaluator(class_level=CLASS, normalize='per_gt')
     level = module.class_level
@@ -199,7 +223,7 @@ def test_without_instance_level_there_is_no_quality_loss():
     assert 'loss_sensitivity' not in losses
 
 
-@pytest.mark.parametrize('normalize', ['none', 'per_gt'])
+@pytest.mark.parametrize('normalize', ['none', 'per_gt', 'batch'])
 def test_no_positive(normalize):
     module = evaluator(class_level=CLASS, instance_level=INSTANCE, normalize=normalize)
     pyramid, targets, _ = problem()
@@ -215,5 +239,5 @@ def test_no_positive(normalize):
 
 
 def test_unknown_normalize_raises():
-    with pytest.raises(ValueError, match="normalize: expected 'none' or 'per_gt' but got 'mean'"):
+    with pytest.raises(ValueError, match=r"normalize: expected one of .*'batch'.* but got 'mean'"):
         evaluator(normalize='mean')
