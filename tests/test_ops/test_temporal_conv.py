@@ -1,11 +1,14 @@
 """Convolution over time against torch's own, outputs and gradients."""
 
+from unittest import mock
+
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asl_mmaction.ops import temporal_conv as module
 from asl_mmaction.ops.temporal_conv import depthwise_convs, temporal_conv
 
 
@@ -45,6 +48,37 @@ def test_dense(videos, steps, widths, kernel_size, with_bias, features_learn, se
     weight = torch.randn(widths[1], widths[0], kernel_size, requires_grad=True)
     bias = torch.randn(widths[1], requires_grad=True) if with_bias else None
     check(temporal_conv, reference, x, weight, bias)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    videos=st.integers(1, 3),
+    steps=st.integers(1, 11),
+    widths=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    with_bias=st.booleans(),
+    features_learn=st.booleans(),
+    seed=st.integers(0, 10**6),
+)
+def test_tiled(videos, steps, widths, with_bias, features_learn, seed):
+    torch.manual_seed(seed)
+    x = torch.randn(videos, steps, widths[0], requires_grad=features_learn)
+    weight = torch.randn(widths[1], widths[0], 3, requires_grad=True)
+    bias = torch.randn(widths[1], requires_grad=True) if with_bias else None
+    with mock.patch.object(module, 'TILED_WIDTH', 1):
+        check(temporal_conv, reference, x, weight, bias)
+
+
+def test_tiled_rounds_no_worse_than_plain():
+    torch.manual_seed(0)
+    x, weight = torch.randn(1, 400, 256), torch.randn(256, 256, 3) / 256**0.5
+    exact = reference(x.double(), weight.double())
+    with torch.no_grad():
+        tiled = temporal_conv(x, weight)
+    assert not torch.equal(tiled, reference(x, weight))  # it is another algorithm
+    plain = (reference(x, weight) - exact).abs().max()
+    assert (tiled - exact).abs().max() < 3 * plain
+    # with a gradient to come, the same one
+    torch.testing.assert_close(temporal_conv(x, weight.requires_grad_()), tiled, atol=0, rtol=0)
 
 
 @pytest.mark.parametrize('stride', [1, 2])

@@ -1,5 +1,6 @@
 """All pyramid levels in one sequence, so that a tower shared by the levels runs once."""
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,9 +14,11 @@ class PackedPyramid(NamedTuple):
     The gap stays zero through every masked convolution whose padding it covers; so each level sees
     the same zeros at its ends as it would alone.
 
+    An odd total is rounded up by one more masked step, as convolutions like even lengths.
+
     Attributes:
-        feats: (N, P + (L - 1) * gap, C), zero on padding and in the gaps.
-        mask: (N, P + (L - 1) * gap) bool.
+        feats: (N, P', C), zero on padding and in the gaps; P' = P + (L - 1) * gap, rounded up.
+        mask: (N, P') bool.
         lengths: Steps of each level.
         gap: Masked steps between two levels.
     """
@@ -26,11 +29,10 @@ class PackedPyramid(NamedTuple):
     gap: int
 
     def unpack(self, x: Tensor) -> Tensor:
-        """Drop the gaps: (N, P + (L - 1) * gap, ...) -> (N, P, ...)."""
-        if len(self.lengths) == 1:
-            return x
-        sizes = [part for length in self.lengths for part in (length, self.gap)][:-1]
-        return torch.cat(x.split(sizes, dim=1)[::2], dim=1)
+        """Drop the gaps: (N, P', ...) -> (N, P, ...)."""
+        starts = [0, *itertools.accumulate(length + self.gap for length in self.lengths)]
+        parts = [x.narrow(1, *part) for part in zip(starts, self.lengths, strict=False)]
+        return torch.cat(parts, dim=1)
 
 
 def pack_pyramid(
@@ -51,4 +53,7 @@ def pack_pyramid(
         parts += [zeros, feat]
         mask_parts += [hidden, mask]
     lengths = tuple(mask.size(1) for mask in masks)
+    if (sum(lengths) + (len(lengths) - 1) * gap) % 2:
+        parts.append(feats[0].new_zeros(feats[0].size(0), 1, feats[0].size(2)))
+        mask_parts.append(masks[0].new_zeros(masks[0].size(0), 1))
     return PackedPyramid(torch.cat(parts, 1), torch.cat(mask_parts, 1), lengths, gap)
