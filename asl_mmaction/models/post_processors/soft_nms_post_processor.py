@@ -102,8 +102,7 @@ class SoftNMSPostProcessor:
         index = chosen.flatten().nonzero().squeeze(1)
         values = scores.flatten()[index]
         if len(index) > self.pre_nms_topk:
-            # A stable sort, not topk, whose choice among equal scores is open.
-            top = values.sort(descending=True, stable=True).indices[: self.pre_nms_topk]
+            top = _highest(values, self.pre_nms_topk)
             index, values = index[top], values[top]
         labels = index % num_classes
         if segments.dim() == 3:
@@ -141,3 +140,12 @@ class SoftNMSPostProcessor:
                 f'expected segments of shape {(*masks.shape, 2)} or {(*scores.shape, 2)} '
                 f'but got {tuple(segments.shape)}'
             )
+
+
+def _highest(values: Tensor, count: int) -> Tensor:
+    """Indices of the ``count`` highest of (n,) values, n >= count; of equal ones, the first."""
+    # topk leaves open which of the equal values it takes, so it only tells the lowest one kept.
+    lowest = values.topk(count, sorted=False).values.min()
+    above, equal = values > lowest, values == lowest
+    equal &= equal.cumsum(0) <= count - above.sum()
+    return (above | equal).nonzero().squeeze(1)
