@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +33,9 @@ class AverageRecallMetric(BaseTALMetric):
         numbers: average numbers of proposals per video, each a whole number of hundredths of the
             largest; (1, 5, 10, 100) for ActivityNet, (50, 100, 200, 500, 1000) for THUMOS14.
         exclude_videos: names of videos that do not count.
-        out_dir: folder for ``average_recall.json`` (metrics, the curve, protocol). None: write
-            nothing.
+        out_dir: folder for ``average_recall.json`` (metrics, the curve, protocol) and
+            ``proposals.json`` (ActivityNet form, seconds, full precision, of all videos what the
+            model gave). None: write nothing.
         collect_device: 'cpu' or 'gpu'.
         prefix: put before the metric names, with a slash.
         collect_dir: shared folder for gathering, 'cpu' only.
@@ -97,6 +98,7 @@ class AverageRecallMetric(BaseTALMetric):
                 Path(self.out_dir) / 'average_recall.json',
                 {'metrics': metrics, 'curve': _curve(result), 'protocol': protocol},
             )
+            write_json(Path(self.out_dir) / 'proposals.json', _proposals(videos))
         return metrics
 
 
@@ -107,6 +109,20 @@ def _distinct(detections: Instances) -> Instances:
     _, first = np.unique(keys, axis=0, return_index=True)
     kept = np.sort(order[first])
     return Instances(*(column[kept] for column in detections))
+
+
+def _proposals(videos: Mapping[str, dict]) -> dict:
+    """ActivityNet's form of proposals: results without classes."""
+    results = {
+        name: [
+            {'score': score, 'segment': segment}
+            for score, segment in zip(
+                video['scores'].tolist(), video['segments'].tolist(), strict=True
+            )
+        ]
+        for name, video in videos.items()
+    }
+    return {'version': 'VERSION 1.3', 'results': results, 'external_data': {}}
 
 
 def _curve(result: AverageRecall) -> dict:

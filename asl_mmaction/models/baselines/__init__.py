@@ -5,5 +5,17 @@ Not imported by ``asl_mmaction`` itself, for it imports ``mmaction.models``: a c
 """
 
 from asl_mmaction.models.baselines.bmn import FiniteBMNLoss, WindowedBMN
+from asl_mmaction.models.baselines.bsn import BatchedPEM, SampledPEM, TEMResults, WindowedTEM
+from asl_mmaction.models.baselines.proposals import AttachProposals
+from asl_mmaction.models.baselines.tcanet import WindowedTCANet
 
-__all__ = ['FiniteBMNLoss', 'WindowedBMN']
+__all__ = [
+    'AttachProposals',
+    'BatchedPEM',
+    'FiniteBMNLoss',
+    'SampledPEM',
+    'TEMResults',
+    'WindowedBMN',
+    'WindowedTCANet',
+    'WindowedTEM',
+]

@@ -6,120 +6,34 @@ import torch
 from mmaction.models.losses import BMNLoss
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
-from mmengine.model import BaseModel
-from mmengine.structures import InstanceData
 from torch import Tensor
 
-from asl_mmaction.models.baselines.windows import cut_window, to_window
-from asl_mmaction.structures.segments import clip_segments
+from asl_mmaction.models.baselines.proposals import put_detections
+from asl_mmaction.models.baselines.windows import WindowedLocalizer, cut_window
 from asl_mmaction.structures.windows import window_starts
 
 
 @MODELS.register_module()
-class WindowedBMN(BaseModel):
+class WindowedBMN(WindowedLocalizer):
     """Class-agnostic proposals of mmaction2's BMN for our data sets.
 
-    The network, its training targets and its loss are mmaction2's, as they are. Instead of its
-    ``predict``, which takes one video, thins out its proposals alone and needs the frame counts of
-    ActivityNet's feature files, the same candidates with the same scores are found here for all
-    windows at a time, put on the grid of the recording, and thinned out together.
-
-    A sequence may not be longer than the window in training (:class:`RandomTruncate` sees to it);
-    for prediction it is cut into overlapping windows (:func:`window_starts`). A sequence that
-    :class:`ResizeFeature` has brought to ``temporal_dim`` steps is one window.
+    Instead of BMN's ``predict``, which takes one video, thins out its proposals alone and needs the
+    frame counts of ActivityNet's feature files, the same candidates with the same scores are found
+    here for all windows at a time, put on the grid of the recording, and thinned out together.
 
     Args:
-        localizer: Config of mmaction2's BMN. Its settings of SoftNMS are not used.
-        post_processor: Config of what thins out the candidates of all windows, as one class.
-        window_overlap: Part of a window that neighbours share at least, in [0, 1). With 0.5, every
-            action up to half a window long lies whole in one of them.
-        windows_per_batch: As many windows go through the network at a time in prediction.
-
-    Raises:
-        ValueError: A setting is out of its range, or a training sequence is too long.
+        post_processor: Config of what thins out the candidates of all windows, as one class. The
+            localizer's settings of SoftNMS are not used.
+        **kwargs: of :class:`WindowedLocalizer`.
     """
 
-    def __init__(
-        self,
-        *,
-        localizer: dict,
-        post_processor: dict,
-        window_overlap: float = 0.5,
-        windows_per_batch: int = 16,
-        data_preprocessor: dict | None = None,
-        init_cfg: dict | None = None,
-    ) -> None:
-        super().__init__(data_preprocessor, init_cfg)
-        self.localizer = MODELS.build(localizer)
+    def __init__(self, *, post_processor: dict, **kwargs) -> None:
+        super().__init__(**kwargs)
         self.post_processor = MODELS.build(post_processor)
-        self.window = self.localizer.tscale
-        window_starts(1, self.window, window_overlap)  # checks the overlap
-        if windows_per_batch < 1:
-            raise ValueError(f'expected windows_per_batch >= 1 but got {windows_per_batch}')
-        self.window_overlap = window_overlap
-        self.windows_per_batch = windows_per_batch
 
-    def forward(self, inputs: list[Tensor], data_samples: list | None = None, mode: str = 'tensor'):
-        """Run the model.
-
-        Args:
-            inputs: N sequences (T_n, C).
-            data_samples: N data samples of :class:`PackTALInputs`.
-            mode: ``'loss'``: dict of losses. ``'predict'``: data samples with ``pred_instances``
-                (segments in seconds, cut to the video; all labels 0). ``'tensor'``: the network's
-                output for sequences of at most a window.
-        """
-        if mode == 'predict':
-            return [
-                self._predict_video(feature, sample)
-                for feature, sample in zip(inputs, data_samples, strict=True)
-            ]
-        if mode == 'loss':
-            for feature, sample in zip(inputs, data_samples, strict=True):
-                self._check_length(feature, sample)
-            samples = [
-                self.pack_targets(sample, len(feature))
-                for feature, sample in zip(inputs, data_samples, strict=True)
-            ]
-        elif mode == 'tensor':
-            samples = data_samples
-        else:
-            raise ValueError(f"mode: expected 'loss', 'predict' or 'tensor' but got {mode!r}")
-        windows = [cut_window(feature, 0, self.window) for feature in inputs]
-        return self.localizer(windows, samples, mode=mode)
-
-    def pack_targets(self, sample: ActionDataSample, num_steps: int) -> ActionDataSample:
-        """The ground truths of one window as BMN wants them: ``gt_bbox`` (G, 2) in [0, 1].
-
-        BMN cannot do without any: where there is none, one outside of the window is put in its
-        place, which overlaps no proposal and no boundary.
-        """
-        segments = to_window(sample.gt_instances.segments, self.window, num_steps)
-        segments = segments[segments[:, 1] > segments[:, 0]]
-        if len(segments) == 0:
-            segments = segments.new_tensor([[-2.0, -1.0]])
-        packed = ActionDataSample(metainfo={'video_name': sample.video_name})
-        packed.gt_instances = InstanceData(gt_bbox=segments)
-        return packed
-
-    def _check_length(self, feature: Tensor, sample: ActionDataSample) -> None:
-        if len(feature) > self.window:
-            raise ValueError(
-                f'video {sample.video_name!r}: expected at most {self.window} steps in training '
-                f'(RandomTruncate with max_len={self.window}) but got {len(feature)}'
-            )
-
-    def _predict_video(self, feature: Tensor, sample: ActionDataSample) -> ActionDataSample:
-        scores, segments = self.find_candidates(feature)
-        valid = torch.ones_like(scores, dtype=torch.bool)
-        (found,) = self.post_processor(scores[None, :, None], segments[None], valid[None])
-        seconds = sample.grid.to_seconds(found.segments.double())
-        sample.pred_instances = InstanceData(
-            segments=clip_segments(seconds, 0.0, sample.duration),
-            scores=found.scores,
-            labels=found.labels,
-        )
-        return sample
+    def predict_video(self, feature: Tensor, sample: ActionDataSample) -> ActionDataSample:
+        """``pred_instances`` of one video: segments in seconds, cut to it; all labels 0."""
+        return put_detections(sample, *self.find_candidates(feature), self.post_processor)
 
     def find_candidates(self, feature: Tensor) -> tuple[Tensor, Tensor]:
         """Scores (P,) and segments (P, 2), grid values, of a sequence (T, C), before any NMS.

@@ -9,24 +9,18 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from torch import nn
 
 import asl_mmaction.models.baselines  # noqa: F401  registers what the configs name
-from asl_mmaction.datasets.transforms import PackTALInputs, ResizeFeature
+from asl_mmaction.datasets.transforms import PackTALInputs
 from asl_mmaction.models.baselines.bmn import score_pairs
+from asl_mmaction.models.baselines.proposals import read_proposals
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
 CONFIG = Path(__file__).parents[3] / 'configs' / 'mmaction' / 'bmn_hapt.py'
 WINDOW, WIDTH = 12, 8
-
-
-@pytest.fixture(scope='module', autouse=True)
-def _scope():
-    with DefaultScope.overwrite_default_scope('mmaction'):
-        yield
 
 
 def model_config(**kwargs):
@@ -44,23 +38,6 @@ def model():
     return MODELS.build(model_config()).eval()
 
 
-def make_sample(num_steps, segments=(), name='v', seed=0, resize=None):
-    """A packed sample: a step each 0.5 s, seen for 1 s; segments in seconds."""
-    feature = np.random.default_rng(seed).normal(size=(num_steps, WIDTH)).astype(np.float32)
-    segments = np.array(segments, dtype=np.float64).reshape(-1, 2)
-    sample = dict(
-        feature=feature,
-        grid=FeatureGrid(fps=10, feat_stride=5, clip_len=10),
-        video_name=name,
-        duration=0.5 * num_steps + 0.5,
-        segments=segments,
-        labels=np.zeros(len(segments), dtype=np.int64),
-    )
-    if resize is not None:
-        sample = ResizeFeature(length=resize).transform(sample)
-    return PackTALInputs().transform(sample)
-
-
 class Recorder(nn.Module):
     """In the place of BMN: keeps what it is given."""
 
@@ -71,7 +48,7 @@ class Recorder(nn.Module):
         return {'loss': torch.zeros(())}
 
 
-def test_bmn_is_given_windows_and_boxes_by_hand(model):
+def test_bmn_is_given_windows_and_boxes_by_hand(model, make_sample):
     model.localizer = Recorder()
     # Step t stands at 0.5 t + 0.5 s and fills a quarter of a second on either side of it: the 8
     # steps are [0.25, 4.25] s. A twelfth of the window is half a second.
@@ -87,7 +64,7 @@ def test_bmn_is_given_windows_and_boxes_by_hand(model):
     assert torch.allclose(boxes, expected, rtol=0, atol=1e-7)
 
 
-def test_too_long_a_sequence_in_training(model):
+def test_too_long_a_sequence_in_training(model, make_sample):
     sample = make_sample(WINDOW + 1, [[1.0, 3.0]], name='long one')
     with pytest.raises(ValueError, match=r"'long one': expected at most 12 steps .* but got 13"):
         model(**pseudo_collate([sample]), mode='loss')
@@ -96,7 +73,7 @@ def test_too_long_a_sequence_in_training(model):
 @pytest.mark.parametrize(
     'segments', [[], [[1.4, 1.6]]], ids=['no ground truth', 'none that a proposal fits']
 )
-def test_a_batch_without_positives_has_a_finite_loss(model, segments):
+def test_a_batch_without_positives_has_a_finite_loss(model, segments, make_sample):
     batch = pseudo_collate([make_sample(9, segments)])
     loss = model(**batch, mode='loss')['loss']
     loss.backward()
@@ -110,13 +87,13 @@ def test_a_batch_without_positives_has_a_finite_loss(model, segments):
     assert MODELS.build(config)(**batch, mode='loss')['loss'].isnan()
 
 
-def test_without_ground_truth_all_targets_are_zero(model):
+def test_without_ground_truth_all_targets_are_zero(model, make_sample):
     packed = model.pack_targets(make_sample(9)['data_samples'], 9)
     for target in model.localizer.generate_labels([packed.gt_instances['gt_bbox']]):
         assert not target.any()
 
 
-def test_the_loss_is_that_of_bmn_where_there_are_positives(model):
+def test_the_loss_is_that_of_bmn_where_there_are_positives(model, make_sample):
     batch = pseudo_collate([make_sample(12, [[1.0, 4.0]]), make_sample(7, [[1.0, 2.0]], seed=1)])
     torch.manual_seed(0)
     loss = model(**batch, mode='loss')['loss']
@@ -129,7 +106,7 @@ def test_the_loss_is_that_of_bmn_where_there_are_positives(model):
 
 
 @pytest.mark.parametrize('seed', range(5))
-def test_candidates_are_those_of_bmn_predict(model, seed):
+def test_candidates_are_those_of_bmn_predict(model, seed, make_sample):
     bmn = model.localizer
     bmn.soft_nms_low_threshold = bmn.soft_nms_high_threshold = 2.0  # above every tIoU: no NMS
     bmn.post_process_top_k = 10**6
@@ -180,7 +157,9 @@ class Echo(nn.Module):
 @pytest.mark.parametrize(
     ('num_steps', 'first', 'last'), [(47, 21, 27), (47, 0, 6), (47, 40, 46), (9, 3, 7)]
 )
-def test_windows_are_merged_in_the_time_of_the_recording(model, num_steps, first, last):
+def test_windows_are_merged_in_the_time_of_the_recording(
+    model, num_steps, first, last, make_sample
+):
     model.localizer = Echo()
     sample = make_sample(num_steps)
     sample['inputs'].zero_()
@@ -194,7 +173,7 @@ def test_windows_are_merged_in_the_time_of_the_recording(model, num_steps, first
     assert pred.labels.tolist() == [0]
 
 
-def test_a_segment_of_several_windows_has_its_highest_score(model):
+def test_a_segment_of_several_windows_has_its_highest_score(model, make_sample):
     class Louder(Echo):
         def forward(self, inputs, data_samples, mode):
             confidence, start, end = super().forward(inputs, data_samples, mode)
@@ -209,7 +188,7 @@ def test_a_segment_of_several_windows_has_its_highest_score(model):
     assert scores[scores > 0].tolist() == [1.0]
 
 
-def test_resized_to_one_window_in_the_time_of_the_recording(model):
+def test_resized_to_one_window_in_the_time_of_the_recording(model, make_sample):
     # The 47 steps fill [0.25, 23.75] s; a twelfth of that is a step of the window.
     start, end = (0.25 + part * 23.5 / 12 for part in (3, 7))
     sample = make_sample(47, [[start, end]], resize=WINDOW)
@@ -225,13 +204,13 @@ def test_resized_to_one_window_in_the_time_of_the_recording(model):
     assert np.allclose(found.pred_instances.segments.tolist(), [[start, end]], rtol=0, atol=1e-9)
 
 
-def test_no_candidate_reaches_into_the_padding(model):
+def test_no_candidate_reaches_into_the_padding(model, make_sample):
     segments = model.find_candidates(make_sample(7)['inputs'])[1]
     assert len(segments)
     assert segments.max() <= 6.5  # the end of step 6
 
 
-def test_a_video_does_not_depend_on_the_batch(model):
+def test_a_video_does_not_depend_on_the_batch(model, make_sample):
     samples = [make_sample(31), make_sample(9, seed=1), make_sample(12, seed=2)]
     with torch.no_grad():
         together = [s.pred_instances for s in model(**pseudo_collate(samples), mode='predict')]
@@ -244,7 +223,7 @@ def test_a_video_does_not_depend_on_the_batch(model):
             assert (expected.segments <= sample['data_samples'].duration).all()
 
 
-def test_half_precision_predicts(model):
+def test_half_precision_predicts(model, make_sample):
     """mmaction2's predict fails with: Got unsupported ScalarType BFloat16."""
     with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
         (found,) = model(**pseudo_collate([make_sample(31)]), mode='predict')
@@ -269,34 +248,12 @@ def test_unknown_mode(model):
         model([torch.zeros(3, WIDTH)], mode='train')
 
 
-def tiny_config(demo_data, work_dir):
-    """The config on the demo data, narrow: 4 steps in each of 2 epochs."""
-    config = Config.fromfile(CONFIG)
-    config.work_dir = str(work_dir)
+def test_trains_and_tests_through_the_runner(tiny_config, tmp_path):
+    config = tiny_config('bmn_hapt')
     config.model = model_config(window_overlap=0.5)
     config.model.localizer.update(feat_dim=24, temporal_dim=32)
-    config.visualizer.vis_backends = [dict(type='LocalVisBackend')]
-    train = config.train_dataloader
-    train.batch_size, train.dataset.times = 4, 2
-    for dataset in (
-        train.dataset.dataset,
-        config.val_dataloader.dataset,
-        config.test_dataloader.dataset,
-    ):
-        dataset.data_root = str(demo_data)
-        dataset.grid = dict(fps=10, feat_stride=4, clip_len=8)
-        for step in dataset.pipeline:
-            if step.type == 'LoadFeature':
-                step.feat_dim = 24
-            if step.type == 'RandomTruncate':
-                step.max_len = 32
-    config.train_cfg.update(max_epochs=2, val_interval=2)
-    config.default_hooks.logger.interval = 1
-    return config
-
-
-def test_trains_and_tests_through_the_runner(demo_data, tmp_path):
-    runner = Runner.from_cfg(tiny_config(demo_data, tmp_path))
+    config.test_evaluator.out_dir = str(tmp_path / 'out')
+    runner = Runner.from_cfg(config)
     before = {name: value.clone() for name, value in runner.model.named_parameters()}
     runner.train()
     trained = {name for name, value in runner.model.named_parameters() if value.requires_grad}
@@ -305,7 +262,11 @@ def test_trains_and_tests_through_the_runner(demo_data, tmp_path):
     metrics = runner.test()
     assert 0 < metrics['AR@10'] <= metrics['AR@200'] <= 1
     assert 0 < metrics['AUC'] < 1
-    assert (tmp_path / 'epoch_2.pth').is_file()
+    assert (tmp_path / 'bmn_hapt' / 'epoch_2.pth').is_file()
+    # What TCANet takes
+    found = read_proposals(tmp_path / 'out' / 'proposals.json')
+    assert len(found) == 5
+    assert all(0 < len(scores) <= 200 for _, scores in found.values())
 
 
 def test_config_builds_trains_a_step_and_predicts():

@@ -1,0 +1,116 @@
+"""Proposals of one model: into a file, out of it for the next, and thinned out to detections."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmaction.registry import TRANSFORMS
+from mmaction.structures import ActionDataSample
+from mmcv.transforms import BaseTransform
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from asl_mmaction.structures.segments import clip_segments
+
+
+def put_detections(
+    sample: ActionDataSample, scores: Tensor, segments: Tensor, post_processor
+) -> ActionDataSample:
+    """Thin out the candidates of a video, as one class, and put them into its sample.
+
+    Args:
+        sample: with ``grid`` and ``duration``; gets ``pred_instances``: ``segments`` (M, 2) float64
+            seconds, cut to the video, ``scores`` (M,), ``labels`` (M,), all 0.
+        scores: (P,).
+        segments: (P, 2), grid values.
+        post_processor: such as :class:`SoftNMSPostProcessor`.
+    """
+    valid = torch.ones_like(scores, dtype=torch.bool)
+    (found,) = post_processor(scores[None, :, None], segments[None], valid[None])
+    seconds = sample.grid.to_seconds(found.segments.double())
+    sample.pred_instances = InstanceData(
+        segments=clip_segments(seconds, 0.0, sample.duration),
+        scores=found.scores,
+        labels=found.labels,
+    )
+    return sample
+
+
+@TRANSFORMS.register_module()
+class AttachProposals(BaseTransform):
+    """Give a packed sample the proposals that a file has for its video.
+
+    Comes after :class:`PackTALInputs`. Of a sequence that was cut, those proposals of which at
+    least ``min_overlap`` lies in what is left; what sticks out is cut off.
+
+    Changed key: ``data_samples``, which gets ``proposals``, :class:`InstanceData` of ``segments``
+    (P, 2) float32 GRID and ``scores`` (P,) float32, in the order of the file.
+
+    Args:
+        path: JSON of ActivityNet's form, seconds:
+            ``{"results": {video: [{"segment": [start, end], "score": s}]}}``, such as
+            ``proposals.json`` of :class:`AverageRecallMetric`. Read at the first use.
+        min_overlap: The least part of a proposal that must remain, in (0, 1].
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is of another form, or lacks a video; or a setting is out of range.
+    """
+
+    def __init__(self, *, path: str, min_overlap: float = 0.75) -> None:
+        if not 0 < min_overlap <= 1:
+            raise ValueError(f'expected 0 < min_overlap <= 1 but got {min_overlap}')
+        self.path = path
+        self.min_overlap = min_overlap
+
+    def transform(self, results: dict) -> dict:
+        """Attach; see the class."""
+        sample = results['data_samples']
+        if sample.video_name not in self._proposals:
+            raise ValueError(
+                f'{self.path}: expected proposals of video {sample.video_name!r} but got those of '
+                f'{len(self._proposals)} others, such as {next(iter(self._proposals), None)!r}'
+            )
+        segments, scores = self._proposals[sample.video_name]
+        segments = sample.grid.to_grid(segments)
+        cut = segments.clip(-0.5, len(results['inputs']) - 0.5)
+        length = cut[:, 1] - cut[:, 0]
+        kept = (length > 0) & (length >= self.min_overlap * (segments[:, 1] - segments[:, 0]))
+        sample.proposals = InstanceData(
+            segments=torch.from_numpy(cut[kept]).float(),
+            scores=torch.from_numpy(scores[kept]).float(),
+        )
+        return results
+
+    @cached_property
+    def _proposals(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        return read_proposals(self.path)
+
+
+def read_proposals(path: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Segments (P, 2) in seconds and scores (P,) of each video, float64; see `AttachProposals`."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f'{path}: expected a file of proposals, as tools/test.py --out writes it, but got none'
+        )
+    try:
+        videos = {
+            name: (
+                np.array([item['segment'] for item in items], dtype=np.float64).reshape(-1, 2),
+                np.array([item['score'] for item in items], dtype=np.float64),
+            )
+            for name, items in json.loads(Path(path).read_text())['results'].items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: expected {{'results': {{video: [{{'segment', 'score'}}]}}}} but got "
+            f'something else ({type(error).__name__}: {error})'
+        ) from error
+    for name, (segments, scores) in videos.items():
+        if not (np.isfinite(segments).all() and np.isfinite(scores).all()):
+            raise ValueError(f'{path}: video {name!r}: expected finite numbers but got nan or inf')
+    return videos

@@ -1,0 +1,55 @@
+"""PGM of BSN: from what TEM wrote to proposals with features, for PEM.
+
+Reads ``<video>.npy`` (T, 5) that ``tools/test.py --out`` of a bsn_tem config writes and writes
+``<video>.npy`` (P, 36): see ``asl_mmaction/models/baselines/pgm.py``. No annotation is looked at.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
+import numpy as np
+from mmengine.config import Config
+
+from asl_mmaction.models.baselines.pgm import TEM_COLUMNS, generate_proposals
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', help='bsn_pem config; its `pgm` has the settings')
+    parser.add_argument('tem', type=Path, help='folder of the files of TEM')
+    parser.add_argument('--out', type=Path, help="instead of the config's proposals_dir")
+    args = parser.parse_args(argv)
+    try:
+        config = Config.fromfile(args.config)
+        if 'pgm' not in config:
+            raise ValueError(f'{args.config}: expected a config with `pgm` but got none')
+        out = args.out or Path(config.proposals_dir)
+        count = convert(args.tem, out, dict(config.pgm))
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    print(f'{count} proposals: {out}')
+    return 0
+
+
+def convert(source: Path, out: Path, settings: dict) -> int:
+    """Write the proposals of all videos; returns how many there are."""
+    files = sorted(source.glob('*.npy'))
+    if not files:
+        raise ValueError(f'{source}: expected .npy files of TEM but got none')
+    out.mkdir(parents=True, exist_ok=True)
+    count = 0
+    for path in files:
+        tem = np.load(path, allow_pickle=False)
+        if tem.ndim != 2 or tem.shape[1] != len(TEM_COLUMNS):
+            raise ValueError(f'{path}: expected shape (T, {len(TEM_COLUMNS)}) but got {tem.shape}')
+        proposals = generate_proposals(tem, **settings)
+        np.save(out / path.name, proposals)
+        count += len(proposals)
+    return count
+
+
+if __name__ == '__main__':
+    sys.exit(main())
