@@ -25,6 +25,8 @@ from common import (  # isort: skip  first: it imports asl_mmaction before all e
 )
 import torch
 
+from asl_mmaction.engine.cli import keep_freed_memory
+
 WINDOW, FULL_LIMIT = 19, 16
 
 
@@ -60,6 +62,7 @@ def measure(
     arguments: argparse.Namespace, window: int | None, train: bool, steps: int, threads: int
 ) -> tuple[float, float]:
     """Median milliseconds, and megabytes at the peak."""
+    keep_freed_memory()  # as tools/train.py and tools/test.py do
     torch.set_num_threads(threads)
     device = arguments.device
     config = load_config('actionformer/actionformer_hapt.py', arguments.width)

@@ -6,11 +6,18 @@ import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs t
 from mmengine.runner import Runner
 
 from asl_mmaction.apis.loading import load_checkpoint, load_weights
-from asl_mmaction.engine.cli import load_config, make_parser, report_mistakes, write_results_to
+from asl_mmaction.engine.cli import (
+    keep_freed_memory,
+    load_config,
+    make_parser,
+    report_mistakes,
+    write_results_to,
+)
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
+    keep_freed_memory()
     with report_mistakes():
         config = load_config(args)
         if args.out is not None:

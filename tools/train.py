@@ -5,11 +5,17 @@ import argparse
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 from mmengine.runner import Runner
 
-from asl_mmaction.engine.cli import load_config, make_parser, report_mistakes
+from asl_mmaction.engine.cli import (
+    keep_freed_memory,
+    load_config,
+    make_parser,
+    report_mistakes,
+)
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
+    keep_freed_memory()
     with report_mistakes():
         config = load_config(args)
         apply_arguments(config, args)

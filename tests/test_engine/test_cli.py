@@ -1,6 +1,7 @@
 """A user's mistake is one line and exit code 2; a bug keeps its traceback."""
 
 import argparse
+import sys
 
 import pytest
 from mmengine.config import Config
@@ -132,3 +133,27 @@ def test_help_does_not_ask_mim_for_more():
     parser = make_parser('A tool.')
     assert isinstance(parser, argparse.ArgumentParser)
     assert '--gpus' not in parser.format_help()
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='a matter of glibc')
+def test_freed_memory_is_used_again(run_python):
+    code = """
+import resource, sys
+import torch
+from asl_mmaction.engine.cli import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        torch.ones(20_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+fresh = faults()
+keep_freed_memory()
+faults()
+print(fresh, faults())
+"""
+    done = run_python('-c', code)
+    assert done.returncode == 0, done.stderr
+    fresh, kept = map(int, done.stdout.split())
+    assert kept < 100 < fresh
