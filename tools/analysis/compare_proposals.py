@@ -1,0 +1,271 @@
+"""Train and test mmaction2's localizers and ours on one data set; compare them as proposals.
+
+Prints a table in Markdown of class-agnostic average recall (AR@AN, AUC), by the same code for all:
+BMN, BSN and TCANet give proposals, and the detections of the baseline and of ASL count as such. mAP
+stands beside it where detections have classes: their own, or, where the config of the baseline
+names scores of a video-level classifier and they are there, those.
+
+Every run lies in ``WORK_DIR/<config>/seed_<seed>``, as compare.py's do, with the config it was made
+by and its log. What is there is not made again, so that an interrupted comparison goes on where it
+stopped, and the runs of compare.py are used.
+
+Example:
+    python tools/analysis/compare_proposals.py hapt --seeds 0
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
+import numpy as np
+from mmaction.registry import DATASETS, METRICS
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+TOOLS = Path(__file__).resolve().parents[1]
+CONFIGS = TOOLS.parent / 'configs'
+METHODS = {
+    'bmn': 'BMN of mmaction2',
+    'bsn': 'BSN of mmaction2',
+    'tcanet': 'TCANet of mmaction2, on the proposals of BMN',
+    'actionformer': 'ActionFormer-style baseline',
+    'asl': 'ASL',
+}
+
+
+class RunError(Exception):
+    """A run ended with an error; the message names its log."""
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('data', help='data set: the end of the names of its configs, e.g. hapt')
+    parser.add_argument('--methods', nargs='+', choices=list(METHODS), default=list(METHODS))
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0])
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/compare'))
+    parser.add_argument('--data-root', help="folder of the data set, instead of the configs' own")
+    return parser.parse_args(argv)
+
+
+class Runs:
+    """The runs of one data set and seed: each step makes what it needs, unless it is there."""
+
+    def __init__(self, data: str, seed: int, work_dir: Path, data_root: str | None = None) -> None:
+        self.data = data
+        self.seed = seed
+        self.work_dir = work_dir
+        self.data_root = data_root
+
+    def folder(self, name: str) -> Path:
+        return self.work_dir / f'{name}_{self.data}' / f'seed_{self.seed}'
+
+    def found(self, method: str) -> Path:
+        """File of the proposals or detections of a method."""
+        name = 'bsn_pem' if method == 'bsn' else method
+        names = ('detections.json', 'proposals.json', 'all/proposals.json')
+        files = [self.folder(name) / file for file in names]
+        if not any(path.is_file() for path in files):
+            inputs = {'tcanet': self.proposals_of_bmn, 'bsn': self.proposals_of_pgm}
+            config = self.train(name, inputs[method]() if method in inputs else {})
+            self.test(name, config, self.folder(name))
+        return next(path for path in files if path.is_file())
+
+    def proposals_of_bmn(self) -> dict[str, str]:
+        """BMN's, of the training videos too."""
+        out = self.folder('bmn') / 'all'
+        if not (out / 'proposals.json').is_file():
+            config = self.train('bmn')
+            content = Config.fromfile(config)
+            train = content.train_dataloader.dataset
+            subsets = [train.get('dataset', train).subset, content.test_dataloader.dataset.subset]
+            self.test('bmn', config, out, f'test_dataloader.dataset.subset=[{",".join(subsets)}]')
+        return {'proposals_file': str(out / 'proposals.json')}
+
+    def proposals_of_pgm(self) -> dict[str, str]:
+        """Those of the boundaries that TEM finds, of the training videos too."""
+        folder = self.folder('bsn_tem')
+        if not (folder / 'pgm.done').is_file():
+            config = self.train('bsn_tem')
+            self.test('bsn_tem', config, folder / 'tem')
+            tool = TOOLS / 'mmaction' / 'generate_proposals.py'
+            pem = self.config_path('bsn_pem')
+            self.call('bsn_tem', tool, pem, folder / 'tem', '--out', folder / 'pgm')
+            (folder / 'pgm.done').touch()
+        return {'proposals_dir': str(folder / 'pgm')}
+
+    def train(self, name: str, inputs: Mapping[str, str] | None = None) -> Path:
+        """Train to the last epoch; the config as it was run.
+
+        Args:
+            name: start of the config's name.
+            inputs: values of the config's variables that name files of other runs.
+        """
+        folder = self.folder(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        content = self.config(name, inputs)
+        config = folder / f'{name}_{self.data}.py'
+        content.dump(config)
+        if last_checkpoint(folder).name != f'epoch_{content.train_cfg.max_epochs}.pth':
+            arguments = ['--work-dir', folder, '--seed', self.seed, '--no-validate']
+            resume = ['--resume'] if last_checkpoint(folder).is_file() else []
+            self.call(name, TOOLS / 'train.py', config, *arguments, *resume)
+        return config
+
+    def test(self, name: str, config: Path, out: Path, *options: str) -> None:
+        folder = self.folder(name)
+        arguments = ['--work-dir', folder, '--out', out]
+        arguments += ['--cfg-options', *options] if options else []
+        self.call(name, TOOLS / 'test.py', config, last_checkpoint(folder), *arguments)
+
+    def config(self, name: str, inputs: Mapping[str, str] | None = None) -> Config:
+        """See :meth:`train`."""
+        source = Config.fromfile(self.config_path(name))
+        moved = {source[key]: value for key, value in (inputs or {}).items()}
+        if self.data_root is not None:
+            moved[source.data_root] = f'{Path(self.data_root)}/'
+        config = Config(replace_paths(source.to_dict(), moved))
+        fusion = (config.test_evaluator or {}).get('score_fusion')
+        if fusion is not None and not Path(fusion.path).is_file():
+            # No classes without the scores of a classifier: no mAP
+            config.test_evaluator = self.config('bmn').test_evaluator
+        return config
+
+    def config_path(self, name: str) -> Path:
+        paths = sorted(CONFIGS.glob(f'*/{name}_{self.data}.py'))
+        if not paths:
+            raise RunError(f'expected a config {name}_{self.data}.py in {CONFIGS} but got none')
+        return paths[0]
+
+    def call(self, name: str, *command) -> None:
+        """Run a tool; its output goes to the end of the log."""
+        path = self.folder(name) / 'compare.log'
+        with open(path, 'a') as log:
+            log.write(f'$ {" ".join(map(str, command))}\n')
+            log.flush()
+            command = [sys.executable, *map(str, command)]
+            if subprocess.run(command, stdout=log, stderr=log).returncode:
+                raise RunError(f'see {path}')
+
+
+def last_checkpoint(folder: Path) -> Path:
+    """What mmengine's CheckpointHook wrote last; a path without a name if nothing."""
+    pointer = folder / 'last_checkpoint'
+    return Path(pointer.read_text().strip()) if pointer.is_file() else Path()
+
+
+def replace_paths(value, moved: Mapping[str, str]):
+    """A copy of a config with other beginnings of its strings."""
+    if isinstance(value, dict):
+        return {key: replace_paths(item, moved) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(replace_paths(item, moved) for item in value)
+    if isinstance(value, str):
+        for old, new in moved.items():
+            if value.startswith(old):
+                return new + value[len(old) :]
+    return value
+
+
+def make_scorer(runs: Runs) -> Callable[[Path], dict[str, float]]:
+    """Function: file of proposals or detections -> AR@AN and AUC by the settings of BMN.
+
+    For proposals, which have no classes, also mAP by the settings of the baseline, if it takes
+    classes from a classifier whose scores are there.
+    """
+    config = runs.config('bmn')
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        dataset = DATASETS.build({**config.test_dataloader.dataset, 'pipeline': []})
+    videos = [dataset.get_data_info(index) for index in range(len(dataset))]
+    fused = runs.config('actionformer').test_evaluator
+
+    def score(path: Path) -> dict[str, float]:
+        results = json.loads(path.read_text())['results']
+        missing = [video['video_name'] for video in videos if video['video_name'] not in results]
+        if missing:
+            raise RunError(f'{path}: expected all videos of the test but got none of {missing[0]}')
+        metrics = [METRICS.build(dict(config.test_evaluator))]
+        if path.name == 'proposals.json' and fused.get('score_fusion') is not None:
+            metrics.append(METRICS.build(dict(fused)))
+        values = {}
+        for metric in metrics:
+            metric.dataset_meta = dataset.metainfo
+            for video in videos:
+                found = as_instances(results[video['video_name']])
+                metric.process(None, [{**video, 'pred_instances': found}])
+            values |= metric.evaluate(len(videos))
+        return {key: value for key, value in values.items() if not key.startswith('mAP@')}
+
+    return score
+
+
+def as_instances(items: list[dict]) -> dict[str, np.ndarray]:
+    """Results of a video, without their classes, as the metrics take them."""
+    return {
+        'segments': np.array([item['segment'] for item in items], dtype=float).reshape(-1, 2),
+        'scores': np.array([item['score'] for item in items], dtype=float),
+        'labels': np.zeros(len(items), dtype=int),
+    }
+
+
+def epochs_of(runs: Runs, method: str) -> str:
+    """As the runs have them; of BSN those of both models."""
+    names = ('bsn_tem', 'bsn_pem') if method == 'bsn' else (method,)
+    return ' + '.join(last_checkpoint(runs.folder(n)).stem.removeprefix('epoch_') for n in names)
+
+
+def table(rows: Mapping[str, list[dict]]) -> str:
+    """Markdown: mean, and sample standard deviation of several seeds, in percent."""
+    keys = list(dict.fromkeys(key for runs in rows.values() for run in runs for key in run))
+    keys.sort(key=lambda key: key.startswith('mAP'))
+    lines = [f'| method | {" | ".join(keys)} |', '|---' * (len(keys) + 1) + '|']
+    for name, runs in rows.items():
+        cells = []
+        for key in keys:
+            values = [run[key] for run in runs if key in run]
+            if not values:
+                cells.append('-')
+            elif isinstance(values[0], str):
+                cells.append(' / '.join(dict.fromkeys(values)))
+            else:
+                spread = f' ± {100 * statistics.stdev(values):.1f}' if len(values) > 1 else ''
+                cells.append(f'{100 * statistics.mean(values):.1f}{spread}')
+        lines.append(f'| {name} | {" | ".join(cells)} |')
+    return '\n'.join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    rows: dict[str, list[dict]] = {}
+    failed = False
+    for seed in args.seeds:
+        runs = Runs(args.data, seed, args.work_dir, args.data_root)
+        try:
+            score = make_scorer(runs)
+        except RunError as error:
+            print(f'error: {error}', file=sys.stderr)
+            return 1
+        for method in args.methods:
+            try:
+                path = runs.found(method)
+                row = {'epochs': epochs_of(runs, method), **score(path)}
+            except RunError as error:
+                print(f'{method}, seed {seed} failed: {error}', file=sys.stderr)
+                failed = True
+                continue
+            report = path.parent / 'metrics.json'
+            if report.is_file():
+                metrics = json.loads(report.read_text())['metrics']
+                row |= {key: value for key, value in metrics.items() if '@' not in key}
+            rows.setdefault(METHODS[method], []).append(row)
+    if rows:
+        print(table(rows))
+    return int(failed)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
