@@ -4,11 +4,10 @@
     python benchmarks/bench_train_step.py --shape thumos14 --device cuda
 
 A step: pad, forward, backward, clip, AdamW, moving average. Plain: every clip padded to a fixed
-length, torch's conv1d, attention under a (T, T) mask, optimizer and average parameter by parameter;
-`compiled`: ours through torch.compile (needs a C++ compiler on a CPU). Both start from one model
-and must report one loss. Clips are random, as long as those of the data set. Last come the
-multiplications and additions of the model (counted with plain convolutions) a second, and their
-share of the machine's own float32 matrix product.
+length, torch's conv1d, attention under a (T, T) mask, optimizer and average parameter by parameter.
+Both start from one model and must report one loss. Clips are random, as long as those of the data
+set. Last come the multiplications and additions of the model (counted with plain convolutions) a
+second, and their share of the machine's own float32 matrix product.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ SHAPES = {
 class Trainer:
     """A model with its optimizer and average."""
 
-    def __init__(self, config, device: str, plain: bool, fixed: int, compiled: bool = False):
+    def __init__(self, config, device: str, plain: bool, fixed: int) -> None:
         config = copy.deepcopy(config)
         if plain:
             config.model.data_preprocessor.min_len = fixed
@@ -56,7 +55,6 @@ class Trainer:
         average = MomentumAnnealingEMA if plain else ForeachEMA
         self.average = average(self.model, momentum=0.001, gamma=10)
         self.plain = plain
-        self.forward = torch.compile(self.model) if compiled else self.model
 
     def step(self, batch: dict) -> torch.Tensor:
         """One step; its loss."""
@@ -71,7 +69,7 @@ class Trainer:
 
     def loss(self, batch: dict) -> torch.Tensor:
         inputs = self.model.data_preprocessor(batch, training=True)
-        losses = self.forward(**inputs, mode='loss')
+        losses = self.model(**inputs, mode='loss')
         return sum(value for name, value in losses.items() if 'loss' in name)
 
 
@@ -88,8 +86,6 @@ def bench(config, shape: tuple, arguments: argparse.Namespace, width: int) -> No
         'ours': Trainer(config, device, False, fixed),
         'plain': Trainer(config, device, True, fixed),
     }
-    if arguments.compile:
-        trainers['compiled'] = Trainer(config, device, False, fixed, compiled=True)
     losses = {}
     for name, trainer in trainers.items():
         torch.manual_seed(0)  # one drop-path for all
@@ -123,12 +119,10 @@ def main() -> None:
     parser.add_argument('--widths', type=int, nargs='+')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--repeats', type=int, default=15)
-    parser.add_argument('--compile', action='store_true', help='a row of torch.compile too')
     arguments = parser.parse_args()
     shape = SHAPES[arguments.shape]
     print(f'Training step, {arguments.shape} shape, batch 2, float32, {machine(arguments.device)}')
-    compiled = '  compiled ms' if arguments.compile else ''
-    print(f'width      ours ms     plain ms{compiled}  ratio  GFLOP/s ours  matrix product  share')
+    print('width      ours ms     plain ms  ratio  GFLOP/s ours  matrix product  share')
     for width in arguments.widths or shape[4]:
         bench(load_config(shape[0], width), shape, arguments, width)
 
