@@ -154,6 +154,25 @@ def test_log_has_the_numbers_and_what_was_counted(monkeypatch):
     )
 
 
+@pytest.mark.parametrize('simulated', [True, False])
+def test_simulated_stays_said(tmp_path, monkeypatch, simulated):
+    lines = []
+    monkeypatch.setattr(
+        'asl_mmaction.evaluation.metrics.average_recall_metric.print_log',
+        lambda text, **_: lines.append(text),
+    )
+    metric = AverageRecallMetric(out_dir=str(tmp_path))
+    metric.dataset_meta = {'simulated': True} if simulated else {}
+    metric.process(None, by_hand())
+    metric.evaluate(len(by_hand()))
+    report, proposals = (
+        json.loads((tmp_path / f'{name}.json').read_text())
+        for name in ('average_recall', 'proposals')
+    )
+    assert ('simulated' in report['protocol']) == ('simulated' in proposals) == simulated
+    assert ('SIMULATED' in lines[-1]) == simulated
+
+
 def test_nothing_to_count_gives_zeros():
     assert set(evaluate([]).values()) == {0.0}
     assert set(evaluate([sample('a', [(0, 1)], [])]).values()) == {0.0}

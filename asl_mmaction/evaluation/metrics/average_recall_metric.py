@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from asl_mmaction.evaluation.functional import AverageRecall, Instances, average_recall
 from asl_mmaction.evaluation.functional.recall import NUM_BUDGETS
 from asl_mmaction.evaluation.metrics.base_metric import BaseTALMetric, as_instances
-from asl_mmaction.evaluation.metrics.reports import write_json
+from asl_mmaction.evaluation.metrics.reports import SIMULATED, write_json
 
 ACTIVITYNET_TIOUS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 
@@ -91,6 +91,7 @@ class AverageRecallMetric(BaseTALMetric):
             'proposals': len(proposals.videos),
             'repeated_segments': len(detections.videos) - len(proposals.videos),
             'excluded_videos': self.excluded(videos),
+            **self.marks(),
         }
         print_log('\n' + _format(metrics, protocol), logger='current')
         if self.out_dir is not None:
@@ -98,7 +99,9 @@ class AverageRecallMetric(BaseTALMetric):
                 Path(self.out_dir) / 'average_recall.json',
                 {'metrics': metrics, 'curve': _curve(result), 'protocol': protocol},
             )
-            write_json(Path(self.out_dir) / 'proposals.json', _proposals(videos))
+            write_json(
+                Path(self.out_dir) / 'proposals.json', {**_proposals(videos), **self.marks()}
+            )
         return metrics
 
 
@@ -142,4 +145,5 @@ def _format(metrics: dict[str, float], protocol: dict) -> str:
         f'counted ({protocol["repeated_segments"]} repeated segments left out); '
         f'{len(excluded)} videos excluded'
         + (f': {", ".join(map(ascii, excluded))}' if excluded else '')
+        + (f'\n{SIMULATED}' if protocol.get('simulated') else '')
     )

@@ -269,6 +269,22 @@ def test_trains_and_tests_through_the_runner(tiny_config, tmp_path):
     assert all(0 < len(scores) <= 200 for _, scores in found.values())
 
 
+def test_the_config_of_activitynet_builds_trains_a_step_and_predicts(make_sample):
+    config = Config.fromfile(CONFIG.with_name('bmn_activitynet13.py'))
+    model = MODELS.build(config.model)
+    sizes = dict(resize=config.window, width=config.feat_dim)
+    sample = make_sample(60, [(3.0, 9.0), (12.0, 25.0)], **sizes)
+    loss = model(**pseudo_collate([sample]), mode='loss')['loss']
+    loss.backward()
+    assert loss.isfinite()
+    with torch.no_grad():
+        (found,) = model.eval()(**pseudo_collate([sample]), mode='predict')
+    segments = found.pred_instances.segments
+    assert len(segments) == 100
+    assert (segments >= 0).all()
+    assert (segments <= 30.5).all()
+
+
 def test_config_builds_trains_a_step_and_predicts():
     config = Config.fromfile(CONFIG)
     torch.manual_seed(0)
