@@ -3,12 +3,16 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from asl_mmaction.models.heads.base_dense_head import BaseDenseHead, HeadOutputs
-from asl_mmaction.models.layers import MaskedConv1d, MaskedConvTower, PackedPyramid
+from asl_mmaction.models.layers import (
+    MaskedConv1d,
+    MaskedConvTower,
+    PackedPyramid,
+    clamp_into_range,
+)
 from asl_mmaction.models.task_modules import decode_offsets
 from asl_mmaction.structures.points import Points
 
@@ -53,7 +57,10 @@ class PointHead(BaseDenseHead):
         logits = self.cls_out(self.cls_tower(pyramid.feats, mask), mask)
         offsets = self.loc_out(self.loc_tower(pyramid.feats, mask), mask)
         scales = self.scales[points.levels].unsqueeze(-1)  # (P, 1)
-        return HeadOutputs(pyramid.unpack(logits), F.relu(pyramid.unpack(offsets) * scales))
+        # Not ReLU: a distance that is negative at all points, as it may be from the start, would
+        # never be learned.
+        offsets = clamp_into_range(pyramid.unpack(offsets) * scales, 0.0)
+        return HeadOutputs(pyramid.unpack(logits), offsets)
 
     def decode(self, points: Points, outputs: HeadOutputs, labels: Tensor | None = None) -> Tensor:
         """See :class:`BaseDenseHead`: one segment serves all classes."""

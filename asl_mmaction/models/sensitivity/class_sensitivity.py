@@ -5,26 +5,11 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from asl_mmaction.models.layers import clamp_into_range
+
 MODES = ('learnable', 'fixed', 'none')
 # mu of one and of two Gaussians at the start (section 3.2).
 START_MU = {1: (0.0,), 2: (-0.5, 0.5)}
-
-
-class _ClampIntoRange(torch.autograd.Function):
-    """Clamp whose gradient is dropped only where it would drive the value further out."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, low: float, high: float) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.bounds = low, high
-        return x.clamp(low, high)
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
-        (x,) = ctx.saved_tensors
-        low, high = ctx.bounds
-        outwards = ((x <= low) & (grad > 0)) | ((x >= high) & (grad < 0))
-        return grad.masked_fill(outwards, 0.0), None, None
 
 
 @MODELS.register_module()
@@ -96,7 +81,7 @@ class ClassSensitivity(BaseModule):
         """mu and clamped sigma, both (K, n), of ``'cls'`` or ``'loc'``."""
         name = 'cls' if self.shared else kind
         sigma = getattr(self, f'sigma_{name}')
-        return getattr(self, f'mu_{name}'), _ClampIntoRange.apply(sigma, *self.sigma_range)
+        return getattr(self, f'mu_{name}'), clamp_into_range(sigma, *self.sigma_range)
 
     def num_gaussians(self, kind: str) -> int:
         """Number of Gaussians of ``'cls'`` or ``'loc'``."""
