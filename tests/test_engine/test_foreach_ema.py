@@ -12,8 +12,9 @@ def model():
     return nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5), nn.Linear(5, 2))
 
 
-def test_equals_mmengine_and_loads_its_checkpoint(model):
-    settings = dict(momentum=0.1, gamma=3)
+@pytest.mark.parametrize('extra', [{}, {'interval': 3}, {'update_buffers': True}])
+def test_equals_mmengine_and_loads_its_checkpoint(model, extra):
+    settings = dict(momentum=0.1, gamma=3, **extra)
     ours, theirs = ForeachEMA(model, **settings), MomentumAnnealingEMA(model, **settings)
     for step in range(40):  # the momentum falls from 1 over 3 / (3 + step) to 0.1
         with torch.no_grad():

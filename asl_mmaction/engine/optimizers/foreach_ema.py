@@ -10,13 +10,16 @@ from torch import nn
 class ForeachEMA(MomentumAnnealingEMA):
     """mmengine's ``MomentumAnnealingEMA``, all parameters at once in place of one by one.
 
-    Same numbers, same checkpoint. Arguments: mmengine's; ``interval`` and ``update_buffers`` stay
-    at 1 and False.
+    Same numbers, same checkpoint, same arguments; with ``interval`` or ``update_buffers`` set it is
+    mmengine's own.
     """
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
         """Move the average towards the weights of ``model``; copy its buffers."""
+        if self.interval != 1 or self.update_buffers:
+            super().update_parameters(model)
+            return
         averages = list(self.avg_parameters.values())
         sources = [value.to(averages[0].device) for value in model.parameters()]
         steps = int(self.steps)
