@@ -3,16 +3,12 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from asl_mmaction.models.heads.base_dense_head import BaseDenseHead, HeadOutputs
-from asl_mmaction.models.layers import (
-    MaskedConv1d,
-    MaskedConvTower,
-    PackedPyramid,
-    clamp_into_range,
-)
+from asl_mmaction.models.layers import MaskedConv1d, MaskedConvTower, PackedPyramid
 from asl_mmaction.models.task_modules import decode_offsets
 from asl_mmaction.structures.points import Points
 
@@ -48,6 +44,8 @@ class PointHead(BaseDenseHead):
         self.loc_tower = MaskedConvTower(self.in_channels, width, self.num_convs)
         self.cls_out = MaskedConv1d(width, self.num_classes)
         self.loc_out = MaskedConv1d(width, 2)
+        # A distance that starts below 0 at all points would stay there: ReLU passes no gradient.
+        nn.init.ones_(self.loc_out.bias)
         self.scales = nn.Parameter(torch.ones(len(self.point_generator.strides)))
         nn.init.constant_(self.cls_out.bias, -math.log((1 - self.prior_prob) / self.prior_prob))
 
@@ -57,9 +55,7 @@ class PointHead(BaseDenseHead):
         logits = self.cls_out(self.cls_tower(pyramid.feats, mask), mask)
         offsets = self.loc_out(self.loc_tower(pyramid.feats, mask), mask)
         scales = self.scales[points.levels].unsqueeze(-1)  # (P, 1)
-        # Not ReLU: a distance that is negative at all points, as it may be from the start, would
-        # never be learned.
-        offsets = clamp_into_range(pyramid.unpack(offsets) * scales, 0.0)
+        offsets = F.relu(pyramid.unpack(offsets) * scales)
         return HeadOutputs(pyramid.unpack(logits), offsets)
 
     def decode(self, points: Points, outputs: HeadOutputs, labels: Tensor | None = None) -> Tensor:

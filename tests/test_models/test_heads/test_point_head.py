@@ -6,8 +6,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from asl_mmaction.structures.point_targets import GroundTruths
-
 STEPS = (8, 4, 2)
 
 
@@ -87,21 +85,11 @@ def test_configs_are_not_changed(build, localizer_config):
     assert config == before
 
 
-def test_a_distance_that_is_negative_everywhere_is_learned_all_the_same(head):
-    """With ReLU it would stay 0 for ever, as it did with seed 3 on HAPT."""
-    feats, masks = pyramid()
-    truths = GroundTruths(
-        torch.tensor([[[1.0, 6.0]], [[0.5, 5.0]]]),
-        torch.zeros(2, 1, dtype=torch.int64),
-        torch.ones(2, 1, dtype=torch.bool),
-    )
-    torch.nn.init.constant_(head.loc_out.bias, -5.0)
-    assert not head(feats, masks)[0].offsets.any()
-    before = head.loss(feats, masks, truths)['loss_loc'].item()
-    optimizer = torch.optim.Adam(head.parameters(), lr=0.05)
-    for _ in range(150):
-        optimizer.zero_grad()
-        head.loss(feats, masks, truths)['loss_loc'].backward()
-        optimizer.step()
-    assert head(feats, masks)[0].offsets.any(dim=1).all()
-    assert head.loss(feats, masks, truths)['loss_loc'].item() < 0.3 * before
+@pytest.mark.parametrize('seed', range(5))
+def test_distances_start_above_zero(build, localizer_config, seed):
+    """One that starts below 0 at all points would never be learned, as with seed 3 on HAPT."""
+    head = build(localizer_config()['head'], seed=seed, lively=False)
+    outputs, _, mask = head(*pyramid())
+    offsets = outputs.offsets[mask]
+    assert (offsets > 0).float().mean() > 0.9
+    assert offsets.mean().item() == pytest.approx(1, abs=0.4)
