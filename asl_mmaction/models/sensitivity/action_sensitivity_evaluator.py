@@ -4,7 +4,6 @@ import torch
 from mmaction.registry import MODELS
 from mmengine import dist
 from torch import Tensor
-from torch.distributed.nn.functional import all_reduce
 
 from asl_mmaction.models.layers import PackedPyramid
 from asl_mmaction.models.sensitivity.base_sensitivity import BaseSensitivity
@@ -32,7 +31,8 @@ class ActionSensitivityEvaluator(BaseSensitivity):
         normalize: ``'none'``; or weights are rescaled to mean 1, so that sensitivity moves
             weight but cannot remove it: over the positives of each ground truth (``'per_gt'``,
             it moves between frames of an action) or of the batch over all processes
-            (``'batch'``, it moves between actions as well).
+            (``'batch'``, it moves between actions as well; the Gaussians still learn from the
+            frames within an action alone).
         detach_instance_weight: Let q learn from its own loss only.
     """
 
@@ -136,10 +136,20 @@ def _mean_one_per_gt(weight: Tensor, targets: PointTargets) -> Tensor:
 
 
 def _mean_one(weight: Tensor, targets: PointTargets) -> Tensor:
-    """Rescale (N, P) weights to mean 1 over the positives of all processes."""
+    """Rescale (N, P) weights to mean 1 over the positives of all processes.
+
+    The gradient sees the weights of each ground truth relative to one another alone: what an action
+    weighs among the others is taken as given, or the Gaussians would give up the classes that
+    are hard.
+    """
     positive = targets.positives.to(weight.dtype)
-    sums = torch.stack([(weight * positive).sum(), positive.sum()])
-    if dist.get_world_size() > 1:
-        sums = all_reduce(sums)  # with a gradient: every process moves the common mean
-    total, count = sums
-    return weight * (count / total.clamp(min=torch.finfo(weight.dtype).tiny))
+    with torch.no_grad():
+        given = weight * positive
+        index = targets.gt_inds.clamp(min=0)
+        zeros = given.new_zeros(given.size(0), targets.num_gts)  # (N, G)
+        total = zeros.scatter_add(1, index, given)
+        mean = total / zeros.scatter_add(1, index, positive).clamp(min=1)
+        sums = torch.stack([total.sum(), positive.sum()])
+        dist.all_reduce(sums)
+        mean = mean * (sums[1] / sums[0].clamp(min=torch.finfo(sums.dtype).tiny))
+    return _mean_one_per_gt(weight, targets) * mean.gather(1, index)

@@ -127,6 +127,35 @@ def test_batch_is_mean_one_over_all_positives_and_keeps_the_ratios(seed, switche
             torch.testing.assert_close(got[targets.positives], h / h.mean(), atol=1e-5, rtol=1e-4)
 
 
+@settings(deadline=None, max_examples=10)
+@given(seed=st.integers(0, 10**6), count=st.integers(1, 6))
+def test_batch_learns_from_the_frames_within_an_action_alone(seed, count):
+    module = evaluator(seed, normalize='batch', class_level=CLASS, instance_level=INSTANCE)
+    pyramid, targets, _ = problem(seed, count)
+    cost = torch.rand(2, *targets.gt_inds.shape)
+
+    def learned(cls, loc):
+        module.zero_grad()
+        (cls * cost[0] + loc * cost[1]).sum().backward()
+        return {name: value.grad for name, value in module.named_parameters()}
+
+    got = module(pyramid, POINTS, targets)
+    found = learned(got.cls, got.loc)
+    # The same weights as those of 'per_gt', each times what its action weighs.
+    module.normalize = 'per_gt'
+    relative = module(pyramid, POINTS, targets)
+    scaled = []
+    for values, weights in ((got.cls, relative.cls), (got.loc, relative.loc)):
+        share = torch.ones_like(weights)
+        for truth in range(count):
+            own = targets.gt_inds == truth
+            if own.any():
+                share[own] = values[own].mean().item()
+        scaled.append(weights * share)
+    for name, value in learned(*scaled).items():
+        torch.testing.assert_close(found[name], value, atol=1e-5, rtol=1e-4)
+
+
 def test_per_gt_holds_however_small_the_weights():
     module = evaluator(class_level=CLASS, normalize='per_gt')
     level = module.class_level
