@@ -170,11 +170,11 @@ def table(
 def _cells(values: list[float], base: list[float]) -> str:
     if not values:
         return '- | -'
-    values = [value * 100 for value in values]
+    values, base = [value * 100 for value in values], [value * 100 for value in base]
     mean = statistics.mean(values)
     spread = statistics.stdev(values) if len(values) > 1 else 0.0
     each = ' / '.join(f'{value:.1f}' for value in values)
-    difference = f'{mean - statistics.mean(base) * 100:+.2f}' if base else '-'
+    difference = f'{mean - statistics.mean(base):+.2f}' if base else '-'
     return f'{mean:.2f} ± {spread:.2f} ({each}) | {difference}'
 
 
