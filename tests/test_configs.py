@@ -229,7 +229,7 @@ def test_the_papers_setting(path):
     assert config.train_cfg.max_epochs == epochs
     assert config.param_scheduler[-1].get('end', epochs) == epochs
     assert config.optim_wrapper.optimizer.lr == lr
-    assert config.optim_wrapper.paramwise_cfg.custom_keys.class_level.lr_mult == 1
+    assert config.optim_wrapper.paramwise_cfg.custom_keys.class_level == dict(decay_mult=0.0)
     assert config.model.post_processor.max_per_video == detections
     head = config.model.head
     assert head.sensitivity.normalize == 'none'

@@ -13,4 +13,3 @@ val_dataloader = dict(dataset=dict(pipeline=[load, *_base_.test_pipeline[1:]], *
 test_dataloader = val_dataloader
 
 model = dict(projection=dict(in_channels=feat_dim), head=dict(sensitivity=dict(normalize='none')))
-optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(class_level=dict(lr_mult=1.0))))

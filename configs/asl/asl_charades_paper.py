@@ -6,7 +6,5 @@ model = dict(
     post_processor=dict(max_per_video=200),
 )
 train_cfg = dict(max_epochs=30)
-optim_wrapper = dict(
-    optimizer=dict(lr=2e-4), paramwise_cfg=dict(custom_keys=dict(class_level=dict(lr_mult=1.0)))
-)
+optim_wrapper = dict(optimizer=dict(lr=2e-4))
 param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], end=30)]

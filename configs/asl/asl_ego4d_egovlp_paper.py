@@ -3,7 +3,5 @@ _base_ = ['asl_ego4d_egovlp.py']
 
 model = dict(head=dict(assigner=dict(match='shortest'), sensitivity=dict(normalize='none')))
 train_cfg = dict(max_epochs=15)
-optim_wrapper = dict(
-    optimizer=dict(lr=2e-4), paramwise_cfg=dict(custom_keys=dict(class_level=dict(lr_mult=1.0)))
-)
+optim_wrapper = dict(optimizer=dict(lr=2e-4))
 param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], end=15)]

@@ -4,6 +4,4 @@ _base_ = ['asl_epic100_noun.py']
 
 model = dict(head=dict(sensitivity=dict(normalize='none')))
 train_cfg = dict(max_epochs=25)
-optim_wrapper = dict(
-    optimizer=dict(lr=2e-4), paramwise_cfg=dict(custom_keys=dict(class_level=dict(lr_mult=1.0)))
-)
+optim_wrapper = dict(optimizer=dict(lr=2e-4))

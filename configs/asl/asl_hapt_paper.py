@@ -2,4 +2,3 @@
 _base_ = ['asl_hapt.py']
 
 model = dict(head=dict(sensitivity=dict(normalize='none')))
-optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(class_level=dict(lr_mult=1.0))))

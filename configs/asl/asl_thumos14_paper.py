@@ -6,4 +6,3 @@ model = dict(
     post_processor=dict(max_per_video=200),
 )
 train_cfg = dict(max_epochs=30)
-optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(class_level=dict(lr_mult=1.0))))

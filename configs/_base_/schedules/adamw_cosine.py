@@ -17,9 +17,9 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1.0, norm_type=2),
     paramwise_cfg=dict(
         # No decay: all one-dimensional parameters (biases, norms, layer scales, learnable scales),
-        # and mu and sigma of the class-level Gaussians, which hardly move at the rate of the rest.
+        # and mu and sigma of the class-level Gaussians.
         flat_decay_mult=0.0,
-        custom_keys={'class_level': dict(decay_mult=0.0, lr_mult=10.0)},
+        custom_keys={'class_level': dict(decay_mult=0.0)},
     ),
 )
 param_scheduler = [
