@@ -19,11 +19,10 @@ class _ClampIntoRange(torch.autograd.Function):
         return grad.masked_fill(outwards, 0.0), None, None
 
 
-def clamp_into_range(x: Tensor, low: float, high: float = float('inf')) -> Tensor:
+def clamp_into_range(x: Tensor, low: float, high: float) -> Tensor:
     """Clamp whose gradient is dropped only where it would drive a value further out.
 
-    With the gradient of a plain clamp, or of ReLU, what is outside for all inputs stays there for
-    ever.
+    With the gradient of a plain clamp, what is outside stays there for ever.
 
     Args:
         x: any shape.

@@ -142,14 +142,12 @@ def _mean_one(weight: Tensor, targets: PointTargets) -> Tensor:
     weighs among the others is taken as given, or the Gaussians would give up the classes that
     are hard.
     """
-    positive = targets.positives.to(weight.dtype)
+    relative = _mean_one_per_gt(weight, targets)
+    tiny = torch.finfo(weight.dtype).tiny
     with torch.no_grad():
-        given = weight * positive
-        index = targets.gt_inds.clamp(min=0)
-        zeros = given.new_zeros(given.size(0), targets.num_gts)  # (N, G)
-        total = zeros.scatter_add(1, index, given)
-        mean = total / zeros.scatter_add(1, index, positive).clamp(min=1)
-        sums = torch.stack([total.sum(), positive.sum()])
+        given = torch.where(targets.positives, weight, 0.0)
+        sums = torch.stack([given.sum(), targets.positives.sum().to(given.dtype)])
         dist.all_reduce(sums)
-        mean = mean * (sums[1] / sums[0].clamp(min=torch.finfo(sums.dtype).tiny))
-    return _mean_one_per_gt(weight, targets) * mean.gather(1, index)
+        scaled = given * (sums[1] / sums[0].clamp(min=tiny))
+        share = scaled / relative.clamp(min=tiny)  # of an action, at each of its positives
+    return relative * share
