@@ -14,8 +14,9 @@ TOOL = Path(__file__).parents[2] / 'tools' / 'analysis' / 'compare_proposals.py'
 VIDEOS = {'v1': [(1.0, 4.0), (5.0, 9.0)], 'v2': [(2.0, 8.0)]}
 
 
-@pytest.fixture(scope='module')
-def tool():
+@pytest.fixture
+def tool(monkeypatch):
+    monkeypatch.syspath_prepend(TOOL.parent)
     spec = importlib.util.spec_from_file_location('compare_proposals', TOOL)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -138,6 +139,21 @@ def test_what_is_there_is_not_made_again(runs):
     (folder / 'proposals.json').unlink()
     runs.found('bmn')
     assert stems(runs)[2:] == [('test', 'bmn_hapt')]
+
+
+def test_runs_of_other_options_are_refused(tool, runs, monkeypatch, capsys):
+    monkeypatch.setattr(tool, 'Runs', lambda *_: runs)
+    assert tool.main(['hapt', '--methods', 'tcanet']) == 0
+    runs.calls.clear()
+    (runs.folder('bmn') / 'options.json').write_text('{"amp": true, "cfg_options": ["x=1"]}')
+    with pytest.raises(SystemExit) as end:
+        tool.main(['hapt', '--methods', 'asl', 'tcanet'])
+    assert end.value.code == 2
+    line = capsys.readouterr().err
+    asked = f'data_root={runs.data_root}'
+    assert f'made with {asked} but {runs.folder("bmn")} was made with --amp x=1: ' in line
+    assert runs.calls == []  # refused before anything is trained
+    assert tool.main(['hapt', '--methods', 'asl']) == 0  # which does not need it
 
 
 def test_numbers_are_those_of_the_metric(tool, runs, tmp_path):

@@ -25,6 +25,7 @@ import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs t
 from asl_mmaction.engine.cli import MistakeError, report_mistakes
 
 TOOLS = Path(__file__).resolve().parents[1]
+OPTIONS = 'options.json'
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,16 +71,28 @@ def check_runs(configs: Sequence[Path], args: argparse.Namespace) -> None:
     for name in names:
         for seed in args.seeds:
             folder = args.work_dir / name / f'seed_{seed}'
-            if not (folder / 'metrics.json').is_file():
-                continue
-            made = {'amp': False, 'cfg_options': []}
-            if (folder / 'options.json').is_file():
-                made = json.loads((folder / 'options.json').read_text())
-            if made != asked:
-                raise MistakeError(
-                    f'expected runs made with {_words(asked)} but {folder} was made with '
-                    f'{_words(made)}: name another --work-dir, or delete that folder'
-                )
+            if (folder / 'metrics.json').is_file():
+                check_options(folder, asked)
+
+
+def check_options(folder: Path, asked: dict) -> None:
+    """Let no run be used that was made with other options than those asked for.
+
+    Args:
+        folder: Of the run; one without options.json was made without any.
+        asked: ``amp`` and ``cfg_options``, as options.json has them.
+
+    Raises:
+        MistakeError: They differ.
+    """
+    made = {'amp': False, 'cfg_options': []}
+    if (folder / OPTIONS).is_file():
+        made = json.loads((folder / OPTIONS).read_text())
+    if made != asked:
+        raise MistakeError(
+            f'expected runs made with {_words(asked)} but {folder} was made with '
+            f'{_words(made)}: name another --work-dir, or delete that folder'
+        )
 
 
 def _words(options: dict) -> str:
@@ -95,7 +108,7 @@ def run(config: Path, seed: int, args: argparse.Namespace) -> dict | None:
         work_dir.mkdir(parents=True, exist_ok=True)
         settings = settings_of(args)
         options = {'amp': args.amp, 'cfg_options': settings}
-        (work_dir / 'options.json').write_text(json.dumps(options))
+        (work_dir / OPTIONS).write_text(json.dumps(options))
         env = dict(os.environ, OMP_NUM_THREADS='1') if args.jobs > 1 else None
         common = ['--work-dir', work_dir, *(['--cfg-options', *settings] if settings else [])]
         train = [TOOLS / 'train.py', config, '--seed', seed, '--no-validate']

@@ -7,7 +7,7 @@ names scores of a video-level classifier and they are there, those.
 
 Every run lies in ``WORK_DIR/<config>/seed_<seed>``, as compare.py's do, with the config it was made
 by and its log. What is there is not made again, so that an interrupted comparison goes on where it
-stopped, and the runs of compare.py are used.
+stopped, and the runs of compare.py are used, if they were made without options.
 
 Example:
     python tools/analysis/compare_proposals.py hapt --seeds 0
@@ -23,11 +23,13 @@ from pathlib import Path
 
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 import numpy as np
+from compare import OPTIONS, TOOLS, check_options
 from mmaction.registry import DATASETS, METRICS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-TOOLS = Path(__file__).resolve().parents[1]
+from asl_mmaction.engine.cli import report_mistakes
+
 CONFIGS = TOOLS.parent / 'configs'
 METHODS = {
     'bmn': 'BMN of mmaction2',
@@ -36,6 +38,11 @@ METHODS = {
     'actionformer': 'ActionFormer-style baseline',
     'asl': 'ASL',
 }
+
+
+def steps_of(method: str) -> tuple[str, ...]:
+    """Starts of the configs' names that a method is made by; the last gives its results."""
+    return {'bsn': ('bsn_tem', 'bsn_pem'), 'tcanet': ('bmn', 'tcanet')}.get(method, (method,))
 
 
 class RunError(Exception):
@@ -64,9 +71,21 @@ class Runs:
     def folder(self, name: str) -> Path:
         return self.work_dir / f'{name}_{self.data}' / f'seed_{self.seed}'
 
+    @property
+    def options(self) -> dict:
+        """What the runs are made with, in the form of compare.py's."""
+        moved = [] if self.data_root is None else [f'data_root={self.data_root}']
+        return {'amp': False, 'cfg_options': moved}
+
+    def check(self, method: str) -> None:
+        """Raises MistakeError if what is there of a method was made with other options."""
+        for name in steps_of(method):
+            if self.folder(name).exists():
+                check_options(self.folder(name), self.options)
+
     def found(self, method: str) -> Path:
         """File of the proposals or detections of a method."""
-        name = 'bsn_pem' if method == 'bsn' else method
+        name = steps_of(method)[-1]
         names = ('detections.json', 'proposals.json', 'all/proposals.json')
         files = [self.folder(name) / file for file in names]
         if not any(path.is_file() for path in files):
@@ -107,6 +126,7 @@ class Runs:
         """
         folder = self.folder(name)
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / OPTIONS).write_text(json.dumps(self.options))
         content = self.config(name, inputs)
         config = folder / f'{name}_{self.data}.py'
         content.dump(config)
@@ -214,7 +234,7 @@ def as_instances(items: list[dict]) -> dict[str, np.ndarray]:
 
 def epochs_of(runs: Runs, method: str) -> str:
     """As the runs have them; of BSN those of both models."""
-    names = ('bsn_tem', 'bsn_pem') if method == 'bsn' else (method,)
+    names = steps_of(method) if method == 'bsn' else (method,)
     return ' + '.join(last_checkpoint(runs.folder(n)).stem.removeprefix('epoch_') for n in names)
 
 
@@ -242,8 +262,12 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     rows: dict[str, list[dict]] = {}
     failed = False
-    for seed in args.seeds:
-        runs = Runs(args.data, seed, args.work_dir, args.data_root)
+    made = {seed: Runs(args.data, seed, args.work_dir, args.data_root) for seed in args.seeds}
+    with report_mistakes():
+        for runs in made.values():
+            for method in args.methods:
+                runs.check(method)
+    for seed, runs in made.items():
         try:
             score = make_scorer(runs)
         except RunError as error:
