@@ -16,8 +16,9 @@ from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from asl_mmaction.apis.loading import find_classes, load_checkpoint, load_config, load_weights
-from asl_mmaction.evaluation.metrics.reports import write_json
+from asl_mmaction.evaluation.metrics.reports import activitynet_form
 from asl_mmaction.structures.feature_grid import FeatureGrid
+from asl_mmaction.structures.files import write_json
 
 Feature = str | os.PathLike | np.ndarray | Tensor
 Sources = Feature | Sequence[Feature]
@@ -124,7 +125,14 @@ class TALInferencer:
         ]
         if out is not None:
             mark = {'simulated': True} if self.simulated else {}
-            write_json(Path(out), {**_activitynet_form(outputs), **mark})
+            rows = {
+                output['video_name']: [
+                    (found['segment'], found['score'], found['label'])
+                    for found in output['detections']
+                ]
+                for output in outputs
+            }
+            write_json(Path(out), {**activitynet_form(rows), **mark})
         return outputs
 
     def _sample(self, item: Sources | Mapping, index: int) -> dict:
@@ -207,14 +215,3 @@ def _source_files(dataset: Mapping) -> list[str]:
     """File name of each source that the test data has."""
     files = dataset.get('feature_file', '{video}.npy')
     return [files] if isinstance(files, str) else list(files)
-
-
-def _activitynet_form(outputs: Sequence[dict]) -> dict:
-    results = {
-        output['video_name']: [
-            {key: found[key] for key in ('label', 'score', 'segment')}
-            for found in output['detections']
-        ]
-        for output in outputs
-    }
-    return {'version': 'asl_mmaction', 'results': results, 'external_data': {}}

@@ -142,4 +142,6 @@ def read_class_gaussians(
         if module.num_gaussians(kind):
             mu, sigma = (value.detach().double().numpy() for value in module.gaussians(kind))
         values[f'mu_{kind}'], values[f'sigma_{kind}'] = mu, sigma
-    return ClassGaussians(classes, loc_denominator=module.loc_denominator, **values)
+    # Shared ones are those of equation 3 for both.
+    denominator = 'std' if module.shared else module.loc_denominator
+    return ClassGaussians(classes, loc_denominator=denominator, **values)

@@ -12,6 +12,7 @@ from asl_mmaction.apis.loading import (
     load_weights,
     read_class_gaussians,
 )
+from asl_mmaction.models.sensitivity import ClassSensitivity
 
 
 def test_a_config_comes_from_a_file_a_package_or_as_it_is(demo):
@@ -111,6 +112,19 @@ def test_gaussians_are_read_with_sigma_clamped(demo, tmp_path):
     np.testing.assert_array_equal(g.mu_loc, state['mu_loc'])
     np.testing.assert_array_equal(g.sigma_loc, state['sigma_loc'])
     np.testing.assert_allclose(g.sigma_cls[:, 0], [0.2, 0.2, 0.3, 2.0, 3.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize('shared', [False, True])
+@pytest.mark.parametrize('loc_denominator', ['variance', 'std'])
+def test_curves_are_those_of_the_loss(demo, tmp_path, shared, loc_denominator):
+    level = {'shared': shared, 'loc_denominator': loc_denominator}
+    module = ClassSensitivity(num_classes=5, sigma_init=0.3, **level)
+    g = gaussians_of(demo, tmp_path, level, **module.state_dict())
+    d = torch.linspace(-0.5, 0.5, 7)
+    for label in range(5):
+        p_cls, p_loc = (p.detach().numpy() for p in module(d, torch.tensor(label)))
+        np.testing.assert_allclose(g.cls(d)[label].sum(0), p_cls, rtol=1e-6)
+        np.testing.assert_allclose(g.loc(d)[label].sum(0), p_loc, rtol=1e-6)
 
 
 def test_a_kind_without_gaussians_is_empty(demo, tmp_path):
