@@ -20,7 +20,7 @@ class GroundTruths(NamedTuple):
 
 
 class PointTargets(NamedTuple):
-    """Training targets of every point (METHOD section "Points and targets").
+    """Training targets of every point.
 
     Attributes:
         labels: (N, P, K) float, multi-hot class target; all zero on background.

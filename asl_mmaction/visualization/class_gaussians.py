@@ -1,4 +1,4 @@
-"""The learned class-level Gaussians (METHOD 3): their values, and one small plot per class."""
+"""The learned class-level Gaussians: their values, and one small plot per class."""
 
 from __future__ import annotations
 

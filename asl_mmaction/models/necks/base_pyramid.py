@@ -1,6 +1,6 @@
 """Template of the necks that turn one sequence into a temporal pyramid."""
 
-from abc import ABCMeta, abstractmethod
+from collections.abc import Callable, Sequence
 
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -9,28 +9,43 @@ from torch import Tensor, nn
 from asl_mmaction.models.layers import MaskedConv1d
 
 
-class BasePyramid(BaseModule, metaclass=ABCMeta):
+class BasePyramid(BaseModule):
     """Stem, levels, optional top-down path, one LayerNorm a level.
 
-    A child fills :meth:`build_levels`.
+    A child says what a block is.
 
     Args:
+        block: ``block(stride=..., window_size=...)`` makes one; called with features (n, t, C),
+            their mask (n, t) and what :meth:`prepare` gives, it returns both, 1 / stride as long.
         channels: Width C of every level.
         num_levels: Number of levels L; level l has stride 2**l.
+        stem_depth: Blocks at full rate before the first strided one.
+        window_size: Of the blocks, in steps of their level; one, or one for each level.
         top_down: Add coarser levels to finer ones (feature pyramid network).
     """
 
     def __init__(
         self,
         *,
+        block: Callable[..., nn.Module],
         channels: int,
         num_levels: int,
+        stem_depth: int,
+        window_size: int | Sequence[int | None] | None,
         top_down: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if num_levels < 1:
             raise ValueError(f'num_levels: expected at least 1 but got {num_levels}')
+        if window_size is None or isinstance(window_size, int):
+            window_size = [window_size] * num_levels
+        if len(window_size) != num_levels:
+            raise ValueError(
+                f'window_size: expected one value for each of the {num_levels} levels '
+                f'but got {list(window_size)}'
+            )
+        self.window_sizes = list(window_size)
         self.num_levels = num_levels
         self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(num_levels))
         self.lateral = self.smooth = None
@@ -39,10 +54,25 @@ class BasePyramid(BaseModule, metaclass=ABCMeta):
             self.smooth = nn.ModuleList(
                 MaskedConv1d(channels, channels, 3, groups=channels) for _ in range(num_levels)
             )
+        first, *others = self.window_sizes
+        self.stem = nn.ModuleList(block(stride=1, window_size=first) for _ in range(stem_depth))
+        self.branch = nn.ModuleList(block(stride=2, window_size=window) for window in others)
 
-    @abstractmethod
+    def prepare(self, mask: Tensor) -> list[tuple]:
+        """Further inputs of the blocks of each level, from the mask (N, T); none here."""
+        return [()] * self.num_levels
+
     def build_levels(self, x: Tensor, mask: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """(N, T, C), (N, T) -> L features (N, T / 2**l, C) and their masks, zero on padding."""
+        first, *others = self.prepare(mask)
+        for block in self.stem:
+            x, mask = block(x, mask, *first)
+        feats, masks = [x], [mask]
+        for block, inputs in zip(self.branch, others, strict=True):
+            x, mask = block(x, mask, *inputs)
+            feats.append(x)
+            masks.append(mask)
+        return feats, masks
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Build the pyramid.

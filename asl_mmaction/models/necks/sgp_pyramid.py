@@ -1,9 +1,9 @@
 """The pyramid of TriDet: convolutions in place of attention."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from mmaction.registry import MODELS
-from torch import Tensor, nn
 
 from asl_mmaction.models.layers import SGPBlock
 from asl_mmaction.models.necks.base_pyramid import BasePyramid
@@ -40,37 +40,18 @@ class SGPPyramid(BasePyramid):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(
-            channels=channels, num_levels=num_levels, top_down=top_down, init_cfg=init_cfg
-        )
-        if isinstance(window_size, int):
-            window_size = [window_size] * num_levels
-        if len(window_size) != num_levels:
-            raise ValueError(
-                f'window_size: expected one value for each of the {num_levels} levels '
-                f'but got {list(window_size)}'
-            )
-
-        def block(stride: int, window: int) -> SGPBlock:
-            return SGPBlock(
+            block=partial(
+                SGPBlock,
                 channels,
-                stride=stride,
-                window_size=window,
                 window_scale=window_scale,
                 mlp_ratio=mlp_ratio,
                 num_groups=num_groups,
                 drop_path=drop_path,
-            )
-
-        self.stem = nn.ModuleList(block(1, window_size[0]) for _ in range(stem_depth))
-        self.branch = nn.ModuleList(block(2, window) for window in window_size[1:])
-
-    def build_levels(self, x: Tensor, mask: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """See :meth:`BasePyramid.build_levels`."""
-        for block in self.stem:
-            x, mask = block(x, mask)
-        feats, masks = [x], [mask]
-        for block in self.branch:
-            x, mask = block(x, mask)
-            feats.append(x)
-            masks.append(mask)
-        return feats, masks
+            ),
+            channels=channels,
+            num_levels=num_levels,
+            stem_depth=stem_depth,
+            window_size=window_size,
+            top_down=top_down,
+            init_cfg=init_cfg,
+        )

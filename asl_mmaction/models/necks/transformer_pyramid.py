@@ -1,10 +1,11 @@
 """The transformer pyramid: parallel temporal and channel attention (theta = 0: temporal only)."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from mmaction.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from asl_mmaction.models.layers import TransformerBlock
 from asl_mmaction.models.necks.base_pyramid import BasePyramid
@@ -49,46 +50,29 @@ class TransformerPyramid(BasePyramid):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(
-            channels=channels, num_levels=num_levels, top_down=top_down, init_cfg=init_cfg
-        )
-        if window_size is None or isinstance(window_size, int):
-            window_size = [window_size] * num_levels
-        if len(window_size) != num_levels:
-            raise ValueError(
-                f'window_size: expected one value for each of the {num_levels} levels '
-                f'but got {list(window_size)}'
-            )
-        self.window_sizes = list(window_size)
-
-        def block(stride: int, window: int | None) -> TransformerBlock:
-            return TransformerBlock(
+            block=partial(
+                TransformerBlock,
                 channels,
                 num_heads,
-                stride=stride,
-                window_size=window,
                 theta=theta,
                 channel_groups=channel_groups,
                 mlp_ratio=mlp_ratio,
                 dropout=dropout,
                 attn_dropout=attn_dropout,
                 drop_path=drop_path,
-            )
+            ),
+            channels=channels,
+            num_levels=num_levels,
+            stem_depth=stem_depth,
+            window_size=window_size,
+            top_down=top_down,
+            init_cfg=init_cfg,
+        )
 
-        self.stem = nn.ModuleList(block(1, self.window_sizes[0]) for _ in range(stem_depth))
-        self.branch = nn.ModuleList(block(2, window) for window in self.window_sizes[1:])
-
-    def build_levels(self, x: Tensor, mask: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """See :meth:`BasePyramid.build_levels`."""
-        with torch.no_grad():
-            biases = [
-                attention_bias(mask[:, :: 2**level], window)
-                for level, window in enumerate(self.window_sizes)
-            ]
-        for block in self.stem:
-            x, mask = block(x, mask, biases[0])
-        feats, masks = [x], [mask]
-        for block, bias in zip(self.branch, biases[1:], strict=True):
-            x, mask = block(x, mask, bias)
-            feats.append(x)
-            masks.append(mask)
-        return feats, masks
+    @torch.no_grad()
+    def prepare(self, mask: Tensor) -> list[tuple]:
+        """The attention bias of each level."""
+        return [
+            (attention_bias(mask[:, :: 2**level], window),)
+            for level, window in enumerate(self.window_sizes)
+        ]

@@ -1,4 +1,4 @@
-"""ASCL against explicit sums over features, written from METHOD section 4."""
+"""ASCL against explicit sums over features, written from section 3.3, eq. 11-14."""
 
 import math
 

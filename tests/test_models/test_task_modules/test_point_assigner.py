@@ -13,7 +13,7 @@ POINTS = PointGenerator(strides=STRIDES, regress_ranges=RANGES)((16, 8, 4), torc
 
 
 def assign_by_loop(point, segments, labels, radius, match='shortest'):
-    """METHOD section 2, one point of one video: index of the first winner or None, classes."""
+    """One point of one video: index of the first winner or None, classes."""
     center, stride, (low, high) = point
     candidates = []
     for index, (start, end) in enumerate(segments):

@@ -1,4 +1,4 @@
-"""Sensitive frames against lists built ground truth by ground truth (METHOD section 4)."""
+"""Sensitive frames against lists built ground truth by ground truth (section 3.3, eq. 12-13)."""
 
 import math
 
