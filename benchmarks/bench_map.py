@@ -3,8 +3,7 @@
     OMP_NUM_THREADS=1 python benchmarks/bench_map.py --annotations multithumos.json
 
 The file has PointTAD's form. Without it, random ground truths of the same number take its place.
-Detections are jittered ground truths, 30 % of them with a random class. The wanted 0.2 s stand
-against 23.6 s of the public ActionFormer's evaluation on a 2-core CPU.
+Detections are jittered ground truths, 30 % of them with a random class.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from asl_mmaction.evaluation.functional import Instances, average_precision
 
 CLASSES, VIDEOS, GROUND_TRUTHS, DETECTIONS = 65, 213, 20_208, 42_600
 TIOUS = np.linspace(0.1, 0.9, 9)
-WANTED = 0.2
 
 
 def ground_truths(path: Path | None, rng: np.random.Generator) -> Instances:
@@ -94,9 +92,8 @@ def main() -> None:
         f'{len(truths.videos)} ground truths, {len(found.videos)} detections, {CLASSES} classes, '
         f'{len(TIOUS)} tIoUs; NumPy {np.__version__}; ours: median of {arguments.repeats}'
     )
-    print('ours s  first s  mmaction2 s  ratio  wanted s')
-    verdict = '' if ours < WANTED else '  missed'
-    print(f'{ours:6.3f}  {times[0]:7.3f}  {loop:11.1f}  {loop / ours:5.0f}  {WANTED:8.1f}{verdict}')
+    print('ours s  first s  mmaction2 s  ratio')
+    print(f'{ours:6.3f}  {times[0]:7.3f}  {loop:11.1f}  {loop / ours:5.0f}')
 
 
 if __name__ == '__main__':
