@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -150,6 +151,27 @@ def test_index_and_metafiles_name_every_config():
     assert len({path.name for path in configs}) == len(configs)
 
 
+def test_results_of_the_metafiles_are_the_means_of_the_docs():
+    text = (ROOT / 'docs' / 'benchmarks.md').read_text()
+    # The row of a config with the most seeds; two of its cells are `mean ± deviation (a / b / c)`.
+    documented = {}
+    for name, line in re.findall(r'^\| `(\w+)` \|(.*)$', text, flags=re.M):
+        cells = re.findall(r'([\d.]+) ± [\d.]+ \(([\d. /]+)\)', line)
+        means, seeds = [float(mean) for mean, _ in cells], cells[0][1].count('/') + 1
+        documented[name] = max(documented.get(name, (0, [])), (seeds, means))
+    given = {}
+    for name in yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']:
+        for model in yaml.safe_load((ROOT / name).read_text())['Models']:
+            for result in model.get('Results', []):
+                assert result['Task'] == 'Temporal Action Localization'
+                assert result['Dataset'] == model['Metadata']['Training Data']
+                metrics = result['Metrics']
+                given[model['Name']] = [metrics['mAP'], metrics['mAP_strict']]
+    assert all(seeds >= 3 for seeds, _ in documented.values())
+    assert given == {name: means for name, (_, means) in documented.items()}
+    assert len(given) == 10
+
+
 @pytest.mark.parametrize(
     ('bases', 'check'),
     [
@@ -216,6 +238,7 @@ def test_mim_lists_and_searches(mim):
     mim('search', 'asl_mmaction', '--model', 'asl', '--json', 'found.json')
     found = json.loads((mim.work / 'found.json').read_text())
     assert set(found['model'].values()) == {'asl'}
+    assert found['hapt/map_strict']['asl_hapt'] > 0
 
 
 @pytest.mark.slow
