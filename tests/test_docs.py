@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mmaction.registry import DATASETS, MODELS
+from mmaction.registry import DATASETS, METRICS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
@@ -104,14 +104,62 @@ def test_commands_name_what_exists(page):
 @page
 def test_checkpoints_are_those_of_the_last_epoch(page):
     for name, epoch in re.findall(r'work_dirs/(\w+)/epoch_(\d+)\.pth', page.read_text()):
-        name = {'demo': 'asl_demo', 'my_asl': 'asl_hapt'}.get(name, name)
+        name = {'demo': 'asl_demo', 'my_asl': 'asl_thumos14'}.get(name, name)
         (path,) = (ROOT / 'configs').rglob(f'{name}.py')
         assert Config.fromfile(path).train_cfg.max_epochs == int(epoch), name
 
 
-def test_the_config_of_own_data_trains(tmp_path, monkeypatch):
+def table_rows(text):
+    """Cells of the rows of all tables."""
+    for line in text.splitlines():
+        if line.startswith('|'):
+            yield [cell.strip() for cell in line.strip('|').split('|')]
+
+
+@pytest.mark.parametrize(('name', 'rows'), [('README.md', 3), ('docs/benchmarks.md', 12)])
+def test_parameters_at_inference(name, rows):
+    found = 0
+    for first, *cells in table_rows((ROOT / name).read_text()):
+        (config,) = re.findall(r'`(?:configs/\w+/)?(\w+?)(?:\.py)?`', first) or [None]
+        sizes = [cell for cell in cells if re.fullmatch(r'\d+\.\d\d M', cell)]
+        if config is None or not sizes:
+            continue
+        (path,) = (ROOT / 'configs').rglob(f'{config}.py')
+        with DefaultScope.overwrite_default_scope('mmaction'):
+            parameters = MODELS.build(Config.fromfile(path).model).named_parameters()
+        count = sum(value.numel() for key, value in parameters if '.sensitivity.' not in key)
+        assert sizes == [f'{count / 1e6:.2f} M'], config
+        found += 1
+    assert found == rows
+
+
+def test_the_config_of_get_started_has_windows_and_metrics(tmp_path):
+    text = (ROOT / 'docs' / 'get_started.md').read_text()
+    (config_text,) = (block for block in blocks(text, 'python') if 'SlidingWindow' in block)
+    (tmp_path / 'my_test.py').write_text(config_text)
+    config = Config.fromfile(tmp_path / 'my_test.py')
+    assert config.test_evaluator == config.val_evaluator
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        model, metric = MODELS.build(config.model), METRICS.build(config.test_evaluator)
+    assert model.window_length == 256
+    assert metric.length_edges == [6, 9, 12, 15]
+    assert metric.recall_multiples == [1, 5]
+
+
+def test_readme_shows_the_config_of_own_data():
+    readme, own_data = (
+        next(block for block in blocks((ROOT / name).read_text(), 'python') if 'kitchen' in block)
+        for name in ('README.md', 'docs/own_data.md')
+    )
+    assert readme == own_data
+
+
+@pytest.mark.parametrize('base', ['asl_thumos14', 'asl_hapt'])
+def test_the_config_of_own_data_trains(tmp_path, monkeypatch, base):
     text = (ROOT / 'docs' / 'own_data.md').read_text()
+    assert f'asl_mmaction::asl/{base}.py' in text
     (config_text,) = (block for block in blocks(text, 'python') if block.startswith('_base_'))
+    config_text = config_text.replace('asl_thumos14', base)
     (tmp_path / 'my_asl.py').write_text(config_text)
     (annotations,) = blocks(text, 'json')
     (tmp_path / 'data' / 'kitchen' / 'features').mkdir(parents=True)
@@ -119,7 +167,8 @@ def test_the_config_of_own_data_trains(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = Config.fromfile('my_asl.py')
     # The features that the annotations and the config promise.
-    grid, database = config.grid, json.loads(annotations)['database']
+    grid, database = config.test_dataloader.dataset.grid, json.loads(annotations)['database']
+    assert grid == dict(fps=25, feat_stride=4, clip_len=16)
     for name, video in database.items():
         steps = int((video['duration'] * grid['fps'] - grid['clip_len']) / grid['feat_stride'] + 1)
         feature = np.random.default_rng(0).normal(size=(steps, config.feat_dim))
