@@ -88,7 +88,8 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
             )
         )
         self.assigner = TASK_UTILS.build(
-            dict(type='PointAssigner', num_classes=num_classes, **(assigner or {}))
+            {'type': 'PointAssigner', **(assigner or {})},
+            default_args=dict(num_classes=num_classes),
         )
         self.loss_cls = MODELS.build(loss_cls or dict(type='SigmoidFocalLoss'))
         self.loss_loc = MODELS.build(loss_loc or dict(type='SegmentDIoULoss'))
@@ -144,7 +145,8 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
     def _pack(
         self, feats: Sequence[Tensor], masks: Sequence[Tensor]
     ) -> tuple[PackedPyramid, Points, Tensor]:
-        pyramid = pack_pyramid(feats, masks)
+        kernel_size = 3 if self.sensitivity is None else max(3, self.sensitivity.kernel_size)
+        pyramid = pack_pyramid(feats, masks, kernel_size)
         points = self.point_generator(pyramid.lengths, feats[0].device)
         return pyramid, points, torch.cat(list(masks), dim=1)
 

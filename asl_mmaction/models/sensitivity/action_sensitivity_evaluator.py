@@ -58,6 +58,7 @@ class ActionSensitivityEvaluator(BaseSensitivity):
         if instance_level is not None:
             sizes = dict(in_channels=in_channels, feat_channels=in_channels)
             self.instance_level = MODELS.build(instance_level, default_args=sizes)
+            self.kernel_size = self.instance_level.kernel_size
         self.loss_quality = MODELS.build(loss_quality or dict(type='QualityMSELoss'))
         self.normalize = normalize
         self.detach_instance_weight = detach_instance_weight

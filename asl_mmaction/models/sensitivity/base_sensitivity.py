@@ -12,7 +12,13 @@ from asl_mmaction.structures.sensitivity import Sensitivity
 
 
 class BaseSensitivity(BaseModule, metaclass=ABCMeta):
-    """Weighs points in training; nothing of it runs at inference."""
+    """Weighs points in training; nothing of it runs at inference.
+
+    Attributes:
+        kernel_size: Largest kernel that it runs on the packed levels.
+    """
+
+    kernel_size = 1
 
     @abstractmethod
     def forward(self, pyramid: PackedPyramid, points: Points, targets: PointTargets) -> Sensitivity:

@@ -30,6 +30,7 @@ class InstanceSensitivity(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        self.kernel_size = kernel_size
         self.convs = nn.ModuleList(
             MaskedConv1d(in_channels, feat_channels, kernel_size) for _ in range(2)
         )

@@ -4,8 +4,10 @@ import math
 
 import pytest
 import torch
+from mmaction.registry import TASK_UTILS
 
 from asl_mmaction.models.layers import pack_pyramid
+from asl_mmaction.models.task_modules import PointAssigner
 from asl_mmaction.structures.point_targets import GroundTruths
 
 STEPS = (16, 8, 4)
@@ -160,6 +162,23 @@ def test_gradient_reaches_everything_and_only_what_it_should(build, localizer_co
         assert moved == ('instance_level' not in name), name
         if 'sigma' in name and 'cls' in name:
             assert (value.grad > 0).all()  # a wider Gaussian only costs: the paper's weakness
+
+
+def test_the_assigner_is_a_slot_of_the_registry(build, localizer_config):
+    @TASK_UTILS.register_module()
+    class NothingPositive(PointAssigner):
+        def __call__(self, points, ground_truths):
+            targets = super().__call__(points, ground_truths)
+            return targets._replace(gt_inds=torch.full_like(targets.gt_inds, -1))
+
+    try:
+        for name, kind in (('PointAssigner', PointAssigner), ('NothingPositive', NothingPositive)):
+            config = localizer_config(head={'assigner': {'type': name}})['head']
+            head = build(config)
+            assert type(head.assigner) is kind
+            assert (head.loss(*problem())['loss_loc'] > 0) == (name == 'PointAssigner')
+    finally:
+        TASK_UTILS.module_dict.pop('NothingPositive')
 
 
 def test_users_mistakes(build, localizer_config):

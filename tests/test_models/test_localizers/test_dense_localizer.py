@@ -15,6 +15,7 @@ VARIANTS = {
     'baseline': {},
     'full attention': {'neck': {'window_size': None, 'top_down': False}},
     'asl': {'asl': True},
+    'asl, wide instance level': {'asl': True, 'kernel_size': 7},
     'per_gt': {'asl': True, 'normalize': 'per_gt'},
     'batch': {'asl': True, 'normalize': 'batch'},
     'tridet': {'style': 'tridet'},
@@ -26,7 +27,10 @@ VARIANTS = {
 def model(request, build, localizer_config):
     options = dict(VARIANTS[request.param])
     normalize = options.pop('normalize', None)
+    kernel_size = options.pop('kernel_size', None)
     config = localizer_config(**options)
+    if kernel_size:
+        config['head']['sensitivity']['instance_level']['kernel_size'] = kernel_size
     if normalize:
         config['head']['sensitivity']['normalize'] = normalize
     return build(config)
