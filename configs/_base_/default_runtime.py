@@ -3,6 +3,7 @@ default_scope = 'mmaction'
 custom_imports = dict(imports=['asl_mmaction'], allow_failed_imports=False)
 
 default_hooks = dict(
+    runtime_info=dict(type='OneSyncRuntimeInfoHook'),
     epoch_seed=dict(type='EpochSeedHook'),
     logger=dict(type='LoggerHook', interval=20, ignore_last=False),
     checkpoint=dict(

@@ -1,3 +1,4 @@
 from asl_mmaction.engine.hooks.epoch_seed_hook import EpochSeedHook
+from asl_mmaction.engine.hooks.one_sync_runtime_info_hook import OneSyncRuntimeInfoHook
 
-__all__ = ['EpochSeedHook']
+__all__ = ['EpochSeedHook', 'OneSyncRuntimeInfoHook']
