@@ -17,7 +17,8 @@ class FeaturePreprocessor(BaseDataPreprocessor):
 
     Args:
         size_divisor: The padded length is a multiple of it: the stride of the coarsest level.
-        min_len: Least padded length in steps; the crop length makes shapes that never change.
+        min_len: Least padded length in steps; the crop length, and a ``gt_divisor`` that no video
+            exceeds, make shapes that never change.
         gt_divisor: The padded number of ground truths is a multiple of it.
     """
 
@@ -48,7 +49,8 @@ class FeaturePreprocessor(BaseDataPreprocessor):
         features, samples = data['inputs'], data['data_samples']
         inputs, masks = self._pad_features(features)
         ground_truths = self._pad_ground_truths(samples) if training else None
-        # Everything is built on the host, then moved at once: nothing here waits for the device.
+        # Everything is built on the host, then moved at once; from pinned memory, so that nothing
+        # here waits for a GPU.
         return self.cast_data(dict(inputs=inputs, masks=masks, ground_truths=ground_truths)) | dict(
             data_samples=samples
         )
@@ -56,7 +58,11 @@ class FeaturePreprocessor(BaseDataPreprocessor):
     def _pad_features(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         lengths = torch.tensor([len(feature) for feature in features])
         longest = _round_up(max(int(lengths.max()), self.min_len, 1), self.size_divisor)
-        inputs = features[0].new_zeros(len(features), longest, features[0].size(1))
+        inputs = torch.zeros(
+            (len(features), longest, features[0].size(1)),
+            dtype=features[0].dtype,
+            pin_memory=self.device.type == 'cuda',
+        )
         for row, feature in zip(inputs, features, strict=True):
             row[: len(feature)] = feature
         return inputs, torch.arange(longest) < lengths[:, None]

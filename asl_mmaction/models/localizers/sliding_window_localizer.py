@@ -2,10 +2,12 @@
 
 import torch
 from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
 from torch import Tensor
 from torch.nn.functional import pad
 
 from asl_mmaction.models.localizers.dense_localizer import DenseLocalizer
+from asl_mmaction.structures.point_targets import GroundTruths
 from asl_mmaction.structures.windows import window_starts
 
 
@@ -56,9 +58,9 @@ class SlidingWindowLocalizer(DenseLocalizer):
         inputs: Tensor,
         masks: Tensor,
         data_samples: list | None = None,
-        ground_truths=None,
+        ground_truths: GroundTruths | None = None,
         mode: str = 'tensor',
-    ):
+    ) -> dict[str, Tensor] | list[ActionDataSample] | tuple[Tensor, ...]:
         """Run the model; see the parent. Only ``'predict'`` goes by windows."""
         if mode != 'predict':
             return super().forward(inputs, masks, data_samples, ground_truths, mode)
@@ -74,8 +76,8 @@ class SlidingWindowLocalizer(DenseLocalizer):
             feature: (T, C_in), no padding.
 
         Returns:
-            Scores (1, Q, K), segments (1, Q, 2) or (1, Q, K, 2) float64 on the grid of the video,
-            and the mask (1, Q) of the valid ones; Q points of all windows.
+            Scores (1, Q, K), segments (1, Q, 2) or (1, Q, K, 2) float64 on the grid of the video
+            and on the host, and the mask (1, Q) of the valid ones; Q points of all windows.
         """
         length = self.window_length
         starts = window_starts(len(feature), length, self.window_overlap)
@@ -87,7 +89,7 @@ class SlidingWindowLocalizer(DenseLocalizer):
             windows = torch.stack([feature[start : start + length] for start in chunk])
             masks = (torch.arange(length, device=feature.device) < valid).expand(len(chunk), -1)
             scores, segments, mask = self.head.predict(*self.extract_feat(windows, masks))
-            moved = torch.tensor(chunk, dtype=torch.float64, device=feature.device)
-            segments = segments.double() + moved.reshape(-1, *[1] * (segments.dim() - 1))
+            moved = torch.tensor(chunk, dtype=torch.float64)
+            segments = segments.cpu().double() + moved.reshape(-1, *[1] * (segments.dim() - 1))
             found.append(part.flatten(0, 1) for part in (scores, segments, mask))
         return tuple(torch.cat(parts)[None] for parts in zip(*found, strict=True))

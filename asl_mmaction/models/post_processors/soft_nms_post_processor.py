@@ -104,15 +104,15 @@ class SoftNMSPostProcessor:
         if len(index) > self.pre_nms_topk:
             top = _highest(values, self.pre_nms_topk)
             index, values = index[top], values[top]
+        # On the host from here on: not every device has double precision.
+        index, values = index.cpu(), values.cpu()
         labels = index % num_classes
         if segments.dim() == 3:
-            segments = segments.flatten(0, 1)[index]
+            segments = segments.flatten(0, 1)[index].cpu()
         else:
-            segments = segments[index // num_classes]
+            segments = segments[index // num_classes].cpu()
         long = segment_durations(segments) >= self.min_duration
-        return tuple(
-            part[long].cpu().numpy() for part in (segments.double(), values.double(), labels)
-        )
+        return tuple(part[long].numpy() for part in (segments.double(), values.double(), labels))
 
     def _detections(
         self, segments: np.ndarray, scores: np.ndarray, labels: np.ndarray
