@@ -16,6 +16,8 @@ class ScaledDropPath(nn.Module):
 
     def __init__(self, channels: int, drop_prob: float = 0.0) -> None:
         super().__init__()
+        if not 0 <= drop_prob < 1:
+            raise ValueError(f'drop_path: expected a number in [0, 1) but got {drop_prob}')
         self.scale = nn.Parameter(torch.full((channels,), 1e-4))
         self.drop_prob = drop_prob
 
@@ -50,7 +52,7 @@ class TransformerBlock(nn.Module):
     """``x + f'`` then the feed-forward part, both pre-norm, with drop-path and layer scale.
 
     ``f' = (1 - theta) * temporal_attention + theta * channel_attention``: both see the same
-    normalised input. With ``theta = 0`` there is no channel attention at all: the plain encoder.
+    normalized input. With ``theta = 0`` there is no channel attention at all: the plain encoder.
 
     Args:
         channels: Width C.

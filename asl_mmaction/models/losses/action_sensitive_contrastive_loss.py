@@ -34,8 +34,8 @@ def contrastive_loss(
     Returns:
         (A,) float32; 0 for a feature that is not valid or has no positive.
     """
-    feats = F.normalize(feats.float(), dim=-1, eps=1e-6)
-    background = F.normalize(background.float(), dim=-1, eps=1e-6)
+    feats = F.normalize(feats.float(), dim=-1)
+    background = F.normalize(background.float(), dim=-1)
     with torch.autocast(feats.device.type, enabled=False):  # tau magnifies what is rounded away
         similarity = feats @ torch.cat([feats, background]).T / tau  # (A, A + B)
     itself = torch.eye(len(feats), dtype=torch.bool, device=feats.device)

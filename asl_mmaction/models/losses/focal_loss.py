@@ -37,7 +37,7 @@ class SigmoidFocalLoss(ElementwiseLoss):
 
     Args:
         alpha: Weight of positives.
-        gamma: Focusing exponent.
+        gamma: Focusing exponent, 0 or >= 1.
         label_smoothing: Targets become ``y * (1 - s) + s / (K + 1)``.
         reduction: ``'mean'``, ``'sum'`` or ``'none'``.
         loss_weight: Factor of the loss.
@@ -53,6 +53,8 @@ class SigmoidFocalLoss(ElementwiseLoss):
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__(reduction=reduction, loss_weight=loss_weight)
+        if 0 != gamma < 1:  # infinite gradient where the target is met
+            raise ValueError(f'gamma: expected 0 or a number >= 1 but got {gamma}')
         self.alpha = alpha
         self.gamma = gamma
         self.label_smoothing = label_smoothing

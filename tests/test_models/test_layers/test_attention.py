@@ -138,6 +138,17 @@ def test_attention_dropout_acts_in_training_only():
         assert torch.equal(module(x, mask, *args), module(x, mask, *args))
 
 
+def test_channel_attention_in_half_precision_counts_more_steps_than_it_holds():
+    torch.manual_seed(0)
+    steps = 70000  # float16 ends at 65504
+    attention = ChannelAttention(4)
+    x, mask = torch.randn(1, steps, 4), torch.ones(1, steps, dtype=torch.bool)
+    expected = attention(x, mask)
+    torch.testing.assert_close(
+        attention.half()(x.half(), mask).float(), expected, atol=0.02, rtol=0
+    )
+
+
 def test_users_mistakes():
     with pytest.raises(ValueError, match='num_heads: expected a divisor of channels=4 but got 3'):
         TemporalAttention(4, 3)

@@ -35,6 +35,11 @@ def test_max_pool_equals_torchs_on_the_unpadded_video(length, padding, seed):
     assert (out[len(expected) :] == 0).all()
 
 
+def test_a_branch_that_is_always_dropped_is_refused():
+    with pytest.raises(ValueError, match=r'drop_path: expected a number in \[0, 1\) but got 1'):
+        ScaledDropPath(4, 1.0)
+
+
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
 def test_max_pool_of_nothing_is_zero(dtype):
     x = torch.ones(1, 4, 2, dtype=dtype)

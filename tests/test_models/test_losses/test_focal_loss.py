@@ -73,3 +73,8 @@ def test_half_precision_logits_give_a_float32_loss():
     loss = sigmoid_focal_loss(torch.tensor([8.0]).bfloat16(), torch.tensor([1.0]))
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(focal_by_hand(8.0, 1, 0.25, 2), rel=1e-3)
+
+
+def test_an_exponent_of_infinite_gradient_is_refused():
+    with pytest.raises(ValueError, match=r'gamma: expected 0 or a number >= 1 but got 0\.5'):
+        SigmoidFocalLoss(gamma=0.5)
