@@ -192,6 +192,7 @@ def test_sizes_agree(path):
     assert head.num_classes == (1 if any(agnostic) else config.num_classes)
     if model.projection.get('position_len'):
         assert model.projection.position_len == config.get('length', config.get('max_len'))
+    assert config.auto_scale_lr.base_batch_size == config.train_dataloader.batch_size
     for name in ('train', 'val', 'test'):
         pipeline = config[f'{name}_dataloader'].dataset.pipeline
         widths = [step.feat_dim for step in pipeline if step.type == 'LoadFeature']

@@ -21,3 +21,4 @@ model = dict(
 
 train_cfg = dict(max_epochs=15, val_interval=15)
 optim_wrapper = dict(optimizer=dict(lr=2e-3))
+auto_scale_lr = dict(base_batch_size=_base_.train_batch_size)
