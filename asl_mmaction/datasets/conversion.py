@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asl_mmaction.datasets.writing import write_json
+from asl_mmaction.structures.files import write_json
 
 #: Seconds; a smaller excess over the duration is rounding, not dirt.
 TOLERANCE = 1e-6

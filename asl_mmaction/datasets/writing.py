@@ -1,6 +1,5 @@
 """Write a prepared dataset: all of it, or nothing."""
 
-import json
 import os
 import shutil
 import tempfile
@@ -9,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+
+from asl_mmaction.structures.files import write_json
 
 #: What a prepared dataset folder holds; anything else in it is the user's own.
 ANNOTATION_FILE = 'annotations.json'
@@ -34,17 +35,6 @@ class DatasetWriter:
     def annotations(self, content: dict) -> None:
         """Write ``annotations.json`` (the schema of :class:`TALDataset`)."""
         write_json(self.root / ANNOTATION_FILE, content)
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Write one JSON file: whatever goes wrong, ``path`` is the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f'.{path.name}.{os.getpid()}')
-    try:
-        scratch.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 @contextmanager

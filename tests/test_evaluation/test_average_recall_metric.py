@@ -76,6 +76,22 @@ def test_by_hand(tmp_path):
         'repeated_segments': 0,
         'excluded_videos': [],
     }
+    proposals = json.loads((tmp_path / 'proposals.json').read_text())
+    assert proposals == {
+        'version': 'VERSION 1.3',
+        'results': {
+            video['video_name']: [
+                {'segment': segment.tolist(), 'score': score}
+                for segment, score in zip(
+                    video['pred_instances']['segments'],
+                    video['pred_instances']['scores'],
+                    strict=True,
+                )
+            ]
+            for video in by_hand()
+        },
+        'external_data': {},
+    }
     numbers = report['curve']['average_numbers']
     curve = report['curve']['average_recall']
     assert (numbers[0], numbers[-1]) == pytest.approx((0.02, 2))

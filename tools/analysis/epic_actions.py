@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from asl_mmaction.evaluation.functional import Instances, average_precision, join_detections
-from asl_mmaction.evaluation.metrics.reports import SIMULATED, write_json
+from asl_mmaction.evaluation.metrics.reports import SIMULATED
 from asl_mmaction.ops.soft_nms import soft_nms
+from asl_mmaction.structures.files import write_json
 
 TASKS = ('verb', 'noun', 'action')
 

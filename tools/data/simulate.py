@@ -16,8 +16,9 @@ from mmengine.config import Config, DictAction
 
 from asl_mmaction.datasets.conversion import read_json
 from asl_mmaction.datasets.simulation import FeatureSimulator
-from asl_mmaction.datasets.writing import FEATURE_FOLDER, write_dataset, write_json
+from asl_mmaction.datasets.writing import FEATURE_FOLDER, write_dataset
 from asl_mmaction.structures.feature_grid import FeatureGrid
+from asl_mmaction.structures.files import write_json
 
 NOTE = 'SIMULATED features, made by tools/data/simulate.py; results on them mean nothing.'
 MARK = 'SIMULATED.txt'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,8 @@ from mmengine.logging import print_log
 from asl_mmaction.evaluation.functional import AverageRecall, Instances, average_recall
 from asl_mmaction.evaluation.functional.recall import NUM_BUDGETS
 from asl_mmaction.evaluation.metrics.base_metric import BaseTALMetric, as_instances
-from asl_mmaction.evaluation.metrics.reports import SIMULATED, write_json
+from asl_mmaction.evaluation.metrics.reports import SIMULATED, activitynet_form
+from asl_mmaction.structures.files import write_json
 
 ACTIVITYNET_TIOUS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 
@@ -99,8 +100,12 @@ class AverageRecallMetric(BaseTALMetric):
                 Path(self.out_dir) / 'average_recall.json',
                 {'metrics': metrics, 'curve': _curve(result), 'protocol': protocol},
             )
+            rows = {
+                name: zip(video['segments'].tolist(), video['scores'].tolist(), strict=True)
+                for name, video in videos.items()
+            }
             write_json(
-                Path(self.out_dir) / 'proposals.json', {**_proposals(videos), **self.marks()}
+                Path(self.out_dir) / 'proposals.json', {**activitynet_form(rows), **self.marks()}
             )
         return metrics
 
@@ -112,20 +117,6 @@ def _distinct(detections: Instances) -> Instances:
     _, first = np.unique(keys, axis=0, return_index=True)
     kept = np.sort(order[first])
     return Instances(*(column[kept] for column in detections))
-
-
-def _proposals(videos: Mapping[str, dict]) -> dict:
-    """ActivityNet's form of proposals: results without classes."""
-    results = {
-        name: [
-            {'score': score, 'segment': segment}
-            for score, segment in zip(
-                video['scores'].tolist(), video['segments'].tolist(), strict=True
-            )
-        ]
-        for name, video in videos.items()
-    }
-    return {'version': 'VERSION 1.3', 'results': results, 'external_data': {}}
 
 
 def _curve(result: AverageRecall) -> dict:

@@ -1,11 +1,8 @@
-"""How results are shown and stored."""
+"""How results are shown, and the form that they are stored in."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
 SIMULATED = 'SIMULATED features: these numbers mean nothing'
 
@@ -67,19 +64,19 @@ def format_table(
     )
 
 
-def write_json(path: Path, content: Mapping) -> None:
-    """Write a JSON file completely or not at all; creates its folder.
+def activitynet_form(detections: Mapping[str, Iterable[tuple]]) -> dict:
+    """ActivityNet's form of results.
 
-    ASCII with escapes, so that any video name, even one that is no valid Unicode, comes back the
-    same; numbers in full precision.
+    Args:
+        detections: by name of the video, (segment in seconds, score, name of the class) of each;
+            proposals are without the class.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f'.{path.name}.{os.getpid()}')
-    try:
-        scratch.write_text(json.dumps(content, allow_nan=False, indent=1) + '\n', encoding='ascii')
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
+    keys = ('segment', 'score', 'label')
+    results = {
+        video: [dict(zip(keys, row, strict=False)) for row in rows]
+        for video, rows in detections.items()
+    }
+    return {'version': 'VERSION 1.3', 'results': results, 'external_data': {}}
 
 
 def _align(row: Sequence[str], widths: Sequence[int]) -> str:

@@ -18,7 +18,8 @@ from asl_mmaction.evaluation.functional import (
     recall_at_multiples,
 )
 from asl_mmaction.evaluation.metrics.base_metric import BaseTALMetric, as_instances
-from asl_mmaction.evaluation.metrics.reports import format_table, write_json
+from asl_mmaction.evaluation.metrics.reports import activitynet_form, format_table
+from asl_mmaction.structures.files import write_json
 
 LENGTHS = ('XS', 'S', 'M', 'L', 'XL')
 
@@ -155,9 +156,16 @@ class TALMetric(BaseTALMetric):
         print_log('\n' + format_table(**report), logger='current')
         if self.out_dir is not None:
             out_dir = Path(self.out_dir)
-            write_json(
-                out_dir / 'detections.json', {**_detections(videos, classes), **self.marks()}
-            )
+            rows = {
+                name: zip(
+                    video['segments'].tolist(),
+                    video['scores'].tolist(),
+                    [classes[label] for label in video['labels']],
+                    strict=True,
+                )
+                for name, video in videos.items()
+            }
+            write_json(out_dir / 'detections.json', {**activitynet_form(rows), **self.marks()})
             write_json(out_dir / 'metrics.json', report)
         return metrics
 
@@ -291,23 +299,6 @@ def _duration(video: dict) -> float:
             f'but got {duration}'
         )
     return duration
-
-
-def _detections(videos: Mapping[str, dict], classes: Sequence[str]) -> dict:
-    """ActivityNet's form of results."""
-    results = {
-        name: [
-            {'label': classes[label], 'score': score, 'segment': segment}
-            for label, score, segment in zip(
-                video['labels'].tolist(),
-                video['scores'].tolist(),
-                video['segments'].tolist(),
-                strict=True,
-            )
-        ]
-        for name, video in videos.items()
-    }
-    return {'version': 'VERSION 1.3', 'results': results, 'external_data': {}}
 
 
 def _format_tiou(tiou: float) -> str:

@@ -1,0 +1,39 @@
+import json
+import os
+
+import pytest
+
+from asl_mmaction.structures.files import write_json
+
+
+def test_what_is_written_comes_back(tmp_path):
+    path = tmp_path / 'new' / 'folder' / 'a.json'
+    content = {'línea\n日本': [0.1 + 0.2, None, True], 'not unicode \udcff': {'': 'quo"te\\'}}
+    write_json(path, content)
+    assert json.loads(path.read_bytes().decode('utf-8')) == content
+    assert os.listdir(path.parent) == ['a.json']
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('-inf')])
+def test_what_json_does_not_have_is_refused(tmp_path, value):
+    path = tmp_path / 'a.json'
+    write_json(path, {'a': 1})
+    with pytest.raises(ValueError, match='not JSON compliant'):
+        write_json(path, {'b': [value]})
+    assert json.loads(path.read_text()) == {'a': 1}
+    assert os.listdir(tmp_path) == ['a.json']
+
+
+@pytest.mark.parametrize('method', ['write_text', 'replace'])
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch, method):
+    path = tmp_path / 'a.json'
+    write_json(path, {'a': 1})
+
+    def fail(*args, **kwargs):
+        raise OSError('disk full')
+
+    monkeypatch.setattr(type(path), method, fail)
+    with pytest.raises(OSError, match='disk full'):
+        write_json(path, {'b': 2})
+    assert json.loads(path.read_text()) == {'a': 1}
+    assert os.listdir(tmp_path) == ['a.json']
