@@ -115,7 +115,9 @@ class BatchedPEM(BaseModel):
         self.post_processor = MODELS.build(post_processor)
         self.train_top_k = train_top_k
 
-    def forward(self, inputs: list[Tensor], data_samples: list | None = None, mode: str = 'tensor'):
+    def forward(
+        self, inputs: list[Tensor], data_samples: list | None = None, mode: str = 'tensor'
+    ) -> dict[str, Tensor] | list[ActionDataSample] | list[Tensor]:
         """Run the model.
 
         Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -14,11 +15,14 @@ from mmcv.transforms import BaseTransform
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from asl_mmaction.structures.segments import clip_segments
+from asl_mmaction.structures.detections import detections_in_seconds
 
 
 def put_detections(
-    sample: ActionDataSample, scores: Tensor, segments: Tensor, post_processor
+    sample: ActionDataSample,
+    scores: Tensor,
+    segments: Tensor,
+    post_processor: Callable[[Tensor, Tensor, Tensor], list[InstanceData]],
 ) -> ActionDataSample:
     """Thin out the candidates of a video, as one class, and put them into its sample.
 
@@ -31,12 +35,7 @@ def put_detections(
     """
     valid = torch.ones_like(scores, dtype=torch.bool)
     (found,) = post_processor(scores[None, :, None], segments[None], valid[None])
-    seconds = sample.grid.to_seconds(found.segments.double())
-    sample.pred_instances = InstanceData(
-        segments=clip_segments(seconds, 0.0, sample.duration),
-        scores=found.scores,
-        labels=found.labels,
-    )
+    sample.pred_instances = detections_in_seconds(found, sample)
     return sample
 
 

@@ -33,7 +33,9 @@ class WindowedTCANet(WindowedLocalizer):
         super().__init__(**kwargs)
         self.post_processor = MODELS.build(post_processor)
 
-    def forward(self, inputs: list[Tensor], data_samples: list | None = None, mode: str = 'tensor'):
+    def forward(
+        self, inputs: list[Tensor], data_samples: list | None = None, mode: str = 'tensor'
+    ) -> dict[str, Tensor] | list[ActionDataSample] | Tensor:
         """Run the model in full precision: boundaries and their grids are parts of one number."""
         with torch.autocast(inputs[0].device.type, enabled=False):
             return super().forward(inputs, data_samples, mode)

@@ -47,7 +47,9 @@ class WindowedLocalizer(BaseModel):
         self.window_overlap = window_overlap
         self.windows_per_batch = windows_per_batch
 
-    def forward(self, inputs: list[Tensor], data_samples: list | None = None, mode: str = 'tensor'):
+    def forward(
+        self, inputs: list[Tensor], data_samples: list | None = None, mode: str = 'tensor'
+    ) -> dict[str, Tensor] | list[ActionDataSample] | tuple[Tensor, ...] | Tensor:
         """Run the model.
 
         Args:

@@ -1,12 +1,12 @@
 """The whole model: projection -> pyramid -> head -> post-processor."""
 
 from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
-from mmengine.structures import InstanceData
 from torch import Tensor
 
+from asl_mmaction.structures.detections import detections_in_seconds
 from asl_mmaction.structures.point_targets import GroundTruths
-from asl_mmaction.structures.segments import clip_segments
 
 
 @MODELS.register_module()
@@ -48,7 +48,7 @@ class DenseLocalizer(BaseModel):
         data_samples: list | None = None,
         ground_truths: GroundTruths | None = None,
         mode: str = 'tensor',
-    ):
+    ) -> dict[str, Tensor] | list[ActionDataSample] | tuple[Tensor, ...]:
         """Run the model.
 
         Args:
@@ -82,10 +82,5 @@ class DenseLocalizer(BaseModel):
         for sample, found in zip(
             data_samples, self.post_processor(scores, segments, mask), strict=True
         ):
-            seconds = sample.grid.to_seconds(found.segments.double())
-            sample.pred_instances = InstanceData(
-                segments=clip_segments(seconds, 0.0, sample.duration),
-                scores=found.scores,
-                labels=found.labels,
-            )
+            sample.pred_instances = detections_in_seconds(found, sample)
         return data_samples
