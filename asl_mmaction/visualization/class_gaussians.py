@@ -33,9 +33,9 @@ class ClassGaussians:
         classes: names of the K classes.
         mu_cls: (K, n) centres of the Gaussians for classification; n may be 0.
         sigma_cls: (K, n) their widths, clamped as the loss uses them.
-        mu_loc: (K, m) centres of those for localisation, start before end.
+        mu_loc: (K, m) centres of those for localization, start before end.
         sigma_loc: (K, m) their widths.
-        loc_denominator: ``'variance'``: localisation is exp(-(d - mu)^2 / (2 sigma)), as equation 4
+        loc_denominator: ``'variance'``: localization is exp(-(d - mu)^2 / (2 sigma)), as equation 4
             is printed; ``'std'``: exp(-(d - mu)^2 / (2 sigma^2)), as equation 3.
     """
 
@@ -64,7 +64,7 @@ class ClassGaussians:
         return _gaussians(d, self.mu_cls, self.sigma_cls**2)
 
     def loc(self, d: np.ndarray) -> np.ndarray:
-        """Each Gaussian for localisation (equation 4) at the positions ``d``: (K, m, len(d))."""
+        """Each Gaussian for localization (equation 4) at the positions ``d``: (K, m, len(d))."""
         variance = self.sigma_loc if self.loc_denominator == 'variance' else self.sigma_loc**2
         return _gaussians(d, self.mu_loc, variance)
 

@@ -125,7 +125,9 @@ def _draw_bands(axes: Axes, bands: list) -> None:
     axes.set_axisbelow(True)
 
 
-def _draw_bar(axes: Axes, segment: Sequence[float], y: float, color) -> None:
+def _draw_bar(
+    axes: Axes, segment: Sequence[float], y: float, color: str | tuple[float, ...]
+) -> None:
     start, end = segment
     # The outline keeps a segment without length in sight.
     axes.broken_barh([(start, end - start)], (y + 0.1, 0.8), color=color, lw=0.8)

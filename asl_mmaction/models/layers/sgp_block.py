@@ -43,7 +43,7 @@ class MaskedGroupNorm(nn.Module):
 class SGPBlock(nn.Module):
     """Scalable-granularity perception, then the feed-forward part (Shi et al., CVPR 2023).
 
-    ``f(x) = phi(x) * FC(x) + psi(x) * (conv_w(x) + conv_kw(x)) + x`` of the normalised input:
+    ``f(x) = phi(x) * FC(x) + psi(x) * (conv_w(x) + conv_kw(x)) + x`` of the normalized input:
     the instant level, gated by ``phi = ReLU(FC(mean over the video))``, and the window level,
     two depthwise convolutions of a short and a wide kernel, gated by a third one,
     ``psi = conv_w(x)``. Both parts are residual, with layer scale and drop-path.

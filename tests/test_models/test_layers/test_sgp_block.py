@@ -65,7 +65,7 @@ def depthwise_by_loop(conv, video):
 
 
 def perceive_by_loop(block, video):
-    """phi * FC + psi * (conv_w + conv_kw) + x of one normalised video (T, C)."""
+    """phi * FC + psi * (conv_w + conv_kw) + x of one normalized video (T, C)."""
     normed = F.layer_norm(video, video.shape[1:], block.norm.weight, block.norm.bias)
     mean = sum(normed) / len(normed)
     phi = (block.instant_gate.weight @ mean + block.instant_gate.bias).clamp(min=0)
