@@ -42,15 +42,16 @@ model = dict(
 )
 
 train_pipeline = [
-    dict(type='LoadFeature', feat_dim=_base_.feat_dim),
+    _base_.load_feature,
     dict(type='RandomTruncate', max_len=window, crop_ratio=None, min_overlap=0.75),
     dict(type='PackTALInputs'),
 ]
 train_dataset = dict(
     type=_base_.dataset_type,
     data_root=_base_.data_root,
-    ann_file='annotations.json',
-    subset='training',
+    ann_file=_base_.ann_file,
+    subset=_base_.train_subset,
+    feature_file=_base_.feature_file,
     grid=_base_.grid,
     filter_cfg=dict(filter_empty=True),
     pipeline=train_pipeline,

@@ -46,8 +46,9 @@ pipeline = [
 ]
 settings = dict(
     data_root='',
-    ann_file=_base_.data_root + 'annotations.json',
+    ann_file=_base_.data_root + _base_.ann_file,
     data_prefix=dict(feature=proposals_dir),
+    feature_file='{video}.npy',
     pipeline=pipeline,
 )
 train_dataloader = dict(batch_size=4, dataset=settings)

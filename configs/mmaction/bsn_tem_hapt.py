@@ -16,6 +16,6 @@ model = dict(
 
 # It has no metric: the test writes files for PGM, of the training set too
 val_cfg = val_dataloader = val_evaluator = None
-test_dataloader = dict(dataset=dict(subset=['training', 'test']))
+test_dataloader = dict(dataset=dict(subset=[_base_.train_subset, _base_.test_subset]))
 test_evaluator = dict(_delete_=True, type='TEMResults')
 default_hooks = dict(checkpoint=dict(save_best=None))

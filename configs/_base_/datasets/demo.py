@@ -1,26 +1,28 @@
 # The synthetic demo data (asl_mmaction/datasets/synthetic.py): where a frame matters is known.
 # Generate with: python tools/data/synthetic/generate.py
 data_root = 'data/demo/'
+ann_file = 'annotations.json'
+feature_file = '{video}.npy'
 feat_dim = 24
 num_classes = 5
 grid = dict(fps=10, feat_stride=4, clip_len=8)
 max_len = 384  # steps; no sequence is longer
 crop_ratio = (0.9, 1.0)
+min_overlap = 0.5  # the part of an action that a crop must keep
+train_subset, test_subset = 'training', 'test'
 train_batch_size = 8
 test_batch_size = 8
 num_workers = 0  # a sample takes less than a millisecond
 tiou_thresholds = [0.3, 0.4, 0.5, 0.6, 0.7]
 
 dataset_type = 'TALDataset'
+load_feature = dict(type='LoadFeature', feat_dim=feat_dim)
 train_pipeline = [
-    dict(type='LoadFeature', feat_dim=feat_dim),
-    dict(type='RandomTruncate', max_len=max_len, crop_ratio=crop_ratio),
+    load_feature,
+    dict(type='RandomTruncate', max_len=max_len, crop_ratio=crop_ratio, min_overlap=min_overlap),
     dict(type='PackTALInputs'),
 ]
-test_pipeline = [
-    dict(type='LoadFeature', feat_dim=feat_dim),
-    dict(type='PackTALInputs'),
-]
+test_pipeline = [load_feature, dict(type='PackTALInputs')]
 
 train_dataloader = dict(
     batch_size=train_batch_size,
@@ -33,8 +35,9 @@ train_dataloader = dict(
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        ann_file='annotations.json',
-        subset='training',
+        ann_file=ann_file,
+        subset=train_subset,
+        feature_file=feature_file,
         grid=grid,
         filter_cfg=dict(filter_empty=True),
         pipeline=train_pipeline,
@@ -49,8 +52,9 @@ val_dataloader = dict(
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        ann_file='annotations.json',
-        subset='test',
+        ann_file=ann_file,
+        subset=test_subset,
+        feature_file=feature_file,
         grid=grid,
         pipeline=test_pipeline,
         test_mode=True,

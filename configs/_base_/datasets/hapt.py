@@ -1,11 +1,15 @@
 # HAPT: 12 activities and postural transitions in 61 recordings of inertial signals.
 # Prepare with: python tools/data/hapt/prepare.py SOURCE
 data_root = 'data/hapt/'
+ann_file = 'annotations.json'
+feature_file = '{video}.npy'
 feat_dim = 300  # windows of 50 samples x 6 channels
 num_classes = 12
 grid = dict(fps=50, feat_stride=25, clip_len=50)
 max_len = 2304  # steps; the longest recording has 1282
 crop_ratio = (0.9, 1.0)
+min_overlap = 0.5  # the part of an action that a crop must keep
+train_subset, test_subset = 'training', 'test'
 train_batch_size = 2
 test_batch_size = 4
 num_workers = 0  # a sample takes about a millisecond
@@ -16,15 +20,13 @@ tiou_thresholds = dict(
 )
 
 dataset_type = 'TALDataset'
+load_feature = dict(type='LoadFeature', feat_dim=feat_dim)
 train_pipeline = [
-    dict(type='LoadFeature', feat_dim=feat_dim),
-    dict(type='RandomTruncate', max_len=max_len, crop_ratio=crop_ratio),
+    load_feature,
+    dict(type='RandomTruncate', max_len=max_len, crop_ratio=crop_ratio, min_overlap=min_overlap),
     dict(type='PackTALInputs'),
 ]
-test_pipeline = [
-    dict(type='LoadFeature', feat_dim=feat_dim),
-    dict(type='PackTALInputs'),
-]
+test_pipeline = [load_feature, dict(type='PackTALInputs')]
 
 train_dataloader = dict(
     batch_size=train_batch_size,
@@ -35,8 +37,9 @@ train_dataloader = dict(
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        ann_file='annotations.json',
-        subset='training',
+        ann_file=ann_file,
+        subset=train_subset,
+        feature_file=feature_file,
         grid=grid,
         filter_cfg=dict(filter_empty=True),
         pipeline=train_pipeline,
@@ -51,8 +54,9 @@ val_dataloader = dict(
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
-        ann_file='annotations.json',
-        subset='test',
+        ann_file=ann_file,
+        subset=test_subset,
+        feature_file=feature_file,
         grid=grid,
         pipeline=test_pipeline,
         test_mode=True,
