@@ -22,6 +22,21 @@ EXPECTED = {
     'epic100_noun': (2304, 300, 'validation', 1.875, (0.1, 0.5)),
     'activitynet13': (512, 200, 'validation', 15 / 16, (0.5, 0.95)),
 }
+# What every fragment defines, and how the names of some differ from that
+NAMES = {
+    *('data_root', 'ann_file', 'feature_file', 'feat_dim', 'num_classes', 'grid'),
+    *('max_len', 'crop_ratio', 'min_overlap', 'train_subset', 'test_subset'),
+    *('train_batch_size', 'test_batch_size', 'num_workers', 'tiou_thresholds'),
+    *('dataset_type', 'load_feature', 'train_pipeline', 'test_pipeline'),
+    *('train_dataloader', 'val_dataloader', 'test_dataloader', 'val_evaluator', 'test_evaluator'),
+}
+OTHER_NAMES = {
+    'activitynet13': {'max_len', 'length', 'missing_videos'},
+    'ego4d': {'sources', 'recall_multiples'},
+    'multithumos': {'file_dim', 'channels'},
+    'thumos14': {'exclude_videos'},
+}
+FRAGMENTS = sorted(FOLDER.glob('*.py'))
 
 
 def load_tool(path):
@@ -103,3 +118,44 @@ def test_it_says_that_it_is_simulated(name, simulated):
     assert 'SIMULATED' in content['version']
     assert content['simulated']['seed'] == 0
     assert (root / 'features' / 'SIMULATED.txt').is_file()
+
+
+@pytest.mark.parametrize('path', FRAGMENTS, ids=lambda path: path.stem)
+def test_all_fragments_define_the_same_names_and_use_them(path):
+    config = Config.fromfile(path)
+    assert set(config) ^ NAMES == OTHER_NAMES.get(path.stem, set())
+    for loader, kind in (('train', 'train'), ('val', 'test'), ('test', 'test')):
+        dataset = config[f'{loader}_dataloader'].dataset
+        assert dataset.pipeline == config[f'{kind}_pipeline']
+        assert dataset.pipeline[0] == config.load_feature
+        assert dataset.subset == config[f'{kind}_subset']
+        for name in ('data_root', 'ann_file', 'feature_file', 'grid'):
+            assert dataset[name] == config[name]
+    (crop,) = (step for step in config.train_pipeline if step.type == 'RandomTruncate')
+    assert (crop.crop_ratio, crop.min_overlap) == (config.crop_ratio, config.min_overlap)
+
+
+def test_recall_of_ego4d_by_hand():
+    """Moments Queries asks for Recall@1x at tIoU 0.5 beside mAP; here of two classes of 110."""
+    config = Config.fromfile(FOLDER / 'ego4d.py')
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        metric = METRICS.build(config.test_evaluator)
+    metric.dataset_meta = {'classes': [f'class {index}' for index in range(config.num_classes)]}
+    # Class 0: one of its two ground truths is among the two best, both are among the ten best.
+    # Class 1: found, but with tIoU 0.4
+    found = [(0, 8, 0.9, 0), (50, 60, 0.8, 0), (20, 30, 0.7, 0), (0, 4, 0.9, 1)]
+    sample = {
+        'video_name': 'a',
+        'gt_segments': [(0, 10), (20, 30), (0, 10)],
+        'gt_labels': [0, 0, 1],
+        'pred_instances': {
+            'segments': [row[:2] for row in found],
+            'scores': [row[2] for row in found],
+            'labels': [row[3] for row in found],
+        },
+    }
+    metric.process(None, [sample])
+    values = metric.evaluate(1)
+    recalls = {name: value for name, value in values.items() if name.startswith('Recall')}
+    assert recalls == {'Recall@1x@0.50': (1 / 2 + 0) / 2, 'Recall@5x@0.50': (2 / 2 + 0) / 2}
+    assert values['mAP@0.50'] == pytest.approx((1 / 2 * 1 + 1 / 2 * 2 / 3) / 2)

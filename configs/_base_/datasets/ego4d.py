@@ -15,6 +15,7 @@ train_batch_size = 2
 test_batch_size = 1
 num_workers = 4
 tiou_thresholds = [0.1, 0.2, 0.3, 0.4, 0.5]
+recall_multiples = [1, 5]  # Recall@kx at tIoU 0.5
 
 dataset_type = 'TALDataset'
 load_feature = dict(type='LoadFeature', feat_dim=feat_dim, sources=sources)
@@ -61,5 +62,7 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type='TALMetric', tiou_thresholds=tiou_thresholds)
+val_evaluator = dict(
+    type='TALMetric', tiou_thresholds=tiou_thresholds, recall_multiples=recall_multiples
+)
 test_evaluator = val_evaluator
