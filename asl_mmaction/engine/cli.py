@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import errno
 import inspect
 import os
 import re
@@ -75,8 +76,8 @@ class MistakeError(Exception):
 def report_mistakes() -> Iterator[None]:
     """End the program with one line and exit code 2 for a user's mistake; let a bug through.
 
-    A mistake is a file that is not there, or an error in the words of :data:`MISTAKES`. All others
-    keep their traceback.
+    A mistake is a file that cannot be read or written, or an error in the words of
+    :data:`MISTAKES`. All others keep their traceback.
     """
     try:
         yield
@@ -91,7 +92,9 @@ def report_mistakes() -> Iterator[None]:
 def describe_mistake(error: Exception) -> str | None:
     """One line that says what to mend, or None if the error is not a user's mistake."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    known = isinstance(error, (MistakeError, FileNotFoundError)) or MISTAKES.search(text)
+    # A full disk is found when writing into an open file, whose name the error does not have.
+    system = isinstance(error, OSError) and (error.filename or error.errno == errno.ENOSPC)
+    known = isinstance(error, (MistakeError, FileNotFoundError)) or system or MISTAKES.search(text)
     if not known:
         return None
     # A data loader's worker passes its error on behind a traceback of its own.

@@ -2,8 +2,24 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make a folder and try to write into it: before computing what is to be written there.
+
+    Raises:
+        ValueError: it cannot be made, or nothing can be written into it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ValueError(
+            f'expected a folder to write into but got {folder}: {error.strerror}'
+        ) from error
 
 
 def write_json(path: Path, content: Mapping) -> None:

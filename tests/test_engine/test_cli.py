@@ -25,6 +25,9 @@ ValueError: a.npy: expected width 3 but got 4"""
     [
         (MistakeError('no\n such thing'), 'no such thing'),
         (FileNotFoundError('a.json is not there'), 'a.json is not there'),
+        (PermissionError(13, 'Permission denied', 'a.npy'), "Permission denied: 'a.npy'"),
+        (NotADirectoryError(20, 'Not a directory', 'a/b'), "Not a directory: 'a/b'"),
+        (OSError(28, 'No space left on device'), 'No space left on device'),
         (ValueError('video v: expected 2 but got 3'), 'video v: expected 2 but got 3'),
         (KeyError('X is not in the mmaction::model registry. Please'), 'X is not in the mmaction'),
         (TypeError("Neck.__init__() got an unexpected keyword argument 'x'"), "argument 'x'"),
@@ -49,6 +52,7 @@ def test_a_mistake_ends_with_one_line(capsys, error, line):
         KeyError('loss_cls'),
         TypeError('unsupported operand type'),
         ZeroDivisionError(),
+        OSError('no file is to blame'),
     ],
 )
 def test_a_bug_passes(error):

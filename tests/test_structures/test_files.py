@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from asl_mmaction.structures.files import write_json
+from asl_mmaction.structures.files import prepare_folder, write_json
 
 
 def test_what_is_written_comes_back(tmp_path):
@@ -37,3 +37,18 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch, method):
         write_json(path, {'b': 2})
     assert json.loads(path.read_text()) == {'a': 1}
     assert os.listdir(tmp_path) == ['a.json']
+
+
+def test_a_folder_to_write_into(tmp_path):
+    prepare_folder(tmp_path / 'a' / 'b')
+    prepare_folder(tmp_path / 'a' / 'b')
+    assert os.listdir(tmp_path / 'a') == ['b']
+    assert os.listdir(tmp_path / 'a' / 'b') == []
+
+
+@pytest.mark.parametrize('name', ['file', 'file/folder', '/proc/x'])
+def test_a_folder_that_cannot_be_written_into(tmp_path, name):
+    (tmp_path / 'file').touch()
+    with pytest.raises(ValueError, match=f'expected a folder to write into but got .*{name}: '):
+        prepare_folder(tmp_path / name)
+    assert os.listdir(tmp_path) == ['file']

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from asl_mmaction.evaluation.functional import Instances
+from asl_mmaction.structures.files import prepare_folder
 
 
 class BaseTALMetric(BaseMetric):
@@ -30,6 +32,7 @@ class BaseTALMetric(BaseMetric):
 
     Raises:
         TypeError: if ``exclude_videos`` is a string.
+        ValueError: nothing can be written into ``out_dir``.
     """
 
     default_prefix = ''  # None would warn at every start
@@ -45,6 +48,8 @@ class BaseTALMetric(BaseMetric):
         super().__init__(collect_device, prefix, collect_dir)
         if isinstance(exclude_videos, str):
             raise TypeError(f'expected a list of exclude_videos but got {exclude_videos!r}')
+        if out_dir is not None:  # now, not when all videos are through
+            prepare_folder(Path(out_dir))
         self.exclude_videos = frozenset(exclude_videos)
         self.out_dir = out_dir
         self._dataset_size = 0
