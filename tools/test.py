@@ -5,7 +5,13 @@ import argparse
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 from mmengine.runner import Runner
 
-from asl_mmaction.apis.loading import load_checkpoint, load_weights
+from asl_mmaction.apis.loading import (
+    check_classes,
+    classes_of,
+    dataset_meta,
+    load_checkpoint,
+    load_weights,
+)
 from asl_mmaction.engine.cli import (
     keep_freed_memory,
     load_config,
@@ -26,6 +32,8 @@ def main(argv: list[str] | None = None) -> int:
         runner = Runner.from_cfg(config)
         # The Runner would load whatever fits and test the rest untrained.
         load_weights(runner.model, content, args.checkpoint)
+        trained = {f'the checkpoint {args.checkpoint}': dataset_meta(content).get('classes')}
+        check_classes(config, trained | classes_of('test', runner.test_loop))
         runner.test()
     return 0
 

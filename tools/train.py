@@ -5,6 +5,7 @@ import argparse
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 from mmengine.runner import Runner
 
+from asl_mmaction.apis.loading import check_classes, classes_of
 from asl_mmaction.engine.cli import (
     keep_freed_memory,
     load_config,
@@ -19,7 +20,10 @@ def main(argv: list[str] | None = None) -> int:
     with report_mistakes():
         config = load_config(args)
         apply_arguments(config, args)
-        Runner.from_cfg(config).train()
+        runner = Runner.from_cfg(config)
+        classes = classes_of('train', runner.train_loop) | classes_of('val', runner.val_loop)
+        check_classes(config, classes)
+        runner.train()
     return 0
 
 

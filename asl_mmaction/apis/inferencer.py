@@ -15,10 +15,17 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
-from asl_mmaction.apis.loading import find_classes, load_checkpoint, load_config, load_weights
+from asl_mmaction.apis.loading import (
+    check_classes,
+    dataset_meta,
+    find_classes,
+    load_checkpoint,
+    load_config,
+    load_weights,
+)
 from asl_mmaction.evaluation.metrics.reports import activitynet_form
 from asl_mmaction.structures.feature_grid import FeatureGrid
-from asl_mmaction.structures.files import write_json
+from asl_mmaction.structures.files import prepare_folder, write_json
 
 Feature = str | os.PathLike | np.ndarray | Tensor
 Sources = Feature | Sequence[Feature]
@@ -60,11 +67,11 @@ class TALInferencer:
         self.config = load_config(config)
         content = load_checkpoint(checkpoint)
         self.classes = find_classes(self.config, content)
+        check_classes(self.config, {f'the names for checkpoint {checkpoint}': self.classes})
         self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
         if self.config.model.head.num_classes == 1 < len(self.classes):
             self.classes = ('action',)  # the classes come from elsewhere
-        meta = content.get('meta') or {}
-        self.simulated = bool((meta.get('dataset_meta') or {}).get('simulated'))
+        self.simulated = bool(dataset_meta(content).get('simulated'))
         dataset = self.config.test_dataloader.dataset
         self.sources = _source_files(dataset)
         self.grid = {**(dataset.get('grid') or {}), **(grid or {})}
@@ -106,11 +113,17 @@ class TALInferencer:
             FileNotFoundError: no such feature file.
             TypeError: an input of another type.
             ValueError: an empty array, another width than the model's, NaN, a name that is there
-                twice, an unknown key, a source too few or too many.
+                twice, an unknown key, a source too few or too many, an ``out`` that cannot be
+                written.
         """
         for name, value in (('batch_size', batch_size), ('top_k', top_k)):
             if value is not None and value < 1:
                 raise ValueError(f'expected {name} >= 1 but got {value}')
+        if out is not None:
+            out = Path(out)
+            if out.is_dir():
+                raise ValueError(f'expected a file to write but got the folder {out}')
+            prepare_folder(out.parent)
         if isinstance(inputs, (Mapping, str, os.PathLike, np.ndarray, Tensor)):
             inputs = [inputs]
         samples = [self._sample(item, index) for index, item in enumerate(inputs)]
@@ -132,7 +145,7 @@ class TALInferencer:
                 ]
                 for output in outputs
             }
-            write_json(Path(out), {**activitynet_form(rows), **mark})
+            write_json(out, {**activitynet_form(rows), **mark})
         return outputs
 
     def _sample(self, item: Sources | Mapping, index: int) -> dict:

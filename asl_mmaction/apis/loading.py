@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop
 from torch import nn
 
 from asl_mmaction.visualization import ClassGaussians
@@ -98,7 +101,7 @@ def find_classes(config: Config, content: dict) -> tuple[str, ...]:
         ValueError: neither has any.
     """
     dataset = config.get('test_dataloader', {}).get('dataset', {})
-    for metainfo in (content.get('meta', {}).get('dataset_meta'), dataset.get('metainfo')):
+    for metainfo in (dataset_meta(content), dataset.get('metainfo')):
         classes = (metainfo or {}).get('classes')
         if isinstance(classes, (list, tuple)):
             return tuple(classes)
@@ -106,6 +109,61 @@ def find_classes(config: Config, content: dict) -> tuple[str, ...]:
         "expected class names in the checkpoint's dataset_meta or in the config's "
         'test_dataloader.dataset.metainfo but got none'
     )
+
+
+def dataset_meta(content: dict) -> dict:
+    """What a checkpoint says of its training data; empty where it says nothing, or is converted."""
+    meta = content.get('meta')
+    found = meta.get('dataset_meta') if isinstance(meta, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def check_classes(config: Config, classes: Mapping[str, Sequence[str] | None]) -> None:
+    """Make sure that a label means the same class wherever it is used.
+
+    A model of one class, or without any (proposals), knows no classes: all may differ.
+
+    Args:
+        config: with the model, or of data alone.
+        classes: names in the order of the labels, by who has them; None: unknown.
+
+    Raises:
+        ValueError: other names, another order, or another number than the model has.
+    """
+    count = None
+    if 'model' in config:
+        count = (config.model.get('head') or {}).get('num_classes', 1)
+    known = {where: list(names) for where, names in classes.items() if names}
+    if count == 1 or not known:
+        return
+    first, expected = next(iter(known.items()))
+    for where, names in known.items():
+        if count not in (None, len(names)):
+            raise ValueError(
+                f'expected {count} classes (model.head.num_classes) but got {len(names)} in {where}'
+            )
+        if names != expected:
+            label, wanted, found = next(
+                (label, *pair)
+                for label, pair in enumerate(zip_longest(expected, names))
+                if pair[0] != pair[1]
+            )
+            raise ValueError(
+                f'expected the {len(expected)} classes of {first}, in that order, in {where} but '
+                f'got {len(names)}, of which number {label} is {found!r} instead of {wanted!r}; '
+                "the dataset's metainfo=dict(classes=[...]) sets them"
+            )
+
+
+def classes_of(name: str, loop: BaseLoop | None) -> dict[str, Sequence[str] | None]:
+    """The classes of a Runner's loop over data, as :func:`check_classes` takes them."""
+    if loop is None:
+        return {}
+    dataset = loop.dataloader.dataset
+    classes = getattr(dataset, 'metainfo', {}).get('classes')
+    while hasattr(dataset, 'dataset'):  # such as RepeatDataset
+        dataset = dataset.dataset
+    return {f'the {name} data {getattr(dataset, "ann_file", "")}'.strip(): classes}
 
 
 def read_class_gaussians(

@@ -137,6 +137,13 @@ def test_out_is_activitynet_form(inferencer, files, tmp_path):
             assert stored == {key: found[key] for key in ('label', 'score', 'segment')}
 
 
+@pytest.mark.parametrize('name', ['', 'file/found.json'])
+def test_an_output_that_cannot_be_written_stops_before_the_run(inferencer, tmp_path, name):
+    (tmp_path / 'file').touch()
+    with pytest.raises(ValueError, match=f'expected a f.* but got .*{tmp_path}'):
+        inferencer('none.npy', out=tmp_path / name)
+
+
 def test_sensitivity_may_be_in_the_config_the_checkpoint_or_neither(demo, files, tmp_path):
     plain_config = demo.config.copy()
     plain_config.model = plain_config.model.copy()
@@ -264,3 +271,11 @@ def test_weights_of_another_architecture_are_refused(demo):
     config.model.head.num_convs = 1
     with pytest.raises(ValueError, match=r'expected the weights of this config but \d+ of \d+ ent'):
         TALInferencer(config, demo.checkpoint, device='cpu')
+
+
+def test_as_many_class_names_as_the_model_has_classes(demo, tmp_path):
+    content = torch.load(demo.checkpoint, weights_only=True)
+    content['meta']['dataset_meta']['classes'] = demo.classes[:3]
+    torch.save(content, tmp_path / 'three.pth')
+    with pytest.raises(ValueError, match=r'expected 5 classes .* but got 3 in .*three\.pth'):
+        TALInferencer(demo.config, tmp_path / 'three.pth', device='cpu')

@@ -6,6 +6,8 @@ import torch
 from mmengine.config import Config
 
 from asl_mmaction.apis.loading import (
+    check_classes,
+    dataset_meta,
     find_classes,
     load_checkpoint,
     load_config,
@@ -81,6 +83,47 @@ def test_class_names_are_the_checkpoints_before_the_configs():
     assert find_classes(config, {}) == ('c', 'd')
     with pytest.raises(ValueError, match=r'expected class names .* but got none'):
         find_classes(Config({}), {'meta': {}})
+
+
+@pytest.mark.parametrize('meta', [None, [], {'dataset_meta': None}, {'dataset_meta': 3}, {}])
+def test_a_checkpoint_that_says_nothing_of_its_data(meta):
+    assert dataset_meta({'meta': meta}) == dataset_meta({}) == {}
+    config = Config({'test_dataloader': {'dataset': {'metainfo': {'classes': ['c', 'd']}}}})
+    assert find_classes(config, {'meta': meta}) == ('c', 'd')
+
+
+def with_classes(count):
+    return Config({'model': {'head': {'num_classes': count}}})
+
+
+@pytest.mark.parametrize(
+    ('config', 'others', 'message'),
+    [
+        (with_classes(3), ('a', 'c', 'b'), r"y but got 3, of which number 1 is 'c' instead of 'b'"),
+        (with_classes(3), ['a', 'b', 'x'], r"of a, in that order, in y .* 2 is 'x' instead of 'c'"),
+        (with_classes(3), ('a', 'b'), r'expected 3 classes \(model.head.num_classes\) .* 2 in y'),
+        (with_classes(4), None, r'expected 4 classes .* but got 3 in a'),
+        (Config(), ('a', 'b', 'c', 'd'), r"got 4, of which number 3 is 'd' instead of None"),
+    ],
+)
+def test_classes_that_differ_are_named(config, others, message):
+    with pytest.raises(ValueError, match=message) as info:
+        check_classes(config, {'a': ('a', 'b', 'c'), 'n': None, 'y': others})
+    assert '\n' not in str(info.value)
+
+
+@pytest.mark.parametrize(
+    ('config', 'others'),
+    [
+        (with_classes(3), ['a', 'b', 'c']),
+        (with_classes(3), None),
+        (with_classes(1), ['x']),  # class-agnostic
+        (Config({'model': {'type': 'WindowedBMN'}}), ['x']),  # proposals
+        (Config({'model': {'head': None}}), ['x']),
+    ],
+)
+def test_classes_that_agree_or_do_not_matter(config, others):
+    check_classes(config, {'a': ('a', 'b', 'c'), 'y': others})
 
 
 def gaussians_of(demo, tmp_path, class_level, **state):

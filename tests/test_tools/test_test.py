@@ -75,6 +75,45 @@ def test_without_out_nothing_is_written_but_the_log(run_test, tiny_config, check
     assert not list(tmp_path.rglob('detections.json'))
 
 
+def test_an_out_that_cannot_be_written_stops_before_the_run(
+    run_test, tiny_config, checkpoint, tmp_path, capsys
+):
+    (tmp_path / 'file').touch()
+    with pytest.raises(SystemExit) as caught:
+        run_test(tiny_config, checkpoint, '--out', tmp_path / 'file')
+    assert caught.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert f'expected a folder to write into but got {tmp_path}/file: ' in lines[-1]
+    assert not any('Epoch(test)' in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda names: names[::-1], 'but got 5, of which number 0 is'),
+        (lambda names: [*names[:4], 'jump'], "of which number 4 is 'late' instead of 'jump'"),
+        (lambda names: names[:4], 'expected 5 classes (model.head.num_classes) but got 4'),
+        (lambda names: None, None),  # converted: it has no names
+    ],
+)
+def test_classes_of_the_checkpoint_are_those_of_the_data(
+    run_test, tiny_config, checkpoint, capsys, change, message
+):
+    content = torch.load(checkpoint, weights_only=True)
+    meta = content['meta']['dataset_meta']
+    meta['classes'] = change(meta['classes'])
+    torch.save(content, checkpoint)
+    if message is None:
+        assert run_test(tiny_config, checkpoint) == 0
+        return
+    with pytest.raises(SystemExit) as caught:
+        run_test(tiny_config, checkpoint)
+    assert caught.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert message in last
+    assert 'checkpoint.pth' in last
+
+
 def other_weights(path):
     torch.save({'state_dict': {'a.weight': torch.zeros(1)}}, path)
 

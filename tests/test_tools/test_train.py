@@ -1,6 +1,7 @@
 """tools/train.py: what its options do, and a training that is killed goes on as if it was not."""
 
 import importlib.util
+import json
 import re
 import signal
 import subprocess
@@ -134,6 +135,34 @@ def test_a_mistake_ends_in_one_line(tiny_config, train, capsys, option, message)
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith('train.py: error: ')
     assert message in last
+
+
+@pytest.mark.parametrize(
+    ('data', 'classes', 'message'),
+    [
+        ('train', ['x', 'y'], 'expected 5 classes (model.head.num_classes) but got 7 in the train'),
+        (
+            'val',
+            [],
+            "in the val data {} but got 5, of which number 0 is 'early' instead of 'rising'",
+        ),
+    ],
+)
+def test_classes_are_those_of_the_model_and_the_validation(
+    tiny_config, demo_data, train, capsys, data, classes, message
+):
+    content = json.loads((demo_data / 'annotations.json').read_text())
+    content['classes'] = sorted(content['classes'], reverse=data == 'train') + classes
+    other = demo_data / f'other_{data}.json'
+    other.write_text(json.dumps(content))
+    if data == 'val':
+        content['classes'].reverse()
+        (demo_data / 'other_train.json').write_text(json.dumps(content))
+    options = [f'{name}_dataloader.dataset.ann_file=other_{name}.json' for name in ('train', data)]
+    with pytest.raises(SystemExit) as caught:
+        train(tiny_config, '--cfg-options', *options)
+    assert caught.value.code == 2
+    assert message.format(other) in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_checkpoint_to_resume_from_must_be_there(tiny_config, train, capsys):
