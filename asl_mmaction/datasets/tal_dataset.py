@@ -2,7 +2,11 @@
 
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import reprlib
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -10,17 +14,23 @@ import numpy as np
 from mmaction.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
-from mmengine.fileio import exists, load
+from mmengine.fileio import exists
 from mmengine.logging import print_log
 
+from asl_mmaction.datasets.conversion import read_json, read_names
 from asl_mmaction.structures.feature_grid import FeatureGrid
+from asl_mmaction.structures.files import check_file_name
+
+GRID_KEYS = {'fps', 'feat_stride', 'clip_len'}
+#: What a value of the schema has to be -> its type, but for a number: see :func:`_is_number`.
+KINDS = {'a string': str, 'a list': list}
 
 
 @DATASETS.register_module()
 class TALDataset(BaseDataset):
     """Untrimmed videos with precomputed features and annotated actions.
 
-    The annotation file (ActivityNet's form; all times in seconds)::
+    The annotation file (JSON in ActivityNet's form; all times in seconds)::
 
         {
             "version": "...",
@@ -100,11 +110,15 @@ class TALDataset(BaseDataset):
         **kwargs,
     ) -> None:
         _check_keys('data_prefix', data_prefix, {'feature'})
-        _check_keys('grid', grid or {}, {'fps', 'feat_stride', 'clip_len'})
+        _check_keys('grid', grid or {}, GRID_KEYS)
         _check_keys('filter_cfg', filter_cfg or {}, {'filter_empty', 'min_duration'})
         for file in [feature_file] if isinstance(feature_file, str) else feature_file:
             if '{video}' not in file and not file.endswith(('.h5', '.hdf5')):
                 raise ValueError(f"expected '{{video}}' in feature_file but got {file!r}")
+        if isinstance(exclude_videos, str):
+            raise TypeError(f'expected a list of exclude_videos but got {exclude_videos!r}')
+        if isinstance(metainfo, (Mapping, Config)) and isinstance(metainfo.get('classes'), str):
+            metainfo = {**metainfo, 'classes': read_names(Path(metainfo['classes']))}
         self.subsets = (subset,) if isinstance(subset, str) else tuple(subset)
         self.feature_file = feature_file
         self.backend_args = backend_args
@@ -159,8 +173,8 @@ class TALDataset(BaseDataset):
                 samples.append(sample)
         if not samples:
             raise ValueError(
-                f'{self.ann_file}: filter_cfg {dict(self.filter_cfg)} leaves none of '
-                f'{len(self.data_list)} videos'
+                f'{self.ann_file}: expected a filter_cfg that keeps a video but got '
+                f'{dict(self.filter_cfg)}, which leaves none of {len(self.data_list)} videos'
             )
         print_log(f'filter_cfg keeps {len(samples)} of {len(self.data_list)} videos', 'current')
         return samples
@@ -168,9 +182,8 @@ class TALDataset(BaseDataset):
     # The file as a whole
 
     def _read_file(self) -> dict:
-        if not os.path.isfile(self.ann_file):
-            raise FileNotFoundError(f'{self.ann_file}: no such annotation file')
-        content = load(self.ann_file)
+        # JSON whatever the name is: other formats that mmengine would choose by it run code
+        content = read_json(Path(self.ann_file))
         if not isinstance(content, dict) or not isinstance(content.get('database'), dict):
             raise TypeError(
                 f"{self.ann_file}: expected an object with a 'database' of videos "
@@ -180,18 +193,22 @@ class TALDataset(BaseDataset):
 
     def _find_classes(self, content: dict) -> tuple[str, ...]:
         classes = self._metainfo.get('classes')
-        if isinstance(classes, str):  # mmengine has read the file if there is one
-            raise FileNotFoundError(f'{classes}: no such class list file')
-        for key in ('classes', 'taxonomy'):
-            if classes is None and _is_names(content.get(key)):
-                classes = content[key]
+        if classes is None:
+            classes = content.get('classes')
+        if classes is None and _is_names(content.get('taxonomy')):
+            classes = content['taxonomy']
         if classes is None:
             classes = sorted(
                 {
-                    self._get(name, item, 'label', str)
+                    self._get(name, item, 'label', 'a string')
                     for name, video in content['database'].items()
-                    for item in self._get(name, video, 'annotations', list)
+                    for item in self._get(name, video, 'annotations', 'a list')
                 }
+            )
+        if not _is_names(classes):
+            raise TypeError(
+                f'{self.ann_file}: expected classes to be a list of strings '
+                f'but got {reprlib.repr(classes)}'
             )
         repeated = {name for name in classes if list(classes).count(name) > 1}
         if repeated or not classes:
@@ -201,8 +218,13 @@ class TALDataset(BaseDataset):
             )
         return tuple(classes)
 
-    def _find_grid(self, in_file: dict | None) -> dict:
+    def _find_grid(self, in_file: Any) -> dict:
         in_config = self.grid_cfg
+        if not isinstance(in_file, dict | None):
+            raise TypeError(
+                f"{self.ann_file}: expected key 'grid' to be an object "
+                f'but got {reprlib.repr(in_file)}'
+            )
         for key in set(in_file or {}) & set(in_config or {}):
             if in_file[key] != in_config[key]:
                 raise ValueError(
@@ -210,6 +232,7 @@ class TALDataset(BaseDataset):
                     f'but got grid {key}={in_config[key]}'
                 )
         settings = in_file if in_config is None else in_config
+        _check_keys('grid', settings or {}, GRID_KEYS, where=f'{self.ann_file}: ')
         missing = {'feat_stride', 'clip_len'} - set(settings or {})
         if missing:
             raise ValueError(
@@ -219,7 +242,7 @@ class TALDataset(BaseDataset):
         return settings
 
     def _select(self, database: dict) -> list[str]:
-        subsets = {self._get(name, video, 'subset', str) for name, video in database.items()}
+        subsets = {self._get(name, video, 'subset', 'a string') for name, video in database.items()}
         for subset in self.subsets:
             if subset not in subsets:
                 raise ValueError(
@@ -227,13 +250,18 @@ class TALDataset(BaseDataset):
                 )
         unknown = sorted(set(self.exclude_videos) - set(database))
         if unknown:
-            raise ValueError(f'{self.ann_file}: exclude_videos names {unknown[0]!r}, '
-                             'which is not in the file')  # fmt: skip
-        return [
-            name
-            for name, video in database.items()
-            if video['subset'] in self.subsets and name not in self.exclude_videos
-        ]
+            raise ValueError(
+                f'{self.ann_file}: expected exclude_videos that are in the file '
+                f'but got {unknown[0]!r}'
+            )
+        names = [name for name, video in database.items() if video['subset'] in self.subsets]
+        kept = [name for name in names if name not in self.exclude_videos]
+        if not kept:
+            raise ValueError(
+                f'{self.ann_file}: expected exclude_videos that leave a video of subset '
+                f'{", ".join(self.subsets)} but got all {len(names)}'
+            )
+        return kept
 
     def _check_features(self, samples: list[dict]) -> None:
         paths = [path for s in samples for path in np.atleast_1d(s['feature_path']).tolist()]
@@ -254,10 +282,10 @@ class TALDataset(BaseDataset):
     # One video
 
     def _parse_video(self, name: str, video: dict) -> dict:
-        duration = self._get(name, video, 'duration', (int, float))
-        if not 0 < duration < float('inf'):
+        duration = self._get(name, video, 'duration', 'a number')
+        if duration <= 0:
             raise ValueError(f'{self._where(name)}: expected a duration > 0 but got {duration}')
-        items = self._get(name, video, 'annotations', list)
+        items = self._get(name, video, 'annotations', 'a list')
         gt_segments = self._parse_segments(name, items)
         gt_labels = np.array([self._parse_label(name, item) for item in items], dtype=np.int64)
 
@@ -279,6 +307,8 @@ class TALDataset(BaseDataset):
 
     def _feature_path(self, name: str) -> str | list[str]:
         several = not isinstance(self.feature_file, str)
+        with self._naming(name):
+            check_file_name(name)
         paths = [
             os.path.join(self.data_prefix['feature'], file.replace('{video}', name))
             for file in (self.feature_file if several else [self.feature_file])
@@ -288,27 +318,24 @@ class TALDataset(BaseDataset):
     def _parse_grid(self, name: str, video: dict) -> FeatureGrid:
         settings = dict(self._grid_settings)
         if 'fps' not in settings:
-            settings['fps'] = self._get(name, video, 'fps', (int, float))
-        return FeatureGrid(**settings)
+            settings['fps'] = self._get(name, video, 'fps', 'a number')
+        with self._naming(name):
+            return FeatureGrid(**settings)
 
     def _parse_segments(self, name: str, items: list) -> np.ndarray:
         segments = np.zeros((len(items), 2))
         for i, item in enumerate(items):
-            segment = self._get(name, item, 'segment', list)
-            try:
-                start, end = (float(value) for value in segment)
-            except (TypeError, ValueError):
-                start = end = float('nan')
-            if not (np.isfinite(start) and np.isfinite(end) and start <= end):
+            segment = self._get(name, item, 'segment', 'a list')
+            if len(segment) != 2 or not all(map(_is_number, segment)) or segment[0] > segment[1]:
                 raise ValueError(
                     f'{self._where(name)}: expected a segment [start, end] in seconds, '
-                    f'start <= end, but got {segment}'
+                    f'start <= end, but got {reprlib.repr(segment)}'
                 )
-            segments[i] = start, end
+            segments[i] = segment
         return segments
 
     def _parse_label(self, name: str, item: dict) -> int:
-        label = self._get(name, item, 'label', str)
+        label = self._get(name, item, 'label', 'a string')
         if label not in self._label_ids:
             raise ValueError(
                 f'{self._where(name)}: expected one of {len(self._label_ids)} classes '
@@ -316,27 +343,47 @@ class TALDataset(BaseDataset):
             )
         return self._label_ids[label]
 
-    def _get(self, name: str, holder: Any, key: str, kind: type | tuple[type, ...]) -> Any:
+    def _get(self, name: str, holder: Any, key: str, kind: str) -> Any:
         if not isinstance(holder, dict) or key not in holder:
             raise ValueError(
                 f'{self._where(name)}: expected key {key!r} but got {_describe(holder)}'
             )
-        if not isinstance(holder[key], kind):
-            raise TypeError(f'{self._where(name)}: {key!r} is of the wrong type: {holder[key]!r}')
-        return holder[key]
+        value = holder[key]
+        if not (_is_number(value) if kind == 'a number' else isinstance(value, KINDS[kind])):
+            raise TypeError(
+                f'{self._where(name)}: expected key {key!r} to be {kind} '
+                f'but got {reprlib.repr(value)}'
+            )
+        return value
+
+    @contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        """Put file and video before what other parts of the package have to say."""
+        try:
+            yield
+        except (TypeError, ValueError) as error:
+            raise type(error)(f'{self._where(name)}: {error}') from error
 
     def _where(self, name: str) -> str:
         return f'{self.ann_file}: video {name!r}'
 
 
-def _check_keys(argument: str, given: Mapping, known: set[str]) -> None:
+def _check_keys(argument: str, given: Mapping, known: set[str], where: str = '') -> None:
     unknown = sorted(set(given) - known)
     if unknown:
-        raise ValueError(f'expected {argument} with keys {sorted(known)} but got {unknown[0]!r}')
+        raise ValueError(
+            f'{where}expected {argument} with keys {sorted(known)} but got {unknown[0]!r}'
+        )
 
 
 def _is_names(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value)
+
+
+def _is_number(value: Any) -> bool:
+    """Finite as a float too; true and false are none."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and abs(value) <= sys.float_info.max
 
 
 def _describe(value: Any) -> str:

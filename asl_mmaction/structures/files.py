@@ -1,10 +1,10 @@
-"""Writing files: all of one, or nothing."""
+"""Writing files: all of one, or nothing, and nowhere but where they belong."""
 
 import json
 import os
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 
 def prepare_folder(folder: Path) -> None:
@@ -38,3 +38,15 @@ def write_json(path: Path, content: Mapping) -> None:
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def check_file_name(video: str) -> str:
+    """The name of a video, as it was given: a file may be called so, also in a folder (``a/b``).
+
+    Raises:
+        ValueError: What is put behind a folder would lead out of it.
+    """
+    path = PurePath(video)
+    if path.anchor or '..' in path.parts:
+        raise ValueError(f'expected a video name that stays inside its folder but got {video!r}')
+    return video

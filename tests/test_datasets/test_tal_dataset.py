@@ -1,4 +1,6 @@
 import json
+import os
+import pickle
 
 import numpy as np
 import pytest
@@ -85,12 +87,14 @@ def test_order_of_the_class_sources(make, tmp_path):
     assert make(content).metainfo['classes'] == ('swim', 'run', 'jump')
     content['classes'] = ['run', 'jump', 'swim', 'fly']
     assert make(content).metainfo['classes'] == ('run', 'jump', 'swim', 'fly')
-    (tmp_path / 'names.txt').write_text('jump\nswim\nrun\n')
+    (tmp_path / 'names.txt').write_bytes(b'jump \r\n\r\nswim\nrun\n\n')
     from_list = make(content, metainfo={'classes': str(tmp_path / 'names.txt')})
     assert from_list.metainfo['classes'] == ('jump', 'swim', 'run')
     np.testing.assert_array_equal(from_list[0]['labels'], [2, 0])
     given = make(content, metainfo={'classes': ['jump', 'run', 'swim']})
     assert given.metainfo['classes'] == ('jump', 'run', 'swim')
+    content['classes'] = None
+    assert make(content).metainfo['classes'] == ('swim', 'run', 'jump')
     # ActivityNet's taxonomy is a tree of nodes: not a list of names
     content = base_content()
     content['taxonomy'] = [{'nodeName': 'run', 'parentName': 'Root'}]
@@ -158,14 +162,18 @@ def test_filter_cfg_is_for_training_only(make):
     assert len(tested) == 2
     assert len(tested[0]['labels']) == 2
     settings['filter_cfg']['min_duration'] = 100
-    with pytest.raises(ValueError, match='leaves none of 2 videos'):
+    with pytest.raises(ValueError, match=r'expected a filter_cfg .* but got .* none of 2 videos'):
         make(**settings)
 
 
 def test_exclude_videos(make):
     assert [s['video_name'] for s in make(exclude_videos=['b', 'c'])] == ['a']
-    with pytest.raises(ValueError, match="exclude_videos names 'x'"):
+    with pytest.raises(ValueError, match=r"expected exclude_videos .* but got 'x'"):
         make(exclude_videos=['x'])
+    with pytest.raises(ValueError, match='leave a video of subset training but got all 2'):
+        make(exclude_videos=['a', 'b'])
+    with pytest.raises(TypeError, match="expected a list of exclude_videos but got 'ab'"):
+        make(exclude_videos='ab')
 
 
 def test_lazy_serialized_indices_and_subsets(make):
@@ -183,17 +191,25 @@ def test_lazy_serialized_indices_and_subsets(make):
 @pytest.mark.parametrize(
     ('video', 'change', 'error', 'message'),
     [
-        ('a', {'annotations': None}, TypeError, "video 'a': 'annotations' is of the wrong type"),
-        ('a', {'duration': '20'}, TypeError, "video 'a': 'duration' is of the wrong type: '20'"),
-        ('b', {'duration': float('nan')}, ValueError, "video 'b': expected a duration > 0"),
+        ('a', {'annotations': None}, TypeError, "'annotations' to be a list but got None"),
+        ('a', {'duration': '20'}, TypeError, "'duration' to be a number but got '20'"),
+        ('a', {'duration': True}, TypeError, "'duration' to be a number but got True"),
+        ('a', {'duration': 10**400}, TypeError, "'duration' to be a number but got 10+"),
+        ('b', {'duration': float('nan')}, TypeError, "'duration' to be a number but got nan"),
+        ('a', {'subset': None}, TypeError, "'subset' to be a string but got None"),
+        ('a', {'annotations': [item(0, 1, 5)]}, TypeError, "'label' to be a string but got 5"),
+        ('a', {'annotations': [{'segment': '0-1', 'label': 'run'}]}, TypeError, "a list .* '0-1'"),
         ('b', {'duration': 0}, ValueError, "video 'b': expected a duration > 0 but got 0"),
         ('a', {'annotations': [{'segment': [0, 1]}]}, ValueError, "'a': expected key 'label'"),
         ('a', {'annotations': [{'label': 'run'}]}, ValueError, "'a': expected key 'segment'"),
-        ('a', {'annotations': ['run']}, ValueError, "expected key 'label' but got str"),
+        ('a', {'annotations': ['run']}, ValueError, "expected key 'segment' but got str"),
         ('a', {'annotations': [item(4, 3, 'run')]}, ValueError, r"'a': .*but got \[4, 3\]"),
         ('a', {'annotations': [item(0, float('inf'), 'run')]}, ValueError, r'got \[0, inf\]'),
         ('a', {'annotations': [item(float('nan'), 1, 'run')]}, ValueError, r'got \[nan, 1\]'),
         ('a', {'annotations': [item('x', 1, 'run')]}, ValueError, r"got \['x', 1\]"),
+        ('a', {'annotations': [item('1.5', '5', 'run')]}, ValueError, r"got \['1.5', '5'\]"),
+        ('a', {'annotations': [item(True, 5, 'run')]}, ValueError, r'got \[True, 5\]'),
+        ('a', {'annotations': [item(1, 10**400, 'run')]}, ValueError, r'got \[1, 10+'),
         ('a', {'annotations': [{'segment': [1], 'label': 'run'}]}, ValueError, r'got \[1\]'),
     ],
 )
@@ -201,9 +217,78 @@ def test_errors_name_file_and_video(make, video, change, error, message):
     content = base_content()
     content['database'][video].update(change)
     with pytest.raises(error, match=message) as caught:
-        make(content)
-    assert 'ann.json: video' in str(caught.value)
+        make(content, metainfo={'classes': ['run', 'jump', 'swim']})
+    assert f"ann.json: video '{video}': expected " in str(caught.value)
+    assert ' but got ' in str(caught.value)  # what the command line shows as one line
     assert '\n' not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ('change', 'error', 'message'),
+    [
+        ({'database': {'../features/a': {}}}, ValueError, 'a video name that stays inside'),
+        ({'database': {'/a': {}}}, ValueError, 'a video name that stays inside'),
+        ({'database': {'a': {'fps': 0}}}, ValueError, 'fps > 0 but got 0'),
+        ({'database': {'a': {'fps': float('nan')}}}, TypeError, "key 'fps' .* but got nan"),
+        (
+            {'grid': {'fps': '10', 'feat_stride': 4, 'clip_len': 8}},
+            TypeError,
+            "fps to .* but got '10'",
+        ),
+    ],
+)
+def test_errors_of_grid_and_name_are_of_file_and_video(make, change, error, message):
+    content = {**base_content(), **change}
+    for name, video in change.get('database', {}).items():
+        content['database'][name] = {**base_content()['database']['a'], 'fps': 10, **video}
+    with pytest.raises(error, match=rf"ann.json: video '[^:]*a': expected {message}"):
+        make(
+            content, files='a', grid=None if 'grid' in change else {'feat_stride': 4, 'clip_len': 8}
+        )
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'grid': [1, 2, 3]}, r"ann.json: expected key 'grid' to be an object but got \[1, 2, 3\]"),
+        ({'grid': {**GRID, 'window': 3}}, "ann.json: expected grid with keys .* but got 'window'"),
+        ({'classes': {'run': 0}}, "ann.json: expected classes to be a list of .* {'run': 0}"),
+        ({'classes': [1, 2]}, r'ann.json: expected classes to be a list of strings but got \[1, 2'),
+        ({'classes': 'run'}, "ann.json: expected classes to be a list of strings but got 'run'"),
+    ],
+)
+def test_what_the_file_says_of_all_videos(make, change, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        make({**base_content(), **change}, grid=None if 'window' in message else GRID)
+
+
+@pytest.mark.parametrize('name', ['a.json', 'a.txt', 'a.pkl', 'a.yaml'])
+def test_annotations_are_json_whatever_their_name_and_nothing_is_run(make, tmp_path, name):
+    make()
+    harm = str(tmp_path / 'harm')
+    contents = [
+        pickle.dumps(Harmful(harm)),
+        f'!!python/object/apply:os.mkdir ["{harm}"]'.encode(),
+        b'',
+        b'{"database": {',
+        '{"version": "\u00e9"}'.encode('latin1'),
+    ]
+    for content in contents:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=rf'{name}: expected JSON but got'):
+            TALDataset(name, data_root=str(tmp_path), subset='training', grid=GRID)
+    assert not (tmp_path / 'harm').exists()
+    (tmp_path / 'ann.json').rename(tmp_path / name)
+    assert len(TALDataset(name, data_root=str(tmp_path), subset='training', grid=GRID)) == 2
+
+
+class Harmful:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
 
 
 @pytest.mark.parametrize('key', ['subset', 'duration', 'annotations'])
@@ -220,7 +305,7 @@ def test_unknown_label(make):
 
 
 def test_wrong_class_lists(make):
-    with pytest.raises(FileNotFoundError, match=r'nowhere.txt: no such class list'):
+    with pytest.raises(FileNotFoundError, match=r'nowhere.txt: no such file'):
         make(metainfo={'classes': 'nowhere.txt'})
     with pytest.raises(ValueError, match="distinct class names but got repeated 'run'"):
         make(metainfo={'classes': ['run', 'jump', 'run']})
@@ -254,7 +339,7 @@ def test_wrong_arguments_and_files(make, tmp_path):
         make(data_prefix={'img': ''})
     with pytest.raises(ValueError, match=r"expected '{video}' in feature_file but got 'x.npy'"):
         make(feature_file='x.npy')
-    with pytest.raises(FileNotFoundError, match=r'none.json: no such annotation file'):
+    with pytest.raises(FileNotFoundError, match=r'none.json: no such file'):
         TALDataset('none.json', subset='x', data_root=str(tmp_path))
     (tmp_path / 'list.json').write_text('[1]')
     with pytest.raises(TypeError, match=r"list.json: expected an object with a 'database'"):

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from asl_mmaction.structures.files import prepare_folder, write_json
+from asl_mmaction.structures.files import check_file_name, prepare_folder, write_json
 
 
 def test_what_is_written_comes_back(tmp_path):
@@ -37,6 +37,17 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch, method):
         write_json(path, {'b': 2})
     assert json.loads(path.read_text()) == {'a': 1}
     assert os.listdir(tmp_path) == ['a.json']
+
+
+@pytest.mark.parametrize('name', ['a', 'kitchen/a', '..a', 'a..', 'a/..b/c', '...', 'a\\b', '日本'])
+def test_names_of_videos_are_names_of_files(name):
+    assert check_file_name(name) == name
+
+
+@pytest.mark.parametrize('name', ['..', '../a', 'a/../b', 'a/..', '/a', '//a'])
+def test_names_that_lead_out_of_the_folder_are_refused(name):
+    with pytest.raises(ValueError, match=f"expected a video name that stays .* but got '{name}'"):
+        check_file_name(name)
 
 
 def test_a_folder_to_write_into(tmp_path):
