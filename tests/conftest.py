@@ -19,6 +19,23 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 
 @pytest.fixture(scope='session')
+def real_data():
+    """Function: path of one of the benchmarks' own files; a test that asks for a missing one skips.
+
+    They are looked for in the folder that the environment variable ASL_MMACTION_TEST_DATA names.
+    """
+    default = ROOT.parent / 'shared' / 'data'
+    folder = Path(os.environ.get('ASL_MMACTION_TEST_DATA', default))
+
+    def find(name):
+        if not (folder / name).exists():
+            pytest.skip(f'needs {name} in the folder ASL_MMACTION_TEST_DATA')
+        return folder / name
+
+    return find
+
+
+@pytest.fixture(scope='session')
 def demo_data(tmp_path_factory):
     """Folder of a synthetic data set with 8 training and 5 test sequences."""
     folder = tmp_path_factory.mktemp('data') / 'demo'

@@ -1,6 +1,5 @@
 import json
 import types
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +11,6 @@ from asl_mmaction.evaluation.functional import (
     average_precision,
     grouped_average_precision,
 )
-
-DATA = Path(__file__).parents[3] / 'shared' / 'data'
-MULTITHUMOS = DATA / 'multithumos' / 'multithumos.json'
-ANET = DATA / 'activitynet13' / 'anet13_from_tsp.json'
 
 
 def slow_tiou(a, b):
@@ -170,10 +165,9 @@ def test_mmaction_as_it_is_counts_in_float32():
     assert 1e-9 < error < 1e-5
 
 
-@pytest.mark.skipif(not MULTITHUMOS.exists(), reason='needs the MultiThumos annotations')
-def test_matches_mmaction_on_real_ground_truth():
+def test_matches_mmaction_on_real_ground_truth(real_data):
     """Class 50 of MultiThumos in its test videos; detections near its ground truths."""
-    database = json.loads(MULTITHUMOS.read_text())
+    database = json.loads(real_data('multithumos/multithumos.json').read_text())
     rows = [
         (video, start, end)
         for video, entry in enumerate(database.values())
@@ -222,9 +216,9 @@ def test_matches_mmactions_activitynet_evaluation(tmp_path):
     np.testing.assert_allclose(mean_ap, expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.skipif(not ANET.exists(), reason='needs the ActivityNet annotations')
-def test_matches_mmactions_activitynet_evaluation_on_real_ground_truth(tmp_path):
-    database = json.loads(ANET.read_text())['database'].values()
+def test_matches_mmactions_activitynet_evaluation_on_real_ground_truth(tmp_path, real_data):
+    path = real_data('activitynet13/anet13_from_tsp.json')
+    database = json.loads(path.read_text())['database'].values()
     rows = [
         (video, *annotation['segment'], annotation['label_id'])
         for video, entry in enumerate(database)
@@ -388,9 +382,8 @@ def test_nothing_found_and_nothing_to_find():
         np.testing.assert_array_equal(result.mean_ap, [0.0])
 
 
-@pytest.mark.skipif(not MULTITHUMOS.exists(), reason='needs the MultiThumos annotations')
-def test_ground_truth_found_perfectly_scores_one():
-    database = json.loads(MULTITHUMOS.read_text())
+def test_ground_truth_found_perfectly_scores_one(real_data):
+    database = json.loads(real_data('multithumos/multithumos.json').read_text())
     rows = [
         (video, action)
         for video, entry in enumerate(database.values())

@@ -1,6 +1,5 @@
 import json
 import types
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +8,6 @@ from hypothesis import strategies as st
 
 from asl_mmaction.evaluation.functional import Instances, average_recall, recall_at_multiples
 
-DATA = Path(__file__).parents[3] / 'shared' / 'data'
-ANET = DATA / 'activitynet13' / 'anet13_from_tsp.json'
-THUMOS = DATA / 'thumos14' / 'thumos14.json'
 TIOUS = np.linspace(0.5, 0.95, 10)
 NOTHING = Instances(np.empty(0, int), np.empty((0, 2)), np.empty(0, int), np.empty(0))
 
@@ -89,8 +85,6 @@ def covering(rng, truths, per_video):
 
 
 def real_truths(path, subset):
-    if not path.exists():
-        pytest.skip(f'needs {path.name}')
     database = json.loads(path.read_text())['database'].values()
     entries = [entry for entry in database if entry['subset'].lower() == subset]
     entries = [entry for entry in entries if entry['annotations']]
@@ -155,12 +149,16 @@ def test_average_recall_matches_mmaction(mmaction_in_float64, per_video, max_num
 
 
 @pytest.mark.parametrize(
-    ('path', 'subset', 'keep'), [(THUMOS, 'test', 60), (ANET, 'validation', 150)]
+    ('name', 'subset', 'total', 'keep'),
+    [
+        ('thumos14/thumos14.json', 'test', 212, 60),
+        ('activitynet13/anet13_from_tsp.json', 'validation', 4926, 150),
+    ],
 )
-def test_average_recall_matches_mmaction_on_real_ground_truth(path, subset, keep):
+def test_average_recall_matches_mmaction_on_real_ground_truth(real_data, name, subset, total, keep):
     """mmaction2 as it is. No tIoU here is so near a threshold that its float32 matters."""
-    truths, num_videos = real_truths(path, subset)
-    assert num_videos == {THUMOS: 212, ANET: 4926}[path]
+    truths, num_videos = real_truths(real_data(name), subset)
+    assert num_videos == total
     truths = Instances(*(column[truths.videos < keep] for column in truths[:3]))
     found = covering(np.random.default_rng(0), truths, 40)
     # what float32 can hold, so that only tIoU is rounded

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = ROOT.parent / 'shared' / 'data' / 'hapt'
-needs_hapt = pytest.mark.skipif(not SHARED.is_dir(), reason='the HAPT recordings are not here')
 spec = importlib.util.spec_from_file_location('prepare_hapt', ROOT / 'tools/data/hapt/prepare.py')
 prepare = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(prepare)
@@ -29,11 +27,12 @@ def random_source():
     return signals, rows
 
 
-def real_source():
-    database = json.loads((SHARED / 'hapt.json').read_text())['database']
+def real_source(real_data):
+    folder = real_data('hapt')
+    database = json.loads((folder / 'hapt.json').read_text())['database']
     signals, rows = {}, []
     for name in ('exp01_user01', 'exp04_user02'):
-        signals[name] = np.load(SHARED / 'raw' / f'{name}.npy')
+        signals[name] = np.load(folder / 'raw' / f'{name}.npy')
         ids = int(name[3:5]), int(name[-2:])
         for item in database[name]['annotations']:
             start, end = item['segment']
@@ -82,9 +81,9 @@ def prepared(source, out):
     return {str(p.relative_to(out)): p.read_bytes() for p in sorted(out.rglob('*')) if p.is_file()}
 
 
-@pytest.mark.parametrize('source', [random_source, pytest.param(real_source, marks=needs_hapt)])
-def test_all_forms_of_the_source_give_the_same_files(tmp_path, source):
-    signals, rows = source()
+@pytest.mark.parametrize('real', [False, True])
+def test_all_forms_of_the_source_give_the_same_files(tmp_path, real, real_data):
+    signals, rows = real_source(real_data) if real else random_source()
     folder = write_distribution(tmp_path / 'HAPT' / 'RawData', signals, rows)
     first = prepared(folder, tmp_path / 'from_folder')
     assert set(first) == {'annotations.json', *(f'features/{name}.npy' for name in signals)}
@@ -126,10 +125,9 @@ def test_content_by_hand(tmp_path):
             assert feature[step, 6 * sample + channel] == pytest.approx(value, abs=1e-5)
 
 
-@needs_hapt
-def test_the_official_split_and_counts(tmp_path, capsys):
-    original = json.loads((SHARED / 'hapt.json').read_text())
-    prepared(SHARED, tmp_path / 'out')
+def test_the_official_split_and_counts(tmp_path, capsys, real_data):
+    original = json.loads(real_data('hapt/hapt.json').read_text())
+    prepared(real_data('hapt'), tmp_path / 'out')
     content = json.loads((tmp_path / 'out' / 'annotations.json').read_text())
     assert content['database'] == original['database']
     assert content['classes'] == original['taxonomy']

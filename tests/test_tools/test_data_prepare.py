@@ -10,7 +10,6 @@ import pytest
 from asl_mmaction.datasets.class_names import MULTITHUMOS, THUMOS14
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = ROOT.parent / 'shared' / 'data'
 
 
 def tool(name):
@@ -20,11 +19,6 @@ def tool(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def real(*names):
-    missing = [name for name in names if not (SHARED / name).exists()]
-    return pytest.mark.skipif(bool(missing), reason=f'{missing} of the annotations is not here')
 
 
 @pytest.fixture
@@ -140,9 +134,8 @@ def test_thumos14_official_files(prepare, tmp_path):
         tool('thumos14').read([folder], lengths)
 
 
-@real('thumos14/thumos14.json', 'multithumos/multithumos.json')
-def test_thumos14_real(prepare):
-    path = SHARED / 'thumos14' / 'thumos14.json'
+def test_thumos14_real(prepare, real_data):
+    path = real_data('thumos14/thumos14.json')
     published = prepare('thumos14', path, '--as-published')
     assert counts(published)['training']['segments'] == 3007
     assert counts(published)['test']['segments'] == 3358
@@ -161,8 +154,8 @@ def test_thumos14_real(prepare):
             'videos': 200,
         },
     }
-    table = SHARED / 'thumos14' / 'with_ambiguous_test.csv'
-    lengths = SHARED / 'multithumos' / 'multithumos.json'
+    table = real_data('thumos14/with_ambiguous_test.csv')
+    lengths = real_data('multithumos/multithumos.json')
     from_table = prepare('thumos14', table, '--durations', lengths)
     assert counts(from_table)['test'] == counts(content)['test'] | {
         'Ambiguous: dropped': 99,
@@ -236,10 +229,9 @@ def test_multithumos_forms_agree(prepare, tmp_path):
     assert not (tmp_path / 'none').exists()
 
 
-@real('multithumos/multithumos.json', 'thumos14/thumos14.json')
-def test_multithumos_real(prepare):
-    rates = SHARED / 'thumos14' / 'thumos14.json'
-    path = SHARED / 'multithumos' / 'multithumos.json'
+def test_multithumos_real(prepare, real_data):
+    rates = real_data('thumos14/thumos14.json')
+    path = real_data('multithumos/multithumos.json')
     content = prepare('multithumos', path, '--durations', rates)
     assert counts(content) == {
         'test': {
@@ -264,11 +256,10 @@ def test_multithumos_real(prepare):
     }
 
 
-@real('multithumos/multithumos.json', 'thumos14/thumos14.json')
-def test_multithumos_names_are_those_of_the_numbers(prepare):
+def test_multithumos_names_are_those_of_the_numbers(prepare, real_data):
     """The file has numbers only: the names must agree with what else is known."""
-    fine = prepare('multithumos', SHARED / 'multithumos' / 'multithumos.json')
-    coarse = prepare('thumos14', SHARED / 'thumos14' / 'thumos14.json')
+    fine = prepare('multithumos', real_data('multithumos/multithumos.json'))
+    coarse = prepare('thumos14', real_data('thumos14/thumos14.json'))
     # the 20 classes of THUMOS14: the same times, under the same name
     same = Counter()
     videos = defaultdict(set)
@@ -324,9 +315,8 @@ def test_charades_forms_agree(prepare, tmp_path):
     assert not (tmp_path / 'none').exists()
 
 
-@real('charades/charades.json')
-def test_charades_real(prepare):
-    content = prepare('charades', SHARED / 'charades' / 'charades.json')
+def test_charades_real(prepare, real_data):
+    content = prepare('charades', real_data('charades/charades.json'))
     assert counts(content) == {
         'test': {
             'partly outside: cut': 5027,
@@ -417,9 +407,9 @@ def test_epic100_time_stamps():
     assert tool('epic100').seconds('01:02:03.45') == 3723.45
 
 
-@real('epic100/c2_ek100_training.csv')
-def test_epic100_real(prepare, tmp_path):
-    verbs = prepare('epic100', SHARED / 'epic100', file='annotations_verb.json')
+def test_epic100_real(prepare, tmp_path, real_data):
+    folder = real_data('epic100/c2_ek100_training.csv').parent
+    verbs = prepare('epic100', folder, file='annotations_verb.json')
     nouns, joint = (
         json.loads((tmp_path / 'out' / f'annotations_{task}.json').read_text())
         for task in ('noun', 'action')
@@ -514,9 +504,8 @@ def test_activitynet13_forms_agree(prepare, tmp_path):
     assert counts(fewer)['validation'] == {'videos excluded: dropped': 1}
 
 
-@real('activitynet13/anet13_from_tsp.json', 'activitynet13/anet_anno_action.json')
-def test_activitynet13_real(prepare):
-    tsp = SHARED / 'activitynet13' / 'anet13_from_tsp.json'
+def test_activitynet13_real(prepare, real_data):
+    tsp = real_data('activitynet13/anet13_from_tsp.json')
     content = prepare('activitynet13', tsp)
     assert len(content['classes']) == 200
     assert counts(content) == {
@@ -540,7 +529,7 @@ def test_activitynet13_real(prepare):
             'without length: dropped': 3,
         },
     }
-    other = SHARED / 'activitynet13' / 'anet_anno_action.json'
+    other = real_data('activitynet13/anet_anno_action.json')
     again = prepare('activitynet13', other, '--subsets', tsp)
     assert again['classes'] == content['classes']
     assert {name: values['videos'] for name, values in counts(again).items()} == {

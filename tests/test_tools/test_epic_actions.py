@@ -8,7 +8,6 @@ import pytest
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'analysis' / 'epic_actions.py'
 PREPARE = Path(__file__).parents[2] / 'tools' / 'data' / 'epic100' / 'prepare.py'
-EPIC = Path(__file__).parents[3] / 'shared' / 'data' / 'epic100'
 CLASSES = {'verb': ['take', 'put'], 'noun': ['cup', 'pan', 'lid']}
 # The last one is of another subset.
 ACTIONS = ['take pan', 'put cup', 'put lid']
@@ -127,9 +126,8 @@ def test_mistakes_are_named(tmp_path, run):
     assert "expected videos of subset 'test'" in run('--subset', 'test')[2]
 
 
-@pytest.mark.skipif(not EPIC.is_dir(), reason='needs the EPIC-Kitchens-100 annotations')
-def test_real_ground_truth_found_perfectly(tmp_path, run):
-    assert load(PREPARE).main([str(EPIC), '--out', str(tmp_path)]) == 0
+def test_real_ground_truth_found_perfectly(tmp_path, run, real_data):
+    assert load(PREPARE).main([str(real_data('epic100')), '--out', str(tmp_path)]) == 0
     for task in CLASSES:
         content = json.loads((tmp_path / f'annotations_{task}.json').read_text())
         results = {

@@ -11,7 +11,6 @@ from asl_mmaction.models.post_processors.video_score_fusion import (
     load_video_scores,
 )
 
-THUMOS = Path(__file__).parents[4] / 'shared' / 'data' / 'thumos14'
 CLASSES = ['run', 'jump', 'walk']
 SEGMENTS = np.array([[0.0, 10.0], [20.0, 30.0]])
 
@@ -70,15 +69,15 @@ def test_untrimmednet_rows_and_columns(tmp_path):
     assert scores.max() == pytest.approx(0.5 / 1.5)
 
 
-@pytest.mark.skipif(not THUMOS.is_dir(), reason='needs the THUMOS14 files')
-def test_untrimmednet_is_right_about_real_videos():
-    names, videos = load_video_scores(THUMOS / 'uNet_test.npy')
+def test_untrimmednet_is_right_about_real_videos(real_data):
+    path = real_data('thumos14/uNet_test.npy')
+    names, videos = load_video_scores(path)
     assert len(videos) == 1574
-    database = json.loads((THUMOS / 'thumos14.json').read_text())['database']
+    database = json.loads(real_data('thumos14/thumos14.json').read_text())['database']
     assert sorted(names) == sorted(
         {found['label'] for video in database.values() for found in video['annotations']}
     )
-    fusion = VideoScoreFusion(path=str(THUMOS / 'uNet_test.npy'), top_k=1)
+    fusion = VideoScoreFusion(path=str(path), top_k=1)
     right = []
     for name, video in database.items():
         if video['subset'] == 'Test':
