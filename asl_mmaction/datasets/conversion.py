@@ -14,15 +14,18 @@ is given twice (times and class)          dropped but for the first; kept as pub
 ========================================  ====================================================
 
 "As published" is for the ground truths that published evaluations count. Whatever is not a finite
-number, a known class or a duration > 0 is an error.
+number, a known class or a duration > 0 is an error, and so is a video that is given twice. Errors
+name the file and the video, see :func:`naming`.
 """
 
 import argparse
 import csv
 import json
 import math
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,49 @@ from asl_mmaction.structures.files import write_json
 
 #: Seconds; a smaller excess over the duration is rounding, not dirt.
 TOLERANCE = 1e-6
+#: What reading a file of another form raises.
+FORM_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    TypeError,
+    ValueError,
+    csv.Error,
+)
+
+
+@contextmanager
+def naming(where: str, expected: str) -> Iterator[None]:
+    """Let what a part of a file of another form raises say where that is.
+
+    Raises:
+        ValueError: ``<where>: expected ... but got ...``, in the words of the error if it says so.
+    """
+    try:
+        yield
+    except FORM_ERRORS as error:
+        words = str(error)
+        if not re.search('expected .* but ', words, re.DOTALL):
+            kind = 'no' if isinstance(error, KeyError) else f'{type(error).__name__}:'
+            words = f'expected {expected} but got {kind} {words}'
+        raise ValueError(f'{where}: {words}') from error
+
+
+def positive(what: str, value: Any) -> float:
+    """A number, or text that is one, above 0 and finite.
+
+    Raises:
+        ValueError: It is not.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ValueError(f'expected {what} > 0 but got {value!r}')
+    return number
 
 
 @dataclass
@@ -38,16 +84,41 @@ class SourceVideo:
     """One video as a file has it.
 
     Attributes:
+        file: That file.
         subset: Subset under its name in the schema.
         duration: Seconds.
         actions: (start, end, class name); seconds.
         fps: Frames per second, where known.
+
+    Raises:
+        ValueError: Duration or fps is not a number > 0.
     """
 
+    file: Path
     subset: str
     duration: float
     actions: list[tuple[float, float, str]] = field(default_factory=list)
     fps: float | None = None
+
+    def __post_init__(self) -> None:
+        self.duration = positive('a duration', self.duration)
+        self.fps = None if self.fps is None else positive('fps', self.fps)
+
+    def add(self, segment: Iterable, label: str) -> None:
+        """Add an action.
+
+        Raises:
+            ValueError: The segment is not two finite numbers, or the label no text.
+        """
+        try:
+            start, end = map(float, segment)
+        except (TypeError, ValueError):
+            start = end = math.nan
+        if not (math.isfinite(start) and math.isfinite(end)):
+            raise ValueError(f'expected a segment of start and end, in seconds, but got {segment}')
+        if not isinstance(label, str):
+            raise ValueError(f'expected the name of a class but got {label!r}')
+        self.actions.append((start, end, label))
 
 
 @dataclass
@@ -66,6 +137,20 @@ class Source:
     videos: dict[str, SourceVideo] = field(default_factory=dict)
     counts: Counter = field(default_factory=Counter)
 
+    def add(self, name: str, video: SourceVideo) -> None:
+        """Add a video.
+
+        Raises:
+            ValueError: There is one of this name.
+        """
+        if name in self.videos:
+            other = self.videos[name]
+            raise ValueError(
+                f'expected each video once but got it ({video.subset}, {video.duration} s) '
+                f'and in {other.file} ({other.subset}, {other.duration} s)'
+            )
+        self.videos[name] = video
+
 
 def convert(source: Source, *, as_published: bool = False) -> dict:
     """Apply the rules of this module.
@@ -74,20 +159,19 @@ def convert(source: Source, *, as_published: bool = False) -> dict:
         Content of an annotation file of the schema; ``conversion`` holds the counts by subset.
 
     Raises:
-        ValueError: A video or action that no rule is about.
+        ValueError: An action of a class that no rule is about.
     """
     labels = {name: index for index, name in enumerate(source.classes)}
     if len(labels) != len(source.classes) or not labels:
-        raise ValueError(f'expected distinct class names but got {list(source.classes)}')
+        files = ', '.join(sorted({str(video.file) for video in source.videos.values()}))
+        raise ValueError(f'{files}: expected distinct class names but got {list(source.classes)}')
     counts, database = Counter(source.counts), {}
     for name, video in source.videos.items():
-        if not (math.isfinite(video.duration) and video.duration > 0):
-            raise ValueError(f'video {name!r}: expected a duration > 0 but got {video.duration}')
-        kept = _clean(name, video, counts, as_published)
+        kept = _clean(video, counts, as_published)
         for start, end, label in kept:
             if label not in labels:
                 raise ValueError(
-                    f'video {name!r}: expected one of {len(labels)} classes '
+                    f'{video.file}: video {name!r}: expected one of {len(labels)} classes '
                     f'but got {label!r} ({start}..{end} s)'
                 )
         counts[video.subset, 'videos'] += 1
@@ -115,13 +199,11 @@ def convert(source: Source, *, as_published: bool = False) -> dict:
 
 
 def _clean(
-    name: str, video: SourceVideo, counts: Counter, as_published: bool
+    video: SourceVideo, counts: Counter, as_published: bool
 ) -> list[tuple[float, float, str]]:
     seen, kept = set(), []
     dropped, cut = ('kept', 'kept') if as_published else ('dropped', 'cut')
     for start, end, label in video.actions:
-        if not (math.isfinite(start) and math.isfinite(end)):
-            raise ValueError(f'video {name!r}: expected finite times but got {start}..{end} s')
         counts[video.subset, 'segments in the source'] += 1
         finding, fate = None, dropped
         if end < start:
@@ -159,32 +241,46 @@ def add_arguments(parser: argparse.ArgumentParser, out: str) -> None:
     parser.add_argument('--out', type=Path, default=Path(out))
 
 
-def write_source(
-    source: Source,
+def write_sources(
+    sources: Mapping[str, Source],
     args: argparse.Namespace,
     read_from: Iterable[Path],
     known: Mapping[str, tuple[int, int]],
-    file: str = 'annotations.json',
+    clean: Callable[[Source], None] | None = None,
 ) -> str:
     """Exclude, convert and write, all or nothing, by the arguments of :func:`add_arguments`.
 
     Args:
-        source: What was read.
+        sources: What was read, by the name of its file in the folder ``args.out``.
         args: Parsed arguments.
-        read_from: The source's files, which are never overwritten.
+        read_from: The sources' files, which are never overwritten.
         known: See :func:`count_table`.
-        file: Name of the file in the folder ``args.out``.
+        clean: What else is to be left out of a source, once the videos to exclude are.
 
     Returns:
-        The table of counts, and where the file is.
+        The tables of counts, and where the files are.
     """
-    exclude(source, read_names(args.exclude) if args.exclude else ())
-    content = convert(source, as_published=args.as_published)
-    path = args.out / file
-    if path.exists() and any(path.samefile(other) for other in read_from if other.exists()):
-        raise ValueError(f'{path}: this is the source; choose another folder for the result')
-    write_json(path, content)
-    return f'{count_table(content, known)}\nwritten to {path}'
+    names = read_names(args.exclude) if args.exclude else ()
+    inputs = [path for path in read_from if path.exists()]
+    contents = {}
+    for file, source in sources.items():
+        path = args.out / file
+        if path.exists() and any(path.samefile(other) for other in inputs):
+            raise ValueError(
+                f'expected --out in another folder than the source but got {path}, which is the '
+                f'source'
+            )
+        with naming(str(args.exclude), 'names of videos'):
+            exclude(source, names)
+        if clean is not None:
+            clean(source)
+        contents[path] = convert(source, as_published=args.as_published)
+    for path, content in contents.items():
+        with naming(str(path), 'a file that can be written'):
+            write_json(path, content)
+    return '\n'.join(
+        f'{count_table(content, known)}\nwritten to {path}' for path, content in contents.items()
+    )
 
 
 def count_table(content: dict, official: Mapping[str, tuple[int, int]] | None = None) -> str:
@@ -227,10 +323,34 @@ def read_json(path: Path) -> Any:
     """
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such file')
-    try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise ValueError(f'{path}: not JSON: {error}') from error
+    with naming(str(path), 'JSON'):
+        return json.loads(path.read_text(encoding='utf-8'), object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in content:
+            raise ValueError(f'expected each name of an object once but got {name!r} twice')
+        content[name] = value
+    return content
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Parse a JSON file that holds an object; errors as :func:`read_json`'s."""
+    return _object(path, read_json(path))
+
+
+def videos_of(path: Path, content: Mapping) -> dict[str, Any]:
+    """Videos by name of a parsed file: its ``database``, or else the content itself."""
+    return _object(path, content.get('database', content))
+
+
+def _object(path: Path, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or not value:
+        found = 'none' if value == {} else type(value).__name__
+        raise ValueError(f'{path}: expected an object with videos by name but got {found}')
+    return value
 
 
 def read_table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
@@ -238,28 +358,56 @@ def read_table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
 
     Raises:
         FileNotFoundError: There is none.
-        ValueError: A column is missing.
+        ValueError: A column is missing, a row has fewer values than there are columns, or there is
+            no row.
     """
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such file')
-    with path.open(newline='', encoding='utf-8-sig') as file:
+    with naming(str(path), 'a CSV file'), path.open(newline='', encoding='utf-8-sig') as file:
         reader = csv.DictReader(file)
-        missing = [name for name in columns if name not in (reader.fieldnames or ())]
+        names = reader.fieldnames or []
+        missing = [name for name in columns if name not in names]
         if missing:
-            raise ValueError(f'{path}: expected column {missing[0]!r} but got {reader.fieldnames}')
-        return list(reader)
+            raise ValueError(f'expected column {missing[0]!r} but got {names}')
+        rows = []
+        for row in reader:
+            count = sum(value is not None for value in row.values())
+            if count < len(names):
+                raise ValueError(
+                    f'line {reader.line_num}: expected {len(names)} values but got {count}'
+                )
+            rows.append(row)
+        if not rows:
+            raise ValueError('expected rows below the header but got none')
+        return rows
 
 
 def read_names(path: Path) -> list[str]:
     """Names of videos or classes: a JSON list (or the keys of an object), or one in each line."""
     if path.suffix == '.json':
         content = read_json(path)
-        if isinstance(content, dict) and isinstance(content.get('database'), dict):
-            content = content['database']
+        if not isinstance(content, list):
+            content = videos_of(path, _object(path, content))
         return [str(name) for name in content]
+    return [line.strip() for line in _lines(path) if line.strip()]
+
+
+def read_lines(path: Path) -> Iterator[tuple[str, str, tuple[str, str]]]:
+    """(file and number of line, video, (start, end)) of a text file with these in each line."""
+    for number, line in enumerate(_lines(path), 1):
+        parts = line.split()
+        if len(parts) not in (0, 3):
+            raise ValueError(f'{path}:{number}: expected video, start, end but got {line!r}')
+        if parts:
+            name, start, end = parts
+            yield f'{path}:{number}', name, (start, end)
+
+
+def _lines(path: Path) -> list[str]:
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such file')
-    return [line.strip() for line in path.read_text(encoding='utf-8').splitlines() if line.strip()]
+    with naming(str(path), 'a text file'):
+        return path.read_text(encoding='utf-8').splitlines()
 
 
 def read_durations(path: Path) -> dict[str, tuple[float, float | None]]:
@@ -268,69 +416,66 @@ def read_durations(path: Path) -> dict[str, tuple[float, float | None]]:
     Of a CSV file with columns ``video``, ``duration`` and perhaps ``fps``, or of a JSON file:
     numbers of seconds by video, or any annotation file with ``duration`` (and ``fps``).
     """
-    if path.suffix != '.json':
-        return {
-            row['video']: (float(row['duration']), float(row['fps']) if row.get('fps') else None)
-            for row in read_table(path, ('video', 'duration'))
-        }
-    content = read_json(path)
-    content = content.get('database', content)
-    durations = {}
-    for name, video in content.items():
-        if not isinstance(video, dict):
-            video = {'duration': video}
-        if not isinstance(video.get('duration'), (int, float)):
-            raise ValueError(f'{path}: video {name!r}: expected a duration but got {video}')
-        durations[name] = (float(video['duration']), video.get('fps'))
+    if path.suffix == '.json':
+        given = list(videos_of(path, read_object(path)).items())
+    else:
+        rows = read_table(path, ('video', 'duration'))
+        given = [(row['video'], {**row, 'fps': row.get('fps') or None}) for row in rows]
+    durations: dict[str, tuple[float, float | None]] = {}
+    for name, video in given:
+        with naming(f'{path}: video {name!r}', 'a duration'):
+            if not isinstance(video, dict):
+                video = {'duration': video}
+            seconds, fps = positive('a duration', video['duration']), video.get('fps')
+            found = seconds, None if fps is None else positive('fps', fps)
+            if durations.setdefault(name, found) != found:
+                raise ValueError(f'expected one duration but got {durations[name]} and {found}')
     return durations
 
 
-def rename_subset(where: str, subset: Any, names: Mapping[str, str]) -> str:
+def rename_subset(subset: Any, names: Mapping[str, str]) -> str:
     """Name of a subset in the schema; upper and lower case are the same."""
     if str(subset).lower() not in names:
-        raise ValueError(f'{where}: expected a subset of {sorted(names)} but got {subset!r}')
+        raise ValueError(f'expected a subset of {sorted(names)} but got {subset!r}')
     return names[str(subset).lower()]
 
 
-def read_database(content: Mapping, source: Source, subsets: Mapping[str, str]) -> Source:
+def read_database(
+    path: Path, content: Mapping, source: Source, subsets: Mapping[str, str]
+) -> Source:
     """Fill a source from ActivityNet's form, as ActionFormer, OpenTAD and TSP write it too.
 
     Times are in seconds; an action with ``segment(frames)`` only is divided by the video's fps.
 
     Args:
+        path: The file.
         content: The parsed file: ``database``, or its content alone.
         source: To be filled.
         subsets: The file's subset names (lower case) -> those of the schema.
     """
-    for name, video in content.get('database', content).items():
-        where = f'video {name!r}'
-        try:
-            subset = rename_subset(where, video['subset'], subsets)
-            fps = None if video.get('fps') is None else float(video['fps'])
-            target = SourceVideo(subset, float(video['duration']), fps=fps)
+    for name, video in videos_of(path, content).items():
+        form = 'subset, duration and annotations of segment and label'
+        with naming(f'{path}: video {name!r}', form):
+            subset = rename_subset(video['subset'], subsets)
+            target = SourceVideo(path, subset, video['duration'], fps=video.get('fps'))
             for item in video.get('annotations', ()):
                 if 'segment' in item:
-                    start, end = item['segment']
-                    target.actions.append((float(start), float(end), str(item['label'])))
+                    target.add(item['segment'], item['label'])
                 else:
-                    start, end = (frame / fps for frame in item['segment(frames)'])
-                    target.actions.append((start, end, str(item['label'])))
+                    fps = positive('fps, for times in frames,', target.fps)
+                    target.add([frame / fps for frame in item['segment(frames)']], item['label'])
                     source.counts[subset, 'in frames: converted'] += 1
-        except (KeyError, TypeError) as error:
-            raise ValueError(
-                f'{where}: expected subset, duration and annotations of segment and label '
-                f'but got {type(error).__name__}: {error}'
-            ) from error
-        source.videos[name] = target
+            source.add(name, target)
     return source
 
 
 def read_pointtad(
-    content: Mapping, source: Source, subsets: Mapping[str, str], first: int
+    path: Path, content: Mapping, source: Source, subsets: Mapping[str, str], first: int
 ) -> Source:
     """Fill a source from PointTAD's form: ``actions`` of [class number, start, end] in seconds.
 
     Args:
+        path: The file.
         content: The parsed file, videos by name.
         source: To be filled; its classes are the meaning of the numbers.
         subsets: The file's subset names (lower case) -> those of the schema.
@@ -338,18 +483,19 @@ def read_pointtad(
     """
     last = first + len(source.classes) - 1
     for name, video in content.items():
-        subset = rename_subset(f'video {name!r}', video['subset'], subsets)
-        target = SourceVideo(subset, float(video['duration']))
-        for number, start, end in video['actions']:
-            if not first <= number <= last:
-                raise ValueError(
-                    f'video {name!r}: expected class numbers of {first}..{last} but got {number}'
-                )
-            label = source.classes[int(number) - first]
-            target.actions.append((float(start), float(end), label))
-            if first:
-                source.counts[subset, f'class numbers from {first}: converted'] += 1
-        source.videos[name] = target
+        form = 'subset, duration and actions of [class number, start, end]'
+        with naming(f'{path}: video {name!r}', form):
+            subset = rename_subset(video['subset'], subsets)
+            target = SourceVideo(path, subset, video['duration'])
+            for number, *segment in video['actions']:
+                if number not in range(first, last + 1):
+                    raise ValueError(
+                        f'expected class numbers of {first}..{last} but got {number!r}'
+                    )
+                target.add(segment, source.classes[int(number) - first])
+                if first:
+                    source.counts[subset, f'class numbers from {first}: converted'] += 1
+            source.add(name, target)
     return source
 
 
@@ -359,7 +505,7 @@ def exclude(source: Source, names: Iterable[str]) -> None:
     Raises:
         ValueError: A name is not in the source.
     """
-    for name in names:
+    for name in dict.fromkeys(names):
         if name not in source.videos:
             raise ValueError(f'expected names of videos to exclude but got {name!r}: no such video')
         source.counts[source.videos.pop(name).subset, 'videos excluded: dropped'] += 1

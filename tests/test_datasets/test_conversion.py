@@ -1,12 +1,15 @@
 import argparse
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from asl_mmaction.datasets import conversion
 from asl_mmaction.datasets.class_names import CHARADES, MULTITHUMOS, THUMOS14
 from asl_mmaction.datasets.conversion import Source, SourceVideo, convert
+
+FILE = Path('a.json')
 
 DIRTY = [
     (1.0, 2.0, 'a'),
@@ -24,7 +27,7 @@ DIRTY = [
 
 
 def source(actions, subset='training', duration=10.0, classes=('b', 'a')):
-    return Source('v', list(classes), {'x': SourceVideo(subset, duration, list(actions))})
+    return Source('v', list(classes), {'x': SourceVideo(FILE, subset, duration, list(actions))})
 
 
 def test_every_rule_by_hand():
@@ -92,17 +95,46 @@ def test_empty_videos_stay_and_are_counted():
 @pytest.mark.parametrize(
     ('actions', 'settings', 'message'),
     [
-        ([(0, 1, 'c')], {}, "video 'x': expected one of 2 classes but got 'c'"),
-        ([(0, float('nan'), 'a')], {}, "video 'x': expected finite times but got 0..nan"),
-        ([], {'duration': 0.0}, "video 'x': expected a duration > 0 but got 0.0"),
+        ([(0, 1, 'c')], {}, "a.json: video 'x': expected one of 2 classes but got 'c'"),
+        ([], {'duration': 0.0}, 'expected a duration > 0 but got 0.0'),
         ([], {'duration': float('inf')}, 'expected a duration > 0 but got inf'),
-        ([], {'classes': ('a', 'a')}, 'expected distinct class names'),
-        ([], {'classes': ()}, 'expected distinct class names'),
+        ([], {'classes': ('a', 'a')}, 'a.json: expected distinct class names'),
+        ([], {'classes': ()}, 'a.json: expected distinct class names'),
     ],
 )
 def test_what_no_rule_is_about(actions, settings, message):
     with pytest.raises(ValueError, match=message):
         convert(source(actions, **settings))
+
+
+@pytest.mark.parametrize('fps', [0, -1, float('nan'), float('inf'), 'fast'])
+def test_fps_is_a_number_above_zero(fps):
+    with pytest.raises(ValueError, match=f'expected fps > 0 but got {fps!r}'):
+        SourceVideo(FILE, 'test', 1.0, fps=fps)
+
+
+@pytest.mark.parametrize(
+    ('segment', 'label', 'message'),
+    [
+        ([0, float('nan')], 'a', 'expected a segment of start and end, .* but got .0, nan.'),
+        ([0, 'x'], 'a', "but got .0, 'x'."),
+        ([0, 1, 2], 'a', 'but got .0, 1, 2.'),
+        (None, 'a', 'but got None'),
+        ([0, 1], None, 'expected the name of a class but got None'),
+    ],
+)
+def test_an_action_is_two_times_and_a_name(segment, label, message):
+    video = SourceVideo(FILE, 'test', 1.0)
+    with pytest.raises(ValueError, match=message):
+        video.add(segment, label)
+    assert not video.actions
+
+
+def test_a_video_is_given_once():
+    given = source([])
+    with pytest.raises(ValueError, match=r'\(test, 3.0 s\) and in a.json \(training, 10.0 s\)'):
+        given.add('x', SourceVideo(Path('b.json'), 'test', 3.0))
+    assert given == source([])
 
 
 def test_table():
@@ -133,23 +165,37 @@ def arguments(*argv):
 
 def test_writing_excludes_and_never_overwrites_the_source(tmp_path):
     given = source(DIRTY)
-    given.videos['y'] = SourceVideo('test', 1.0)
-    (tmp_path / 'names.txt').write_text('y\n\n')
+    given.videos['y'] = SourceVideo(FILE, 'test', 1.0)
+    (tmp_path / 'names.txt').write_text('y\n\ny\n')
     args = arguments('--out', tmp_path, '--exclude', tmp_path / 'names.txt')
-    text = conversion.write_source(given, args, [tmp_path / 'other.json'], {})
+    text = conversion.write_sources(
+        {'annotations.json': given}, args, [tmp_path / 'other.json'], {}
+    )
     assert f'written to {tmp_path / "annotations.json"}' in text
     content = json.loads((tmp_path / 'annotations.json').read_text())
     assert list(content['database']) == ['x']
     assert content['conversion']['counts']['test'] == {'videos excluded: dropped': 1}
 
     before = (tmp_path / 'annotations.json').read_bytes()
-    with pytest.raises(ValueError, match='this is the source; choose another folder'):
-        conversion.write_source(
-            source([]), arguments('--out', tmp_path), [tmp_path / 'annotations.json'], {}
+    again = {'annotations.json': source([])}
+    with pytest.raises(ValueError, match=r'in another folder than the source but got .*\.json'):
+        conversion.write_sources(
+            again, arguments('--out', tmp_path), [tmp_path / 'annotations.json'], {}
         )
-    with pytest.raises(ValueError, match=r"names of videos to exclude but got 'y'"):
-        conversion.write_source(source([]), args, [], {})
+    with pytest.raises(ValueError, match=r"names.txt: expected names of .* exclude but got 'y'"):
+        conversion.write_sources(again, args, [], {})
     assert (tmp_path / 'annotations.json').read_bytes() == before
+
+
+def test_writing_several_is_all_or_nothing(tmp_path):
+    args = arguments('--out', tmp_path / 'out')
+    both = {'a.json': source([(0, 1, 'a')]), 'b.json': source([(0, 1, 'c')])}
+    with pytest.raises(ValueError, match="but got 'c'"):
+        conversion.write_sources(both, args, [], {})
+    assert not (tmp_path / 'out').exists()
+    (tmp_path / 'out').touch()
+    with pytest.raises(ValueError, match=r'out/a.json: expected a file that can be written but'):
+        conversion.write_sources({'a.json': source([])}, args, [], {})
 
 
 def test_reading_a_database():
@@ -165,35 +211,55 @@ def test_reading_a_database():
         },
         'b': {'subset': 'test', 'duration': 3.5},
     }
-    found = conversion.read_database({'database': content}, Source('v', ['run']), {'test': 'x'})
+
+    def read(content):
+        return conversion.read_database(FILE, content, Source('v', ['run']), {'test': 'x'})
+
+    found = read({'database': content})
     assert found.videos == {
-        'a': SourceVideo('x', 8.0, [(1.0, 2.5, 'run'), (2.0, 3.0, 'run')], 25.0),
-        'b': SourceVideo('x', 3.5),
+        'a': SourceVideo(FILE, 'x', 8.0, [(1.0, 2.5, 'run'), (2.0, 3.0, 'run')], 25.0),
+        'b': SourceVideo(FILE, 'x', 3.5),
     }
     assert found.counts == Counter({('x', 'in frames: converted'): 1})
-    assert conversion.read_database(content, Source('v', ['run']), {'test': 'x'}) == found
+    assert read(content) == found
     del content['a']['fps']
+    annotations = {'subset': 'test', 'duration': 1, 'annotations': 3}
     for spoilt, message in (
-        (content, "video 'a': expected subset, duration and annotations"),
+        (content, "video 'a': expected fps, for times in frames, > 0 but got None"),
         ({'c': {'subset': 'train'}}, r"video 'c': expected a subset of \['test'\] but got 'train'"),
-        ({'c': {'subset': 'test'}}, "video 'c': expected subset, duration"),
+        ({'c': {'subset': 'test'}}, "video 'c': expected subset, .* but got no 'duration'"),
+        ({'c': annotations}, "video 'c': expected subset, .* but got TypeError"),
+        ({'c': [1]}, "video 'c': expected subset, .* but got TypeError"),
+        ({}, 'expected an object with videos by name but got none'),
+        ({'database': [1]}, 'expected an object with videos by name but got list'),
     ):
-        with pytest.raises(ValueError, match=message):
-            conversion.read_database(spoilt, Source('v', ['run']), {'test': 'x'})
+        with pytest.raises(ValueError, match=f'^a.json: {message}'):
+            read(spoilt)
 
 
 def test_reading_pointtad():
     content = {'a': {'subset': 'testing', 'duration': 8, 'actions': [[2, 1, 2], [1, 3, 4]]}}
     subsets = {'testing': 'test'}
-    one = conversion.read_pointtad(content, Source('v', ['p', 'q']), subsets, first=1)
-    assert one.videos == {'a': SourceVideo('test', 8.0, [(1.0, 2.0, 'q'), (3.0, 4.0, 'p')])}
+    one = conversion.read_pointtad(FILE, content, Source('v', ['p', 'q']), subsets, first=1)
+    assert one.videos == {'a': SourceVideo(FILE, 'test', 8.0, [(1.0, 2.0, 'q'), (3.0, 4.0, 'p')])}
     assert one.counts == Counter({('test', 'class numbers from 1: converted'): 2})
-    zero = conversion.read_pointtad(content, Source('v', ['p', 'q', 'r']), subsets, first=0)
+    zero = conversion.read_pointtad(FILE, content, Source('v', ['p', 'q', 'r']), subsets, first=0)
     assert zero.videos['a'].actions == [(1.0, 2.0, 'r'), (3.0, 4.0, 'q')]
     assert not zero.counts
-    content['a']['actions'] = [[0, 1, 2]]
-    with pytest.raises(ValueError, match=r"video 'a': expected class numbers of 1..2 but got 0"):
-        conversion.read_pointtad(content, Source('v', ['p', 'q']), subsets, first=1)
+    for actions, message in (
+        ([[0, 1, 2]], 'expected class numbers of 1..2 but got 0'),
+        ([['1', 1, 2]], "expected class numbers of 1..2 but got '1'"),
+        ([[1.7, 1, 2]], 'expected class numbers of 1..2 but got 1.7'),
+        ([[1, 2]], 'expected a segment .* but got'),
+        (None, 'expected subset, duration and actions'),
+    ):
+        content['a']['actions'] = actions
+        with pytest.raises(ValueError, match=f"^a.json: video 'a': {message}"):
+            conversion.read_pointtad(FILE, content, Source('v', ['p', 'q']), subsets, first=1)
+    for key in ('actions', 'subset'):
+        del content['a'][key]
+        with pytest.raises(ValueError, match=f"^a.json: video 'a': .* but got no '{key}'"):
+            conversion.read_pointtad(FILE, content, Source('v', ['p', 'q']), subsets, first=1)
 
 
 def test_reading_durations_and_names(tmp_path):
@@ -208,9 +274,30 @@ def test_reading_durations_and_names(tmp_path):
     assert conversion.read_names(path) == ['c']
     with pytest.raises(ValueError, match="video 'c': expected a duration"):
         conversion.read_durations(path)
+    path.write_text('[]')
+    with pytest.raises(ValueError, match=r'd.json: expected an object with videos by name but got'):
+        conversion.read_durations(path)
+    path.write_text('3')
+    with pytest.raises(ValueError, match=r'd.json: expected an object with videos by name but got'):
+        conversion.read_names(path)
     path.write_text('{')
-    with pytest.raises(ValueError, match='not JSON'):
+    with pytest.raises(ValueError, match=r'd.json: expected JSON but got'):
         conversion.read_json(path)
+    path.write_text('{"a": {"b": 1, "b": 2}}')
+    with pytest.raises(ValueError, match=r"d.json: expected each name .* once but got 'b' twice"):
+        conversion.read_json(path)
+    path = tmp_path / 'd.csv'
+    for text, message in (
+        ('a,NA,\n', "d.csv: video 'a': expected a duration > 0 but got 'NA'"),
+        ('a,3,0\n', "d.csv: video 'a': expected fps > 0 but got '0'"),
+        ('a,3,\na,4,\n', "d.csv: video 'a': expected one duration but got"),
+        ('a,3,\nb,4\n', 'd.csv: line 3: expected 3 values but got 2'),
+        ('', 'd.csv: expected rows below the header but got none'),
+        ('a,\xe4,\n', 'd.csv: expected a CSV file but got UnicodeDecodeError'),
+    ):
+        path.write_text(f'video,duration,fps\n{text}', encoding='latin-1')
+        with pytest.raises(ValueError, match=message):
+            conversion.read_durations(path)
     (tmp_path / 't.csv').write_text('a,b\n')
     with pytest.raises(ValueError, match=r"expected column 'video' but got \['a', 'b'\]"):
         conversion.read_durations(tmp_path / 't.csv')

@@ -26,9 +26,14 @@ def prepare(tmp_path, capsys):
     """Run a converter; the content it wrote, or the error it printed."""
 
     def run(name, *argv, file='annotations.json'):
-        code = tool(name).main([*map(str, argv), '--out', str(tmp_path / 'out')])
+        try:
+            code = tool(name).main([*map(str, argv), '--out', str(tmp_path / 'out')])
+        except SystemExit as end:
+            code = end.code
         captured = capsys.readouterr()
         if code:
+            assert code == 2
+            assert captured.err.count('\n') == 1
             assert not (tmp_path / 'out').exists()
             return captured.err
         content = json.loads((tmp_path / 'out' / file).read_text())
@@ -120,7 +125,7 @@ def test_thumos14_official_files(prepare, tmp_path):
     lengths.write_text(
         'video,duration,fps\nvideo_test_0000002,9,30\nvideo_validation_0000001,9,25\n'
     )
-    assert "no duration of video 'video_test_0000003'" in prepare(
+    assert "d.csv but got 'video_test_0000003'" in prepare(
         'thumos14', folder, '--durations', lengths
     )
     with lengths.open('a') as file:
@@ -219,14 +224,12 @@ def test_multithumos_forms_agree(prepare, tmp_path):
         assert sorted(actions(again, video)) == sorted(actions(content, video))
         assert again['database'][video]['subset'] == content['database'][video]['subset']
 
-    def error(*argv):
-        assert tool('multithumos').main([*map(str, argv), '--out', str(tmp_path / 'none')]) == 1
-
-    error(folder)
-    error(tmp_path / 'out', '--durations', lengths)
+    (tmp_path / 'out').rename(tmp_path / 'done')
+    assert 'expected --durations but got none' in prepare('multithumos', folder)
+    none = prepare('multithumos', tmp_path / 'done', '--durations', lengths)
+    assert 'expected files <class>.txt' in none
     pointtad['video_test_0000002']['actions'] = [[0, 1, 2]]
-    error(write_json(path, pointtad))
-    assert not (tmp_path / 'none').exists()
+    assert 'class numbers of 1..65 but got 0' in prepare('multithumos', write_json(path, pointtad))
 
 
 def test_multithumos_real(prepare, real_data):
@@ -311,8 +314,8 @@ def test_charades_forms_agree(prepare, tmp_path):
     assert again['database'] == content['database']
     assert counts(again) == counts(content)
     test.write_text('id,actions,length\nBBBBB,c157 0 4,8\n')
-    assert tool('charades').main([str(test), '--out', str(tmp_path / 'none')]) == 1
-    assert not (tmp_path / 'none').exists()
+    (tmp_path / 'out').rename(tmp_path / 'done')
+    assert "video 'BBBBB': expected c000..c156, start, end" in prepare('charades', test)
 
 
 def test_charades_real(prepare, real_data):
@@ -396,11 +399,21 @@ def test_epic100_json_forms_that_do_not_pair(prepare, tmp_path, capsys):
         annotations = [{'segment': segment, 'label': f'{task}1'} for segment in times]
         video = {'subset': 'training', 'duration': 9.0, 'annotations': annotations}
         write_json(folder / f'epic_kitchens_100_{task}.json', {'database': {'P01_01': video}})
-    prepare('epic100', folder, file='annotations_noun.json')
-    assert not (tmp_path / 'out' / 'annotations_action.json').exists()
+    stale = tmp_path / 'out' / 'annotations_action.json'
+    stale.parent.mkdir()
+    stale.touch()
     assert tool('epic100').main([str(folder), '--out', str(tmp_path / 'out')]) == 0
     said = capsys.readouterr().out
     assert "no annotations_action.json: video 'P01_01': expected the same segments" in said
+    assert len(prepare('epic100', folder, file='annotations_noun.json')['database']) == 1
+    assert not stale.exists()
+    annotations[0]['label'] = 'noun300'  # the last of the three files that is read
+    write_json(folder / 'epic_kitchens_100_noun.json', {'database': {'P01_01': video}})
+    before = {path: path.read_bytes() for path in stale.parent.iterdir()}
+    with pytest.raises(SystemExit):
+        tool('epic100').main([str(folder), '--as-published', '--out', str(tmp_path / 'out')])
+    assert "noun.json: video 'P01_01': expected one of 300 classes" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in stale.parent.iterdir()} == before
 
 
 def test_epic100_time_stamps():
@@ -489,8 +502,9 @@ def test_activitynet13_forms_agree(prepare, tmp_path):
 
     joint = {f'v_{name}': mmaction2(name) for name in database}
     joint = write_json(tmp_path / 'anet_anno_action.json', joint)
-    code = tool('activitynet13').main([str(joint), '--out', str(tmp_path / 'none')])
-    assert code == 1
+    (tmp_path / 'out').rename(tmp_path / 'done')
+    said = prepare('activitynet13', joint)
+    assert "video 'v_aaa': expected its subset in the file --subsets but got no 'aaa'" in said
     again = prepare('activitynet13', joint, '--subsets', official)
     assert again['database'] == content['database']
     parts = [
@@ -597,8 +611,138 @@ def test_ego4d_official_files(prepare, tmp_path):
     }
     again = prepare('ego4d', write_json(tmp_path / 'ego4d.json', flat))
     assert again['database']['c1']['annotations'] == content['database']['c1']['annotations']
+    (tmp_path / 'out').rename(tmp_path / 'done')
+    val['videos'] += train['videos']
+    said = prepare('ego4d', paths[0], write_json(paths[1], val))
+    assert f"{paths[1]}: video 'v1': clip 'c1': expected each video once but got it" in said
+    assert f'and in {paths[0]} (training, 300.0 s)' in said
     del first['video_end_sec']
-    assert tool('ego4d').main([str(write_json(paths[0], train)), '--out', str(tmp_path / 'n')]) == 1
+    said = prepare('ego4d', write_json(paths[0], train))
+    assert f"{paths[0]}: video 'v1': expected clips and labels" in said
+    assert "but got no 'video_end_sec'" in said
+
+
+def thumos(**changes):
+    video = {
+        'subset': 'test',
+        'duration': 9,
+        'annotations': [{'segment': [1, 2], 'label': 'Diving'}],
+    }
+    return json.dumps({'database': {'video_test_0000001': {**video, **changes}}})
+
+
+PEOPLE = '{"A": {"subset": "training", "duration": 9, "actions": [[3, 1, 2]]}}'
+OBJECT = 'expected an object with videos by name but got'
+THUMOS = "a.json: video 'video_test_0000001': expected "
+
+
+@pytest.mark.parametrize(
+    ('name', 'file', 'text', 'message'),
+    [
+        ('thumos14', 'a.json', '[]', f'a.json: {OBJECT} list'),
+        ('multithumos', 'a.json', '5', f'a.json: {OBJECT} int'),
+        ('charades', 'a.json', '[]', f'a.json: {OBJECT} list'),
+        ('ego4d', 'a.json', '[]', f'a.json: {OBJECT} list'),
+        ('activitynet13', 'a.json', '[]', f'a.json: {OBJECT} list'),
+        ('thumos14', 'a.json', '{"database": [1]}', f'a.json: {OBJECT} list'),
+        ('thumos14', 'a.json', '{}', f'a.json: {OBJECT} none'),
+        ('thumos14', 'a.json', '{', 'a.json: expected JSON but got'),
+        ('thumos14', 'a.json', thumos(duration='NA'), f"{THUMOS}a duration > 0 but got 'NA'"),
+        ('thumos14', 'a.json', thumos(fps=0), f'{THUMOS}fps > 0 but got 0'),
+        ('thumos14', 'a.json', thumos(fps=float('nan')), f'{THUMOS}fps > 0 but got nan'),
+        ('thumos14', 'a.json', thumos().replace('[1, 2]', '[1, 2, 3]'), 'but got [1, 2, 3]'),
+        ('thumos14', 'a.json', thumos().replace('video_test_0000001', 'x'), "a.json: video 'x': "),
+        ('charades', 'a.json', PEOPLE.replace('[3,', '["3",'), "video 'A': expected class numbers"),
+        ('charades', 'a.json', PEOPLE.replace('[3,', '[3.7,'), '0..156 but got 3.7'),
+        ('charades', 'a.json', PEOPLE.replace('subset', 'set'), "video 'A': expected subset"),
+        ('charades', 'train.csv', 'id,length,actions\nA,9,\nB\n', 'train.csv: line 3: expected 3'),
+        ('charades', 'train.csv', 'id,length,actions\nA,x,\n', "train.csv: video 'A': expected a"),
+        ('charades', 'train.csv', 'id,length,actions\nA,9, ;\n', "video 'A': expected c000..c156"),
+        ('charades', 'train.csv', 'id,length,actions\nA,9,\nA,8,\n', 'expected each video once'),
+        ('charades', 'a.csv', '', 'expected a file name with train or test in it but got'),
+        ('ego4d', 'a.json', '{"videos": [3]}', 'a.json: video 3: expected clips and labels'),
+        ('activitynet13', 'anet_anno_val.json', '{"v_a": []}', "val.json: video 'v_a': expected"),
+    ],
+)
+def test_a_wrong_file_is_named_with_the_video(prepare, tmp_path, name, file, text, message):
+    (tmp_path / file).write_text(text)
+    assert message in prepare(name, tmp_path / file)
+
+
+def test_activitynet13_a_video_of_two_files(prepare, tmp_path):
+    def file(name, subset, video):
+        annotations = [{'segment': [1, 2], 'label': 'x'}]
+        content = {'subset': subset, 'duration': 9, 'annotations': annotations}
+        return write_json(tmp_path / name, {'database': {video: content}})
+
+    one, other = file('a.json', 'training', 'q'), file('b.json', 'validation', 'v_q')
+    said = prepare('activitynet13', one, other)
+    assert f"{other}: video 'v_q': expected each video once but got it (validation, 9.0 s)" in said
+    assert f'and in {one} (training, 9.0 s)' in said
+
+
+def test_activitynet13_subsets_that_are_none(prepare, tmp_path):
+    path = write_json(tmp_path / 'a.json', {'v_a': {'duration_second': 9, 'annotations': []}})
+    for content, message in (
+        ({}, f'subsets.json: {OBJECT} none'),
+        ({'database': {'a': {'subset': 'foo'}}}, "a.json: video 'v_a': expected a subset of"),
+        ({'database': {'a': 3}}, "a.json: video 'v_a': expected its subset in the file --subsets"),
+    ):
+        subsets = write_json(tmp_path / 'subsets.json', content)
+        assert message in prepare('activitynet13', path, '--subsets', subsets)
+
+
+def test_thumos14_excludes_before_it_drops(prepare, tmp_path):
+    content = json.loads(thumos())
+    content['database']['video_test_0000002'] = json.loads(thumos().replace('Diving', 'Ambiguous'))[
+        'database'
+    ]['video_test_0000001']
+    names = tmp_path / 'names.txt'
+    names.write_text('video_test_0000002\nvideo_test_0000002\n')
+    found = prepare('thumos14', write_json(tmp_path / 'a.json', content), '--exclude', names)
+    assert list(found['database']) == ['video_test_0000001']
+    assert counts(found)['test']['videos excluded: dropped'] == 1
+    assert 'Ambiguous: dropped' not in counts(found)['test']
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('video_test_0000001,Diving,1\n', 'line 2: expected 4 values but got 3'),
+        ('video_test_0000001,Diving,1,x\n', "video 'video_test_0000001': expected a segment"),
+        ('x,Diving,1,2\n', "video 'x': expected a video of"),
+        ('video_test_0000001,diving,1,2\n', "video 'video_test_0000001': expected one of"),
+    ],
+)
+def test_thumos14_tables(prepare, tmp_path, text, message):
+    (tmp_path / 'a.csv').write_text(f'video,type,start,end\n{text}')
+    lengths = write_json(tmp_path / 'd.json', {'video_test_0000001': 9})
+    assert f'a.csv: {message}' in prepare('thumos14', tmp_path / 'a.csv', '--durations', lengths)
+    lengths.write_text('[]')
+    assert 'd.json: expected' in prepare('thumos14', tmp_path / 'a.csv', '--durations', lengths)
+
+
+@pytest.mark.parametrize(
+    ('file', 'old', 'new', 'message'),
+    [
+        ('c2_ek100_validation.csv', 'n3,P02_01,0', 'n3', 'line 2: expected 7 values but got 5'),
+        ('c2_ek100_validation.csv', '96', '97', "video 'P02_01': expected a class of 0..96 but"),
+        ('c2_ek100_validation.csv', '0,60', 'x,60', "video 'P02_01': expected numbers of frames"),
+        ('c2_ek100_validation.csv', 'P02_01', 'P01_01', "video 'P01_01': expected a video in one"),
+        ('c2_ek100_validation.csv', 'P02_01', 'P03_01', "video 'P03_01': expected its length in"),
+        ('c2_ek100_video_lengths.csv', ',90', ',0', "video 'P02_01': expected frames > 0 but got"),
+        ('EPIC_100_verb_classes.csv', '96,', 'x,', 'expected ids 0..96 with a key of its own each'),
+    ],
+)
+def test_epic100_tables(prepare, tmp_path, file, old, new, message):
+    folder = tmp_path / 'challenge'
+    write_classes(folder)
+    head = 'narration_id,video,start,stop,verb,noun,action\n'
+    (folder / 'c2_ek100_training.csv').write_text(f'{head}n1,P01_01,30,75,3,5,0\n')
+    (folder / 'c2_ek100_validation.csv').write_text(f'{head}n3,P02_01,0,60,96,0,2\n')
+    (folder / 'c2_ek100_video_lengths.csv').write_text('video,frames\nP01_01,300\nP02_01,90\n')
+    (folder / file).write_text((folder / file).read_text().replace(old, new))
+    assert f'{file}: {message}' in prepare('epic100', folder)
 
 
 @pytest.mark.parametrize(

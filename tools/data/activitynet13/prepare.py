@@ -13,10 +13,14 @@ from asl_mmaction.datasets.conversion import (
     Source,
     SourceVideo,
     add_arguments,
+    naming,
     read_database,
-    read_json,
-    write_source,
+    read_object,
+    rename_subset,
+    videos_of,
+    write_sources,
 )
+from asl_mmaction.engine.cli import report_mistakes
 
 SUBSETS = {'training': 'training', 'validation': 'validation', 'testing': 'test', 'test': 'test'}
 PREFIX = 'v_'  # of file names; the official names have none
@@ -41,28 +45,27 @@ def main(argv: list[str] | None = None) -> int:
     )
     add_arguments(parser, 'data/activitynet13')
     args = parser.parse_args(argv)
-    try:
+    with report_mistakes():
         source = read(args.sources, args.subsets)
-        print(write_source(source, args, args.sources, KNOWN))
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+        print(write_sources({'annotations.json': source}, args, args.sources, KNOWN))
     return 0
 
 
 def read(paths: list[Path], subsets: Path | None) -> Source:
     """Read sources of any form; classes are all labels, sorted, which is the official order."""
     source = Source('ActivityNet 1.3', [])
-    known = read_json(subsets)['database'] if subsets else {}
+    known = videos_of(subsets, read_object(subsets)) if subsets else {}
     for path in paths:
-        content = read_json(path)
+        content = read_object(path)
         if 'database' in content:
-            read_database(content, source, SUBSETS)
+            read_database(path, content, source, SUBSETS)
         else:
             read_mmaction2(path, content, source, known)
     names = [name for name in source.videos if name.startswith(PREFIX)]
     for name in names:
-        source.videos[name.removeprefix(PREFIX)] = source.videos.pop(name)
+        video = source.videos.pop(name)
+        with naming(f'{video.file}: video {name!r}', 'each video once'):
+            source.add(name.removeprefix(PREFIX), video)
     source.classes = sorted(
         {label for video in source.videos.values() for _, _, label in video.actions}
     )
@@ -74,19 +77,16 @@ def read_mmaction2(path: Path, content: Mapping, source: Source, known: Mapping)
     words = {'train': 'training', 'val': 'validation', 'test': 'test'}
     of_file = words.get(path.stem.rpartition('_')[2])
     for name, video in content.items():
-        if of_file is None and name.removeprefix(PREFIX) not in known:
-            raise ValueError(
-                f'{path}: expected --subsets with video {name!r}: this file tells no subsets'
-            )
-        subset = of_file or SUBSETS[known[name.removeprefix(PREFIX)]['subset']]
-        try:
-            actions = [(*map(float, a['segment']), a['label']) for a in video['annotations']]
-            source.videos[name] = SourceVideo(subset, float(video['duration_second']), actions)
-        except (KeyError, TypeError) as error:
-            raise ValueError(
-                f'{path}: video {name!r}: expected duration_second and annotations of segment '
-                f'and label but got {type(error).__name__}: {error}'
-            ) from error
+        subset = of_file
+        if subset is None:
+            with naming(f'{path}: video {name!r}', 'its subset in the file --subsets'):
+                subset = rename_subset(known[name.removeprefix(PREFIX)]['subset'], SUBSETS)
+        form = 'duration_second and annotations of segment and label'
+        with naming(f'{path}: video {name!r}', form):
+            target = SourceVideo(path, subset, video['duration_second'])
+            for item in video['annotations']:
+                target.add(item['segment'], item['label'])
+            source.add(name, target)
 
 
 if __name__ == '__main__':

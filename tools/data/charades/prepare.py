@@ -13,12 +13,14 @@ from asl_mmaction.datasets.conversion import (
     Source,
     SourceVideo,
     add_arguments,
+    naming,
     read_database,
-    read_json,
+    read_object,
     read_pointtad,
     read_table,
-    write_source,
+    write_sources,
 )
+from asl_mmaction.engine.cli import report_mistakes
 
 SUBSETS = {
     'training': 'training',
@@ -27,6 +29,7 @@ SUBSETS = {
     'test': 'test',
     'validation': 'test',  # OpenTAD's name
 }
+NUMBERS = {f'c{number:03}': name for number, name in enumerate(CHARADES)}
 #: PointTAD's file.
 KNOWN = {'training': (7983, 49803), 'test': (1863, 16691)}
 
@@ -42,11 +45,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     add_arguments(parser, 'data/charades')
     args = parser.parse_args(argv)
-    try:
-        print(write_source(read(args.sources), args, args.sources, KNOWN))
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    with report_mistakes():
+        source = read(args.sources)
+        print(write_sources({'annotations.json': source}, args, args.sources, KNOWN))
     return 0
 
 
@@ -57,11 +58,11 @@ def read(paths: list[Path]) -> Source:
         if path.suffix == '.csv':
             read_official(path, source)
             continue
-        content = read_json(path)
+        content = read_object(path)
         if 'database' in content:
-            read_database(content, source, SUBSETS)
+            read_database(path, content, source, SUBSETS)
         else:
-            read_pointtad(content, source, SUBSETS, first=0)
+            read_pointtad(path, content, source, SUBSETS, first=0)
     return source
 
 
@@ -69,19 +70,16 @@ def read_official(path: Path, source: Source) -> None:
     """Columns ``id``, ``length`` (s) and ``actions``: ``c092 11.90 21.20;c147 0.00 12.60``."""
     subset = next((SUBSETS[word] for word in ('train', 'test') if word in path.stem.lower()), None)
     if subset is None:
-        raise ValueError(f'{path}: expected a name with train or test in it')
+        raise ValueError(f'expected a file name with train or test in it but got {path}')
     for row in read_table(path, ('id', 'length', 'actions')):
-        video = SourceVideo(subset, float(row['length']))
-        for action in filter(None, row['actions'].split(';')):
-            parts = action.split()
-            number = int(parts[0][1:]) if parts[0][1:].isdigit() else -1
-            if len(parts) != 3 or not 0 <= number < len(CHARADES):
-                raise ValueError(
-                    f'{path}: video {row["id"]!r}: expected c000..c156, start, end '
-                    f'but got {action!r}'
-                )
-            video.actions.append((float(parts[1]), float(parts[2]), CHARADES[number]))
-        source.videos[row['id']] = video
+        with naming(f'{path}: video {row["id"]!r}', 'length and actions'):
+            video = SourceVideo(path, subset, row['length'])
+            for action in filter(None, row['actions'].split(';')):
+                parts = action.split()
+                if len(parts) != 3 or parts[0] not in NUMBERS:
+                    raise ValueError(f'expected c000..c156, start, end but got {action!r}')
+                video.add(parts[1:], NUMBERS[parts[0]])
+            source.add(row['id'], video)
 
 
 if __name__ == '__main__':

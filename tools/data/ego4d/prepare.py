@@ -13,11 +13,13 @@ from asl_mmaction.datasets.conversion import (
     Source,
     SourceVideo,
     add_arguments,
+    naming,
     read_database,
-    read_json,
+    read_object,
     rename_subset,
-    write_source,
+    write_sources,
 )
+from asl_mmaction.engine.cli import report_mistakes
 
 SUBSETS = {
     'train': 'training',
@@ -43,11 +45,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     add_arguments(parser, 'data/ego4d')
     args = parser.parse_args(argv)
-    try:
-        print(write_source(read(args.sources), args, args.sources, KNOWN))
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    with report_mistakes():
+        source = read(args.sources)
+        print(write_sources({'annotations.json': source}, args, args.sources, KNOWN))
     return 0
 
 
@@ -55,42 +55,39 @@ def read(paths: list[Path]) -> Source:
     """Read sources of any form; classes are all labels, sorted."""
     source = Source('Ego4D Moments Queries', [])
     for path in paths:
-        content = read_json(path)
+        content = read_object(path)
         if isinstance(content.get('videos'), list):
             for video in content['videos']:
-                read_video(video, source)
+                name = video.get('video_uid') if isinstance(video, dict) else video
+                with naming(f'{path}: video {name!r}', 'clips and labels of moments_*.json'):
+                    read_video(path, video, source)
         else:
-            read_database(content, source, SUBSETS)
+            read_database(path, content, source, SUBSETS)
     source.classes = sorted(
         {label for video in source.videos.values() for _, _, label in video.actions}
     )
     return source
 
 
-def read_video(video: Mapping, source: Source) -> None:
+def read_video(path: Path, video: Mapping, source: Source) -> None:
     """The official form: clips of a video; primary labels of all annotators; times of the video."""
-    try:
-        subset = rename_subset(f'video {video["video_uid"]!r}', video['split'], SUBSETS)
-        for clip in video['clips']:
-            start, end = max(float(clip['video_start_sec']), 0.0), float(clip['video_end_sec'])
-            frames = clip['video_end_frame'] - max(clip['video_start_frame'], 0)
-            if end <= start or not FPS_RANGE[0] <= frames / (end - start) <= FPS_RANGE[1]:
-                source.counts[subset, 'clips of impossible frame rate: dropped'] += 1
-                continue
-            target = SourceVideo(subset, end - start, fps=frames / (end - start))
-            for annotator in clip.get('annotations') or ():
-                for item in annotator['labels']:
-                    if not item['primary']:
-                        source.counts[subset, 'labels that are not primary: dropped'] += 1
-                        continue
-                    times = (float(item[f'video_{edge}_time']) - start for edge in ('start', 'end'))
-                    target.actions.append((*times, item['label']))
-            source.videos[clip['clip_uid']] = target
-    except (KeyError, TypeError) as error:
-        raise ValueError(
-            f'video {video.get("video_uid")!r}: expected clips and labels of moments_*.json '
-            f'but got {type(error).__name__}: {error}'
-        ) from error
+    subset = rename_subset(video['split'], SUBSETS)
+    for clip in video['clips']:
+        start, end = max(float(clip['video_start_sec']), 0.0), float(clip['video_end_sec'])
+        frames = clip['video_end_frame'] - max(clip['video_start_frame'], 0)
+        if end <= start or not FPS_RANGE[0] <= frames / (end - start) <= FPS_RANGE[1]:
+            source.counts[subset, 'clips of impossible frame rate: dropped'] += 1
+            continue
+        target = SourceVideo(path, subset, end - start, fps=frames / (end - start))
+        for annotator in clip.get('annotations') or ():
+            for item in annotator['labels']:
+                if not item['primary']:
+                    source.counts[subset, 'labels that are not primary: dropped'] += 1
+                    continue
+                times = (item[f'video_{edge}_time'] - start for edge in ('start', 'end'))
+                target.add(tuple(times), item['label'])
+        with naming(f'clip {clip["clip_uid"]!r}', 'each clip once'):
+            source.add(clip['clip_uid'], target)
 
 
 if __name__ == '__main__':

@@ -13,13 +13,17 @@ from asl_mmaction.datasets.conversion import (
     Source,
     SourceVideo,
     add_arguments,
+    naming,
+    positive,
     read_database,
-    read_json,
+    read_object,
     read_table,
-    write_source,
+    write_sources,
 )
+from asl_mmaction.engine.cli import report_mistakes
 
 TASKS = ('verb', 'noun')
+ACTION_FILE = 'annotations_action.json'
 NUM_CLASSES = {'verb': 97, 'noun': 300}
 #: The challenge tables count frames of the features' videos.
 CHALLENGE_FPS = 30.0
@@ -39,18 +43,17 @@ def main(argv: list[str] | None = None) -> int:
     )
     add_arguments(parser, 'data/epic100')
     args = parser.parse_args(argv)
-    try:
-        sources = {task: read(args.source, task) for task in TASKS}
+    with report_mistakes():
+        verbs, nouns = (read(args.source, task) for task in TASKS)
+        sources = {'annotations_verb.json': verbs, 'annotations_noun.json': nouns}
         try:
-            sources['action'] = join(sources['verb'], sources['noun'])
+            sources[ACTION_FILE] = join(verbs, nouns)
         except ValueError as error:
-            print(f'no annotations_action.json: {error}')
-        for task, source in sources.items():
-            file = f'annotations_{task}.json'
-            print(write_source(source, args, args.source.glob('*'), KNOWN, file))
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+            print(f'no {ACTION_FILE}: {error}')
+        print(write_sources(sources, args, args.source.glob('*'), KNOWN))
+        if ACTION_FILE not in sources:
+            # One of an earlier run would not be of these verbs and nouns.
+            (args.out / ACTION_FILE).unlink(missing_ok=True)
     return 0
 
 
@@ -63,7 +66,8 @@ def read(folder: Path, task: str) -> Source:
     source = Source(f'EPIC-Kitchens-100 {task}', read_classes(folder, task))
     for path in json_files:
         if path.name in present:
-            return read_database(read_json(path), source, {**SUBSETS, 'val': 'validation'})
+            subsets = {**SUBSETS, 'val': 'validation'}
+            return read_database(path, read_object(path), source, subsets)
     if {*OFFICIAL, 'EPIC_100_video_info.csv'} <= present:
         return read_official(folder, task, source)
     if {*CHALLENGE, 'c2_ek100_video_lengths.csv'} <= present:
@@ -77,35 +81,51 @@ def read(folder: Path, task: str) -> Source:
 def read_classes(folder: Path, task: str) -> list[str]:
     """Names (``key``) of all classes by number, whether they occur or not."""
     path = folder / f'EPIC_100_{task}_classes.csv'
-    rows = sorted(read_table(path, ('id', 'key')), key=lambda row: int(row['id']))
-    if [int(row['id']) for row in rows] != list(range(NUM_CLASSES[task])):
-        raise ValueError(f'{path}: expected ids 0..{NUM_CLASSES[task] - 1}, each once')
-    return [row['key'] for row in rows]
+    names = {row['id']: row['key'] for row in read_table(path, ('id', 'key'))}
+    ids = [str(number) for number in range(NUM_CLASSES[task])]
+    if names.keys() != set(ids) or len(set(names.values())) < len(ids):
+        raise ValueError(
+            f'{path}: expected ids 0..{ids[-1]} with a key of its own each but got {len(names)} '
+            f'ids and {len(set(names.values()))} keys'
+        )
+    return [names[number] for number in ids]
 
 
 def read_official(folder: Path, task: str, source: Source) -> Source:
     """Rows by time stamps; the videos' lengths are in a table of their own."""
-    info = read_table(folder / 'EPIC_100_video_info.csv', ('video_id', 'duration', 'fps'))
-    videos = {row['video_id']: (float(row['duration']), float(row['fps'])) for row in info}
+    lengths = folder / 'EPIC_100_video_info.csv'
+    videos = {}
+    for row in read_table(lengths, ('video_id', 'duration', 'fps')):
+        with naming(f'{lengths}: video {row["video_id"]!r}', 'duration and fps'):
+            videos[row['video_id']] = (
+                positive('a duration', row['duration']),
+                positive('fps', row['fps']),
+            )
     for file, subset in OFFICIAL.items():
         columns = ('video_id', 'start_timestamp', 'stop_timestamp', f'{task}_class')
         for row in read_table(folder / file, columns):
-            start, end = (seconds(row[f'{edge}_timestamp']) for edge in ('start', 'stop'))
-            video = find_video(source, row['video_id'], subset, videos, file)
-            video.actions.append((start, end, class_name(source, row[f'{task}_class'], file)))
+            name = row['video_id']
+            with naming(f'{folder / file}: video {name!r}', 'time stamps hours:minutes:seconds'):
+                video = find_video(source, name, subset, videos, folder / file)
+                segment = [seconds(row[f'{edge}_timestamp']) for edge in ('start', 'stop')]
+                video.add(segment, class_name(source, row[f'{task}_class']))
     return source
 
 
 def read_challenge(folder: Path, task: str, source: Source) -> Source:
     """Rows by frames, 30 in a second whatever the video's own rate."""
-    lengths = read_table(folder / 'c2_ek100_video_lengths.csv', ('video', 'frames'))
-    videos = {row['video']: (int(row['frames']) / CHALLENGE_FPS, CHALLENGE_FPS) for row in lengths}
+    lengths = folder / 'c2_ek100_video_lengths.csv'
+    videos = {}
+    for row in read_table(lengths, ('video', 'frames')):
+        with naming(f'{lengths}: video {row["video"]!r}', 'frames'):
+            videos[row['video']] = positive('frames', row['frames']) / CHALLENGE_FPS, CHALLENGE_FPS
     for file, subset in CHALLENGE.items():
         for row in read_table(folder / file, ('video', 'start', 'stop', task)):
-            start, end = (int(row[edge]) / CHALLENGE_FPS for edge in ('start', 'stop'))
-            video = find_video(source, row['video'], subset, videos, file)
-            video.actions.append((start, end, class_name(source, row[task], file)))
-            source.counts[subset, 'in frames: converted'] += 1
+            with naming(f'{folder / file}: video {row["video"]!r}', 'numbers of frames'):
+                video = find_video(source, row['video'], subset, videos, folder / file)
+                segment = [int(row[edge]) / CHALLENGE_FPS for edge in ('start', 'stop')]
+                video.add(segment, class_name(source, row[task]))
+                source.counts[subset, 'in frames: converted'] += 1
     return source
 
 
@@ -118,7 +138,9 @@ def join(verbs: Source, nouns: Source) -> Source:
     source = Source('EPIC-Kitchens-100 action', [], counts=verbs.counts.copy())
     for name in verbs.videos.keys() | nouns.videos.keys():
         if not same_segments(verbs.videos.get(name), nouns.videos.get(name)):
-            raise ValueError(f'video {name!r}: expected the same segments of verbs and of nouns')
+            raise ValueError(
+                f'video {name!r}: expected the same segments of verbs and of nouns but got others'
+            )
     for name, video in verbs.videos.items():
         actions = [
             (start, end, f'{verb} {noun}')
@@ -139,22 +161,22 @@ def same_segments(one: SourceVideo | None, other: SourceVideo | None) -> bool:
 
 
 def find_video(
-    source: Source, name: str, subset: str, videos: dict[str, tuple[float, float]], file: str
+    source: Source, name: str, subset: str, videos: dict[str, tuple[float, float]], file: Path
 ) -> SourceVideo:
-    if name not in videos:
-        raise ValueError(f'{file}: video {name!r}: its length is not in the table of lengths')
-    duration, fps = videos[name]
-    video = source.videos.setdefault(name, SourceVideo(subset, duration, fps=fps))
+    if name not in source.videos:
+        if name not in videos:
+            raise ValueError('expected its length in the table of lengths but got none')
+        duration, fps = videos[name]
+        source.add(name, SourceVideo(file, subset, duration, fps=fps))
+    video = source.videos[name]
     if video.subset != subset:
-        raise ValueError(f'{file}: video {name!r} is in training and in validation')
+        raise ValueError(f'expected a video in one subset but got it in {video.file} too')
     return video
 
 
-def class_name(source: Source, number: str, file: str) -> str:
+def class_name(source: Source, number: str) -> str:
     if not number.isdigit() or int(number) >= len(source.classes):
-        raise ValueError(
-            f'{file}: expected a class of 0..{len(source.classes) - 1} but got {number!r}'
-        )
+        raise ValueError(f'expected a class of 0..{len(source.classes) - 1} but got {number!r}')
     return source.classes[int(number)]
 
 

@@ -13,12 +13,15 @@ from asl_mmaction.datasets.conversion import (
     Source,
     SourceVideo,
     add_arguments,
+    naming,
     read_database,
     read_durations,
-    read_json,
+    read_lines,
+    read_object,
     read_pointtad,
-    write_source,
+    write_sources,
 )
+from asl_mmaction.engine.cli import report_mistakes
 
 SUBSETS = {
     'training': 'training',
@@ -48,12 +51,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     add_arguments(parser, 'data/multithumos')
     args = parser.parse_args(argv)
-    try:
+    with report_mistakes():
         source = read(args.source, args.durations)
-        print(write_source(source, args, [args.source], KNOWN))
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+        print(write_sources({'annotations.json': source}, args, [args.source], KNOWN))
     return 0
 
 
@@ -64,11 +64,11 @@ def read(path: Path, durations: Path | None) -> Source:
     if path.is_dir():
         read_folder(path, lengths, source)
     else:
-        content = read_json(path)
+        content = read_object(path)
         if 'database' in content:
-            read_database(content, source, SUBSETS)
+            read_database(path, content, source, SUBSETS)
         else:
-            read_pointtad(content, source, SUBSETS, first=1)
+            read_pointtad(path, content, source, SUBSETS, first=1)
     for name, video in source.videos.items():
         if video.fps is None and lengths and name in lengths:
             video.fps = lengths[name][1]
@@ -86,22 +86,19 @@ def read_folder(
     if not files:
         raise FileNotFoundError(f'{folder}: expected files <class>.txt, such as Walk.txt')
     if lengths is None:
-        raise ValueError(f'{folder}: expected --durations: the files do not tell them')
+        raise ValueError(
+            f'{folder}: expected --durations but got none; these files have no lengths'
+        )
     for file in files:
-        for number, line in enumerate(file.read_text().splitlines(), 1):
-            parts = line.split()
-            if not parts:
-                continue
-            if len(parts) != 3 or parts[0] not in lengths:
-                raise ValueError(
-                    f'{file}:{number}: expected a video of --durations, start and end '
-                    f'but got {line!r}'
-                )
-            name, start, end = parts[0], float(parts[1]), float(parts[2])
-            if name not in source.videos:
-                subset = 'training' if '_validation_' in name else 'test'
-                source.videos[name] = SourceVideo(subset, lengths[name][0], fps=lengths[name][1])
-            source.videos[name].actions.append((start, end, file.stem))
+        for where, name, segment in read_lines(file):
+            with naming(where, 'video, start, end'):
+                if name not in source.videos:
+                    if name not in lengths:
+                        raise ValueError(f'expected a video of --durations but got {name!r}')
+                    subset = 'training' if '_validation_' in name else 'test'
+                    seconds, fps = lengths[name]
+                    source.add(name, SourceVideo(folder, subset, seconds, fps=fps))
+                source.videos[name].add(segment, file.stem)
 
 
 if __name__ == '__main__':

@@ -6,6 +6,7 @@ file says where SOURCE comes from.
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from asl_mmaction.datasets.class_names import THUMOS14
@@ -13,12 +14,15 @@ from asl_mmaction.datasets.conversion import (
     Source,
     SourceVideo,
     add_arguments,
+    naming,
     read_database,
     read_durations,
-    read_json,
+    read_lines,
+    read_object,
     read_table,
-    write_source,
+    write_sources,
 )
+from asl_mmaction.engine.cli import report_mistakes
 
 AMBIGUOUS = 'Ambiguous'
 #: ActionFormer and OpenTAD name the same two subsets differently: the videos' names decide.
@@ -40,11 +44,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--durations', type=Path, help='JSON or CSV with the length of each video')
     add_arguments(parser, 'data/thumos14')
     args = parser.parse_args(argv)
-    try:
-        print(write_source(read(args.sources, args.durations), args, args.sources, KNOWN))
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    with report_mistakes():
+        sources = {'annotations.json': read(args.sources, args.durations)}
+        print(write_sources(sources, args, args.sources, KNOWN, drop_ambiguous))
     return 0
 
 
@@ -53,24 +55,26 @@ def read(paths: list[Path], durations: Path | None) -> Source:
     source = Source('THUMOS14', THUMOS14)
     if any(path.suffix == '.json' for path in paths):
         for path in paths:
-            read_database(read_json(path), source, ANY_SUBSET)
+            read_database(path, read_object(path), source, ANY_SUBSET)
         for name, video in source.videos.items():
-            video.subset = subset_of(name)
+            with naming(f'{video.file}: video {name!r}', 'a name of THUMOS14'):
+                video.subset = subset_of(name)
     else:
         if durations is None:
             raise ValueError(
-                'expected --durations: .txt and .csv files do not say how long the videos are'
+                'expected --durations but got none; .txt and .csv files do not say how long the '
+                'videos are'
             )
         lengths = read_durations(durations)
         for path in paths:
-            for name, label, start, end in read_rows(path):
-                if name not in source.videos:
-                    if name not in lengths:
-                        raise ValueError(f'{durations}: no duration of video {name!r}')
-                    seconds, fps = lengths[name]
-                    source.videos[name] = SourceVideo(subset_of(name), seconds, fps=fps)
-                source.videos[name].actions.append((start, end, label))
-    drop_ambiguous(source)
+            for where, name, segment, label in read_rows(path):
+                with naming(where, 'video, start, end'):
+                    if name not in source.videos:
+                        if name not in lengths:
+                            raise ValueError(f'expected a video of {durations} but got {name!r}')
+                        seconds, fps = lengths[name]
+                        source.add(name, SourceVideo(path, subset_of(name), seconds, fps=fps))
+                    source.videos[name].add(segment, label)
     return source
 
 
@@ -82,24 +86,19 @@ def subset_of(name: str) -> str:
     raise ValueError(f'expected a video_validation_... or video_test_... but got {name!r}')
 
 
-def read_rows(path: Path) -> list[tuple[str, str, float, float]]:
-    """(video, class, start, end) of a CSV file or of a folder of ``<class>_<subset>.txt``."""
+def read_rows(path: Path) -> Iterator[tuple[str, str, tuple[str, str], str]]:
+    """(place, video, (start, end), class) of a CSV file or a folder of ``<class>_<subset>.txt``."""
     if path.is_file():
-        rows = read_table(path, ('video', 'type', 'start', 'end'))
-        return [(row['video'], row['type'], float(row['start']), float(row['end'])) for row in rows]
+        for row in read_table(path, ('video', 'type', 'start', 'end')):
+            where = f'{path}: video {row["video"]!r}'
+            yield where, row['video'], (row['start'], row['end']), row['type']
+        return
     files = sorted(path.glob('*_val.txt')) + sorted(path.glob('*_test.txt'))
     if not files:
         raise FileNotFoundError(f'{path}: expected a CSV file, or <class>_val.txt or _test.txt')
-    rows = []
     for file in files:
-        label = file.stem.rpartition('_')[0]
-        for number, line in enumerate(file.read_text().splitlines(), 1):
-            parts = line.split()
-            if parts and len(parts) != 3:
-                raise ValueError(f'{file}:{number}: expected video, start, end but got {line!r}')
-            if parts:
-                rows.append((parts[0], label, float(parts[1]), float(parts[2])))
-    return rows
+        for where, name, segment in read_lines(file):
+            yield where, name, segment, file.stem.rpartition('_')[0]
 
 
 def drop_ambiguous(source: Source) -> None:
