@@ -13,8 +13,8 @@ from asl_mmaction.apis.loading import (
     load_weights,
 )
 from asl_mmaction.engine.cli import (
+    configure,
     keep_freed_memory,
-    load_config,
     make_parser,
     report_mistakes,
     write_results_to,
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     keep_freed_memory()
     with report_mistakes():
-        config = load_config(args)
+        config = configure(args)
         if args.out is not None:
             write_results_to(config, args.out)
         content = load_checkpoint(args.checkpoint)

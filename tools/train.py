@@ -7,8 +7,8 @@ from mmengine.runner import Runner
 
 from asl_mmaction.apis.loading import check_classes, classes_of
 from asl_mmaction.engine.cli import (
+    configure,
     keep_freed_memory,
-    load_config,
     make_parser,
     report_mistakes,
 )
@@ -18,7 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     keep_freed_memory()
     with report_mistakes():
-        config = load_config(args)
+        config = configure(args)
         apply_arguments(config, args)
         runner = Runner.from_cfg(config)
         classes = classes_of('train', runner.train_loop) | classes_of('val', runner.val_loop)

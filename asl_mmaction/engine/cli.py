@@ -9,9 +9,10 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mmaction.registry import METRICS
 from mmengine.config import Config, ConfigDict, DictAction
@@ -125,29 +126,40 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def load_config(args: argparse.Namespace) -> Config:
+def configure(args: argparse.Namespace) -> Config:
     """The config with the settings of the arguments that both tools have.
+
+    Raises:
+        MistakeError: see :func:`read_config`.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    config = read_config(args.config, args.cfg_options)
+    config.launcher = args.launcher
+    config.work_dir = (
+        args.work_dir or config.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
+    )
+    return config
+
+
+def read_config(path: str | os.PathLike, options: Mapping[str, Any]) -> Config:
+    """A config file with ``--cfg-options``.
 
     Raises:
         MistakeError: no such config, it cannot be read, or an option is for a key it has not.
     """
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    path = Path(args.config)
-    if not path.is_file():
+    if not Path(path).is_file():
         raise MistakeError(f'expected a config file but got {path}, which does not exist')
     try:
         config = Config.fromfile(path)
     except CONFIG_ERRORS as error:
         raise MistakeError(f'cannot read {path}: {type(error).__name__}: {error}') from error
-    for option in args.cfg_options:
+    for option in options:
         if option.partition('.')[0] not in RUNNER_KEYS:
             raise MistakeError(
                 f'expected --cfg-options with keys that the Runner reads '
                 f'({", ".join(RUNNER_KEYS)}) but got {option}, which has no effect'
             )
-    config.merge_from_dict(args.cfg_options)
-    config.launcher = args.launcher
-    config.work_dir = args.work_dir or config.get('work_dir') or f'work_dirs/{path.stem}'
+    config.merge_from_dict(options)
     return config
 
 

@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 from asl_mmaction.engine.cli import (
     MistakeError,
-    load_config,
+    configure,
     make_parser,
     report_mistakes,
     write_results_to,
@@ -66,7 +66,7 @@ def arguments(*words):
 
 
 def test_config_takes_the_arguments(tiny_config):
-    config = load_config(
+    config = configure(
         arguments(
             tiny_config,
             '--work-dir=out',
@@ -83,9 +83,9 @@ def test_config_takes_the_arguments(tiny_config):
 
 
 def test_work_dir_is_named_after_the_config(tiny_config):
-    assert load_config(arguments(tiny_config)).work_dir == 'work_dirs/tiny'
+    assert configure(arguments(tiny_config)).work_dir == 'work_dirs/tiny'
     tiny_config.write_text(tiny_config.read_text() + "\nwork_dir = 'mine'\n")
-    assert load_config(arguments(tiny_config)).work_dir == 'mine'
+    assert configure(arguments(tiny_config)).work_dir == 'mine'
 
 
 @pytest.mark.parametrize('option', ['optim_wraper.optimizer.lr=1', 'max_epochs=2'])
@@ -93,7 +93,7 @@ def test_an_option_without_effect_is_a_mistake(tiny_config, option):
     # mmengine takes it without a word, be it misspelt or a variable that others were made of.
     name = option.partition('=')[0]
     with pytest.raises(MistakeError, match=rf'optim_wrapper.* but got {name}, which has no effect'):
-        load_config(arguments(tiny_config, '--cfg-options', option))
+        configure(arguments(tiny_config, '--cfg-options', option))
 
 
 @pytest.mark.parametrize(
@@ -110,12 +110,12 @@ def test_a_config_that_cannot_be_read_is_named(tmp_path, text, message):
     path = tmp_path / 'broken.py'
     path.write_text(text)
     with pytest.raises(MistakeError, match=rf'cannot read .*broken\.py: .*{message}'):
-        load_config(arguments(path))
+        configure(arguments(path))
 
 
 def test_a_config_that_is_not_there_is_named(tmp_path):
     with pytest.raises(MistakeError, match=r'expected a config file but got .*no\.py'):
-        load_config(arguments(tmp_path / 'no.py'))
+        configure(arguments(tmp_path / 'no.py'))
 
 
 def test_results_go_to_every_metric_that_writes_files():

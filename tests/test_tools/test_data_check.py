@@ -126,7 +126,75 @@ def test_a_video_in_both(run, tmp_path, capsys):
     assert "error: video 'a' is in val, test and in training" in capsys.readouterr().out
 
 
-def test_a_config_without_data(tmp_path):
-    (tmp_path / 'none.py').write_text('a = 1')
-    with pytest.raises(SystemExit, match='expected a config with dataloaders'):
-        tool.main([str(tmp_path / 'none.py')])
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('a = 1', 'expected dataloaders in {} but it has none'),
+        (None, 'expected a config file but got {}, which does not exist'),
+        (
+            "train_dataloader = dict(dataset=dict(type='Tal'))",
+            'Tal is not in the mmaction::dataset',
+        ),
+    ],
+)
+def test_a_wrong_config_is_one_line(tmp_path, capsys, text, message):
+    path = tmp_path / 'none.py'
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(SystemExit) as caught:
+        tool.main([str(path)])
+    assert caught.value.code == 2
+    assert message.format(path) in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_every_damaged_file_is_named(run, tmp_path, capsys):
+    run()
+    whole = (tmp_path / 'features' / 'a.npy').read_bytes()
+    (tmp_path / 'features' / 'a.npy').write_bytes(whole[: len(whole) // 2])
+    (tmp_path / 'features' / 'b.npy').unlink()
+    (tmp_path / 'features' / 'b.npy').mkdir()
+    path = tmp_path / 'config.py'
+    path.write_text(path.read_text() + 'train_dataloader["dataset"]["backend_args"] = {}\n')
+    assert tool.main([str(path)]) == 1
+    errors = [e for e in capsys.readouterr().out.splitlines() if e.startswith('error: ')]
+    assert len(errors) == 2
+    for name, error in zip('ab', errors, strict=True):
+        assert error.startswith(f"error: train: video '{name}': {tmp_path}/features/{name}.npy: ")
+
+
+def with_another_line(tmp_path, line):
+    path = tmp_path / 'config.py'
+    path.write_text(f'{path.read_text()}{line}\n')
+    return [str(path)]
+
+
+def test_a_wrapped_dataset(run, tmp_path, capsys):
+    code, lines = run()
+    repeated = (
+        "dict(dataset=dict(type='RepeatDataset', times=2, dataset=train_dataloader['dataset']))"
+    )
+    assert tool.main(with_another_line(tmp_path, f'train_dataloader = {repeated}')) == code == 0
+    assert capsys.readouterr().out.splitlines()[-len(lines) :] == lines
+
+
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        (
+            'model = dict(head=dict(num_classes=3))',
+            'expected 3 classes (model.head.num_classes) but',
+        ),
+        ('model = dict(head=dict(num_classes=2))', None),
+        ('model = dict(head=dict(num_classes=1))', None),
+        (
+            "val_dataloader['dataset']['metainfo'] = dict(classes=['run', 'jump'])",
+            'the 2 classes of the train data, in that order, in the val, test data but got 2, of '
+            "which number 0 is 'run' instead of 'jump'",
+        ),
+    ],
+)
+def test_classes(run, tmp_path, capsys, line, message):
+    run()
+    assert tool.main(with_another_line(tmp_path, line)) == (message is not None)
+    out = capsys.readouterr().out
+    assert message is None or message in out.splitlines()[-2]

@@ -15,6 +15,8 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 
 import asl_mmaction.datasets  # noqa: F401 (registers its parts)
+from asl_mmaction.apis.loading import check_classes
+from asl_mmaction.engine.cli import MistakeError, read_config, report_mistakes
 
 #: Feature steps that a video may have more or less than its duration says.
 LENGTH_TOLERANCE = 0.02
@@ -40,14 +42,20 @@ class Report:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value ...')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}, help='key=value ...'
+    )
     args = parser.parse_args(argv)
-    config = Config.fromfile(args.config)
-    config.merge_from_dict(args.cfg_options or {})
-    init_default_scope('mmaction')
-    reports = [check(title, dataset) for title, dataset in dataset_configs(config)]
+    with report_mistakes():
+        config = read_config(args.config, args.cfg_options)
+        init_default_scope('mmaction')
+        reports = [check(title, dataset) for title, dataset in dataset_configs(config)]
     print('\n'.join(summary(reports)))
     errors = [error for report in reports for error in report.errors] + leaks(reports)
+    try:
+        check_classes(config, {f'the {r.title} data': list(r.labels) for r in reports})
+    except ValueError as error:
+        errors.append(str(error))
     for error in errors[: SHOWN * 4]:
         print(f'error: {error}')
     print(f'{len(errors)} errors' if errors else 'no errors')
@@ -61,13 +69,16 @@ def dataset_configs(config: Config) -> list[tuple[str, dict]]:
         loader = config.get(f'{name}_dataloader')
         if loader is None:
             continue
-        same = [title for title, dataset in found.items() if dataset == loader['dataset']]
+        own = loader['dataset']
+        while 'dataset' in own:  # such as RepeatDataset
+            own = own['dataset']
+        same = [title for title, dataset in found.items() if dataset == own]
         if same:
             found[f'{same[0]}, {name}'] = found.pop(same[0])
         else:
-            found[name] = loader['dataset']
+            found[name] = own
     if not found:
-        raise SystemExit('error: expected a config with dataloaders but it has none')
+        raise MistakeError(f'expected dataloaders in {config.filename} but it has none')
     return list(found.items())
 
 
@@ -91,8 +102,12 @@ def check(title: str, config: dict) -> Report:
             packed = sample
             for loader in loaders:
                 packed = loader(packed)
-        except (OSError, ValueError) as error:
-            report.errors.append(f'{title}: {error}')
+        except Exception as error:  # what a damaged file raises is not bounded
+            where = f'video {sample["video_name"]!r}: '
+            text = ' '.join(str(error).split()) or type(error).__name__
+            if not text.startswith(where):
+                text = f'{where}{sample["feature_path"]}: {text}'
+            report.errors.append(f'{title}: {text}')
         else:
             check_length(report, sample, len(packed['inputs']))
     return report
