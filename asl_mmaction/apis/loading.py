@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import pickle
+import re
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -58,12 +58,19 @@ def load_checkpoint(checkpoint: str | os.PathLike) -> dict:
         raise FileNotFoundError(f'expected a checkpoint but got {checkpoint}, which does not exist')
     try:
         content = torch.load(checkpoint, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = str(error).strip().partition('\n')[0]
+    except PermissionError:
+        raise
+    except Exception as error:  # what a file that is no checkpoint raises is not bounded
+        refused = re.search(r'GLOBAL (\S+)', str(error))
+        reason = (
+            f'it holds {refused[1]}, and only tensors and plain values are read'
+            if refused
+            else f'it is damaged, or not a file that torch.save wrote ({type(error).__name__})'
+        )
         raise ValueError(
             f'expected a checkpoint but could not read {checkpoint}: {reason}'
         ) from error
-    if not isinstance(content, dict) or 'state_dict' not in content:
+    if not isinstance(content, dict) or not isinstance(content.get('state_dict'), dict):
         raise ValueError(f"expected a checkpoint with 'state_dict' but got {checkpoint} without")
     return content
 
@@ -85,7 +92,11 @@ def load_weights(model: nn.Module, content: dict, name: str | os.PathLike) -> No
     own = model.state_dict()
     # Sensitivity does nothing at inference.
     wrong = [key for key in own.keys() ^ state.keys() if '.sensitivity.' not in key]
-    wrong += [key for key in own.keys() & state.keys() if own[key].shape != state[key].shape]
+    wrong += [
+        key
+        for key in own.keys() & state.keys()
+        if own[key].shape != getattr(state[key], 'shape', None)
+    ]
     if wrong:
         raise ValueError(
             f'expected the weights of this config but {len(wrong)} of {len(own)} entries of {name} '

@@ -33,25 +33,43 @@ def test_a_checkpoint_is_read_without_running_its_code(tmp_path):
             return (tmp_path.joinpath('ran').touch, ())
 
     torch.save({'state_dict': {}, 'meta': Evil()}, tmp_path / 'evil.pth')
-    with pytest.raises(ValueError, match=r'could not read .*evil\.pth') as info:
+    refused = (
+        r'could not read .*evil\.pth: it holds \S+, and only tensors and plain values are read'
+    )
+    with pytest.raises(ValueError, match=refused) as info:
         load_checkpoint(tmp_path / 'evil.pth')
     assert '\n' not in str(info.value)
     assert not (tmp_path / 'ran').exists()
 
 
-@pytest.mark.parametrize('content', [b'', b'not a checkpoint', pickle.dumps(3)])
+@pytest.mark.filterwarnings('ignore:Detected pickle protocol')
+@pytest.mark.parametrize(
+    'content', [b'', b'not', b'. text', b'h text', b'0 text', pickle.dumps(3), pickle.dumps(print)]
+)
 def test_a_broken_checkpoint_is_named(tmp_path, content):
     (tmp_path / 'a.pth').write_bytes(content)
-    with pytest.raises(ValueError, match=r'a\.pth'):
+    with pytest.raises(ValueError, match=r'expected a checkpoint .*a\.pth: it is dama') as info:
         load_checkpoint(tmp_path / 'a.pth')
+    assert 'weights_only' not in str(info.value)
 
 
-def test_a_checkpoint_without_weights_or_that_is_not_there(tmp_path):
-    torch.save({'weights': 1}, tmp_path / 'a.pth')
+@pytest.mark.parametrize('content', [{'weights': 1}, {'state_dict': None}, [1]])
+def test_a_checkpoint_without_weights_or_that_is_not_there(tmp_path, content):
+    torch.save(content, tmp_path / 'a.pth')
     with pytest.raises(ValueError, match=r"with 'state_dict' but got .*a\.pth without"):
         load_checkpoint(tmp_path / 'a.pth')
     with pytest.raises(FileNotFoundError, match=r'b\.pth, which does not exist'):
         load_checkpoint(tmp_path / 'b.pth')
+
+
+def test_a_checkpoint_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, 'Permission denied', 'a.pth')
+
+    (tmp_path / 'a.pth').touch()
+    monkeypatch.setattr(torch, 'load', refuse)
+    with pytest.raises(PermissionError, match=r"Permission denied: 'a\.pth'"):
+        load_checkpoint(tmp_path / 'a.pth')
 
 
 @pytest.mark.parametrize('wrap', [lambda model: model, torch.nn.DataParallel])
@@ -64,7 +82,7 @@ def test_weights_go_into_a_model_wrapped_or_not(wrap):
 
 
 @pytest.mark.parametrize(
-    'change', [{'bias': None}, {'bias': torch.ones(4)}, {'other': torch.ones(1)}]
+    'change', [{'bias': None}, {'bias': torch.ones(4)}, {'bias': 3}, {'other': torch.ones(1)}]
 )
 def test_a_weight_missing_misshapen_or_unknown_is_named(change):
     state = {'weight': torch.ones(3, 2), 'bias': torch.ones(3)} | change
