@@ -187,11 +187,13 @@ def read_class_gaussians(
         checkpoint: of a training with that config.
 
     Raises:
-        ValueError: the config or the checkpoint has no class-level sensitivity.
+        ValueError: the config or the checkpoint has no class-level sensitivity, or they are not of
+            the same classes or Gaussians.
     """
     config = load_config(config)
     content = load_checkpoint(checkpoint)
-    class_level = (config.model.head.get('sensitivity') or {}).get('class_level')
+    head = config.get('model', {}).get('head') or {}
+    class_level = (head.get('sensitivity') or {}).get('class_level')
     state = {
         key.removeprefix(CLASS_LEVEL): value
         for key, value in content['state_dict'].items()
@@ -203,8 +205,9 @@ def read_class_gaussians(
             f'{"no such entry in the config" if class_level is None else f"none in {checkpoint}"}'
         )
     classes = find_classes(config, content)
+    check_classes(config, {str(checkpoint): classes})
     module = MODELS.build(class_level, default_args={'num_classes': len(classes)})
-    module.load_state_dict(state)
+    load_weights(module, {'state_dict': state}, checkpoint)
     values = {}
     for kind in ('cls', 'loc'):
         mu = sigma = np.zeros((len(classes), 0))

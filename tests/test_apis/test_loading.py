@@ -201,3 +201,16 @@ def test_class_level_sensitivity_has_to_be_there(demo, tmp_path):
     config.model.head.sensitivity.class_level = None
     with pytest.raises(ValueError, match='but got no such entry in the config'):
         read_class_gaussians(config, demo.checkpoint)
+
+
+def test_gaussians_are_those_of_the_config(demo, tmp_path):
+    state = ClassSensitivity(num_classes=5, num_loc=1).state_dict()
+    with pytest.raises(ValueError, match=r'but 2 of 4 entries of .*a\.pth are .* such as mu_loc'):
+        gaussians_of(demo, tmp_path, {}, **state)
+    config = Config(demo.config.to_dict())
+    config.model.head.num_classes = 3
+    with pytest.raises(ValueError, match=r'expected 3 classes .* but got 5 in .*\.pth'):
+        read_class_gaussians(config, demo.checkpoint)
+    for model in ({}, {'type': 'BMN'}):
+        with pytest.raises(ValueError, match='but got no such entry in the config'):
+            read_class_gaussians(Config({'model': model}), demo.checkpoint)
