@@ -82,7 +82,7 @@ def report_mistakes() -> Iterator[None]:
     """
     try:
         yield
-    except (MistakeError, OSError, KeyError, TypeError, ValueError) as error:
+    except (MistakeError, ImportError, OSError, KeyError, TypeError, ValueError) as error:
         line = describe_mistake(error)
         if line is None:
             raise

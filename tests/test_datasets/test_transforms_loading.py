@@ -1,3 +1,4 @@
+import io
 import os
 import pickle
 import sys
@@ -10,6 +11,7 @@ from mmaction.registry import TRANSFORMS
 from mmengine.fileio.backends import BaseStorageBackend, backends
 
 from asl_mmaction.datasets.transforms import LoadFeature
+from asl_mmaction.datasets.transforms.reading import read_feature
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
 GRID = FeatureGrid(10, 4, 8)
@@ -45,6 +47,11 @@ def test_npy_is_mapped_and_not_copied(npy):
     assert isinstance(feature, np.memmap)
     assert isinstance(feature[2:4], np.memmap)
     np.testing.assert_array_equal(feature, FEATURE)
+
+
+def test_a_list_of_one_file(npy):
+    results = {'video_name': 'vid', 'grid': GRID, 'feature_path': [str(npy(FEATURE))]}
+    np.testing.assert_array_equal(LoadFeature(feat_dim=3)(results)['feature'], FEATURE)
 
 
 def test_npz(tmp_path):
@@ -114,10 +121,10 @@ def test_pickles_are_refused_and_not_run(npy, tmp_path):
     harm = str(tmp_path / 'harm')
     with pytest.raises(ValueError, match=r"video 'vid': .*x.npy: "):
         load(npy(np.array([Harmful(harm)], dtype=object), allow_pickle=True))
-    with pytest.raises(ValueError, match=r'h.pt: expected a readable file that holds tensors only'):
+    with pytest.raises(ValueError, match=r'h.pt: expected a readable .pt file but got one that'):
         load(save_pt(tmp_path / 'h.pt', {'f': Harmful(harm)}))
     (tmp_path / 'p.pt').write_bytes(pickle.dumps(Harmful(harm)))
-    with pytest.raises(ValueError, match=r'p.pt: expected a readable file that holds tensors only'):
+    with pytest.raises(ValueError, match=r'p.pt: expected a readable .pt file but got one that'):
         load(tmp_path / 'p.pt')
     archive = tmp_path / 'h.npz'
     np.savez(archive, f=np.array([Harmful(harm)], dtype=object))
@@ -132,8 +139,58 @@ def test_broken_files(tmp_path, name, content):
     if name.endswith('.h5'):
         pytest.importorskip('h5py')
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=rf"video 'vid': .*{name}: "):
+    kind = os.path.splitext(name)[1]
+    with pytest.raises(ValueError, match=rf"'vid': .*{name}: expected a readable {kind} file but "):
         load(tmp_path / name)
+
+
+def broken(name):
+    """Files as they come out of failed downloads, wrong names and other programs."""
+    buffer = io.BytesIO()
+    if name.endswith('.npy'):
+        np.save(buffer, FEATURE)
+    elif name.endswith('.npz'):
+        np.savez_compressed(buffer, a=np.zeros((7, 3)) + FEATURE)
+    elif name.endswith('.pt'):
+        torch.save(torch.from_numpy(FEATURE), buffer)
+    else:
+        pickle.dump(FEATURE, buffer)
+    whole = buffer.getvalue()
+    middle = len(whole) // 3
+    yield whole[: 2 * middle]
+    yield b'<!DOCTYPE html><html>404</html>'
+    if name.endswith('.npz'):  # zlib's error, and a checksum that is wrong
+        yield whole[:60] + bytes([255] * 30) + whole[90:]
+
+
+@pytest.mark.parametrize('name', ['x.npy', 'x.npz', 'x.pt', 'x.pkl'])
+def test_a_broken_file_is_told_in_words_of_our_own(tmp_path, name):
+    for content in broken(name):
+        (tmp_path / name).write_bytes(content)
+        for given in (None, {'backend': 'local'}):
+            with pytest.raises(ValueError, match=rf"'vid': .*{name}: expected a readable") as error:
+                load(tmp_path / name, backend_args=given)
+            assert ' but got ' in str(error.value)
+            assert 'allow_pickle' not in str(error.value)
+            assert 'weights_only' not in str(error.value)
+
+
+def test_one_form_under_the_name_of_another(tmp_path, npy):
+    save_npz(tmp_path / 'y.npz', a=FEATURE)
+    npy(FEATURE).rename(tmp_path / 'x.npz')
+    (tmp_path / 'y.npz').rename(tmp_path / 'y.npy')
+    (tmp_path / 'z.csv').write_bytes((tmp_path / 'x.npz').read_bytes())
+    for name, form in (('x.npz', '.npy'), ('y.npy', '.npz, .pt'), ('z.csv', '.npy')):
+        with pytest.raises(ValueError, match=rf'{name}: .* but got one in the form of {form}'):
+            load(tmp_path / name)
+
+
+def test_tensors_that_numpy_does_not_have(tmp_path):
+    tensor = torch.from_numpy(FEATURE)
+    eighth = load(save_pt(tmp_path / 'a.pt', tensor.to(torch.float8_e5m2)))
+    np.testing.assert_allclose(eighth, FEATURE, rtol=0.13)
+    with pytest.raises(ValueError, match=r'expected a dense tensor but got torch.sparse_coo'):
+        load(save_pt(tmp_path / 'b.pt', tensor.to_sparse()))
 
 
 def test_a_file_cut_short(npy):
@@ -180,20 +237,65 @@ def test_pickles_of_more_than_arrays_are_refused_and_not_run(tmp_path):
     harmful = pickle.dumps(Harmful(harm))
     for content in (harmful, pickle.dumps({'a': [FEATURE, Harmful(harm)]})):
         (tmp_path / 'x.pkl').write_bytes(content)
-        with pytest.raises(ValueError, match=r"'vid': .*x.pkl: .*names posix.mkdir, .* refused"):
+        with pytest.raises(ValueError, match=r"'vid': .*x.pkl: .*but got posix.mkdir, .* refused"):
             load(tmp_path / 'x.pkl', key='a')
     # by ways around: attributes of allowed modules, codecs that are not bytes
     for module, name in (('numpy', 'load'), ('builtins', 'eval'), ('collections', 'namedtuple')):
         (tmp_path / 'x.pkl').write_bytes(f'c{module}\n{name}\n.'.encode())
-        with pytest.raises(ValueError, match=f'it names {module}.{name}, which is refused'):
+        with pytest.raises(ValueError, match=f'but got {module}.{name}, which is refused'):
             load(tmp_path / 'x.pkl')
     (tmp_path / 'x.pkl').write_bytes(b'c_codecs\nencode\n(Vabc\nVrot13\ntR.')
-    with pytest.raises(ValueError, match="it encodes as 'rot13', which is refused"):
+    with pytest.raises(ValueError, match="encoded as 'rot13', which is refused"):
         load(tmp_path / 'x.pkl')
     save_pkl(tmp_path / 'x.pkl', torch.zeros(7, 3))
-    with pytest.raises(ValueError, match=r'it names torch.*; save the array as .npy instead'):
+    with pytest.raises(ValueError, match=r'but got torch.*; save the array as .npy instead'):
+        load(tmp_path / 'x.pkl')
+    save_pkl(tmp_path / 'x.pkl', [[1, 2, 3], [4]])
+    with pytest.raises(ValueError, match=r'x.pkl: expected a readable .pkl file but got'):
         load(tmp_path / 'x.pkl')
     assert not os.path.exists(harm)
+
+
+class Reduced:
+    """Pickled as what it is told to be."""
+
+    def __init__(self, *parts):
+        self.parts = parts
+
+    def __reduce__(self):
+        return self.parts
+
+
+def forged_dtype(code='V8'):
+    """A type that says it holds no object, and does."""
+    return Reduced(
+        np.dtype, (code, False, True), (3, '|', None, ('a',), {'a': (np.dtype('O'), 0)}, 8, 8, 0)
+    )
+
+
+@pytest.mark.parametrize('dtype', [forged_dtype(), np.dtype('O'), np.dtype('V8'), np.dtype('U2')])
+@pytest.mark.parametrize('way', ['state', 'buffer', 'scalar'])
+def test_bytes_of_a_pickle_are_never_taken_for_objects(tmp_path, dtype, way):
+    empty, buffered = np.zeros(0).__reduce__()[0], np.zeros(1).__reduce_ex__(5)[0]
+    content = b'\x41' * 32
+    array = {
+        'state': Reduced(empty, (np.ndarray, (0,), b'b'), (1, (4,), dtype, False, content)),
+        'buffer': Reduced(buffered, (content, dtype, (4,), 'C')),
+        'scalar': Reduced(np.float64(0).__reduce__()[0], (dtype, content[:8])),
+    }[way]
+    save_pkl(tmp_path / 'x.pkl', [array, array], 2)
+    with pytest.raises(ValueError, match=r'x.pkl: expected a pickle .* but got an array of'):
+        load(tmp_path / 'x.pkl')
+
+
+def test_a_pickle_that_holds_less_than_it_says(tmp_path):
+    empty = np.zeros(0).__reduce__()[0]
+    state = (1, (400,), np.dtype('f8'), False, bytes(24))
+    save_pkl(tmp_path / 'x.pkl', Reduced(empty, (np.ndarray, (0,), b'b'), state), 2)
+    with pytest.raises(ValueError, match=r'x.pkl: expected a readable .pkl file but got'):
+        load(tmp_path / 'x.pkl')
+    save_pkl(tmp_path / 'x.pkl', np.asarray(FEATURE, '>f2'))
+    np.testing.assert_array_equal(load(tmp_path / 'x.pkl'), FEATURE)
 
 
 def test_h5(tmp_path):
@@ -213,6 +315,13 @@ def test_h5(tmp_path):
         load(path, key='no')
     with pytest.raises(ValueError, match="expected key 'other' to be a dataset but it is a group"):
         load(path, key='other')
+    with h5py.File(path, 'w') as file:  # on disk they are addresses, not to be mapped
+        file.create_dataset('vid', data=['a', 'b', 'c'], dtype=h5py.string_dtype())
+    with pytest.raises(ValueError, match=r'expected numbers but got object'):
+        read_feature(str(path))
+    path.write_bytes(path.read_bytes()[:900])
+    with pytest.raises(ValueError, match=r'x.h5: expected a readable .h5 file but got one that'):
+        load(path)
 
 
 def test_h5_without_h5py(tmp_path, monkeypatch):
@@ -234,9 +343,31 @@ def test_csv(tmp_path):
         path.write_text(text)
         with pytest.raises(ValueError, match='expected rows of numbers but got none'):
             load(path)
-    path.write_text('1,2,3\n1,x,3\n')
-    with pytest.raises(ValueError, match=r"video 'vid': .*x.csv: "):
-        load(path)
+
+
+@pytest.mark.parametrize(
+    ('text', 'line'),
+    [
+        ('1,2,3\n1,x,3\n', "3 in each line, but got line 2: '1,x,3'"),
+        ('f0,f1,f2\n\n1,2,3\n1,2\n', "3 in each line, but got line 4: '1,2'"),
+        (',2,3\n1,2,3\n', "3 in each line, but got line 1: ',2,3'"),
+        ('1,2,?\n1,2,3\n', "3 in each line, but got line 1: '1,2,\\?'"),
+        ('1;2;3\n4;5;6', "1 in each line, but got line 2: '4;5;6'"),
+    ],
+)
+def test_a_wrong_line_of_a_csv_is_named_and_none_is_lost(tmp_path, text, line):
+    (tmp_path / 'x.csv').write_text(text)
+    with pytest.raises(ValueError, match=rf"'vid': .*x.csv: expected numbers with commas .*{line}"):
+        load(tmp_path / 'x.csv')
+
+
+def test_headers_of_a_csv(tmp_path):
+    for header in ('0,1,2', 'f0,f1,f2', '"a","b","c"', '# a 1,b 2', '# one\n# two'):
+        (tmp_path / 'x.csv').write_text(f'{header}\n4,5,6\n7,8,9\n')
+        np.testing.assert_array_equal(load(tmp_path / 'x.csv'), [[4, 5, 6], [7, 8, 9]])
+    for first in ('0.0,1.0,2.0', '1,2,3', 'nan,1,2'):
+        (tmp_path / 'x.csv').write_text(f'{first}\n4,5,6\n')
+        assert len(load(tmp_path / 'x.csv')) == 2
 
 
 def test_pt_is_mapped(tmp_path, monkeypatch):

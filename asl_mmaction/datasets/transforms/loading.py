@@ -91,7 +91,8 @@ class LoadFeature(BaseTransform):
                 f'{given if isinstance(given, str) else count}'
             )
         if self.sources is None:
-            results['feature'] = self._read(self.source, given, results)
+            one = given[0] if isinstance(given, (list, tuple)) else given
+            results['feature'] = self._read(self.source, one, results)
         elif isinstance(given, np.ndarray):
             results['feature'] = self._read(_Source(self.feat_dim), given, results)
         else:

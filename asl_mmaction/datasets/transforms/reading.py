@@ -3,10 +3,13 @@
 import io
 import os
 import pickle
+import re
+import reprlib
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -14,6 +17,16 @@ from mmengine.fileio import get
 
 #: A path, or the bytes that a storage backend has given.
 File = str | io.BytesIO
+#: First bytes of a file -> what it is, whatever its name.
+SIGNATURES = {
+    b'\x93NUMPY': '.npy',
+    b'PK\x03\x04': '.npz, .pt or .pth',
+    b'\x89HDF\r\n\x1a\n': '.h5 or .hdf5',
+}
+
+
+class UnfitFeatureError(ValueError):
+    """What a file holds is no feature; told in words of our own."""
 
 
 def read_feature(path: str, key: str | None = None, backend_args: dict | None = None) -> np.ndarray:
@@ -44,8 +57,34 @@ def read_feature(path: str, key: str | None = None, backend_args: dict | None = 
         raise FileNotFoundError('no such feature file')
     try:
         return READERS[extension](file, key)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(str(error) or type(error).__name__) from error
+    except (ImportError, UnfitFeatureError):
+        raise
+    except Exception as error:  # a reader may raise anything at a broken or malicious file
+        raise UnfitFeatureError(
+            f'expected a readable {extension} file but got {_describe(file, extension)}'
+        ) from error
+
+
+def _opened(file: File) -> AbstractContextManager[IO[bytes]]:
+    return open(file, 'rb') if isinstance(file, str) else nullcontext(file)
+
+
+def _describe(file: File, extension: str) -> str:
+    """What a file is that could not be read. What the readers say of it is for programmers."""
+    try:
+        with _opened(file) as stream:
+            stream.seek(0)
+            head = stream.read(32)
+    except OSError as error:
+        return f'an error of the system: {error.strerror}'
+    if not head:
+        return 'an empty one'
+    for signature, kind in SIGNATURES.items():
+        if head.startswith(signature) and extension not in kind:
+            return f'one in the form of {kind}'
+    if head.lstrip().startswith(b'<'):
+        return f'a page of the web: {head!r}'
+    return 'one that is cut short, damaged or holds more than arrays of numbers'
 
 
 def _choose(keys: Iterable[Any], key: str | None) -> Any:
@@ -55,13 +94,14 @@ def _choose(keys: Iterable[Any], key: str | None) -> Any:
     if key not in keys:
         shown = sorted(map(str, keys))
         more = f' and {len(shown) - 8} others' if len(shown) > 8 else ''
-        raise ValueError(f'expected key {key!r} but got {shown[:8]}{more}')
+        raise UnfitFeatureError(f'expected key {key!r} but got {shown[:8]}{more}')
     return key
 
 
 def _read_npy(file: File, key: str | None) -> np.ndarray:
-    mode = 'r' if isinstance(file, str) else None
-    return np.load(file, mmap_mode=mode, allow_pickle=False)
+    if isinstance(file, str):
+        return np.lib.format.open_memmap(file, mode='r')
+    return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _read_npz(file: File, key: str | None) -> np.ndarray:
@@ -71,61 +111,100 @@ def _read_npz(file: File, key: str | None) -> np.ndarray:
 
 def _read_pt(file: File, key: str | None) -> np.ndarray:
     mmap = isinstance(file, str) and zipfile.is_zipfile(file)
-    try:
-        content = torch.load(file, map_location='cpu', weights_only=True, mmap=mmap)
-    except Exception as error:  # what a broken or malicious pickle raises is not bounded
-        raise ValueError('expected a readable file that holds tensors only') from error
+    content = torch.load(file, map_location='cpu', weights_only=True, mmap=mmap)
     if isinstance(content, dict):
         content = content[_choose(content, key)]
     if not isinstance(content, torch.Tensor):
-        raise ValueError(f'expected a tensor but got {type(content).__name__}')
-    if content.dtype == torch.bfloat16:  # numpy has none
+        raise UnfitFeatureError(f'expected a tensor but got {type(content).__name__}')
+    if content.layout != torch.strided:
+        raise UnfitFeatureError(f'expected a dense tensor but got {content.layout}')
+    if content.is_floating_point() and content.dtype not in NUMPY_FLOATS:
         content = content.float()
     return content.detach().numpy()
+
+
+#: Others, as bfloat16, numpy does not have.
+NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
+
+
+# A pickle calls what it names, with what it likes. numpy's own functions trust that: a forged dtype
+# makes them take numbers for addresses. So a pickle gets what stands for them here.
+
+
+class _Dtype:
+    """Stands for ``numpy.dtype``: numbers of one kind and size, in one byte order."""
+
+    def __init__(self, code: str, *_: Any) -> None:
+        if not re.fullmatch(r'[fiub]\d{1,2}', code):
+            raise _refusal(f'an array of {code!r}')
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: tuple) -> None:
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _Array:
+    """Stands for ``numpy.ndarray``, and for the function that makes one without content."""
+
+    def __init__(self, *_: Any) -> None:
+        self.array = np.zeros(0)
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, dtype, is_fortran, content = state
+        self.array = _from_buffer(content, dtype, shape, 'F' if is_fortran else 'C').array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.array
+
+
+def _from_buffer(content: bytes, dtype: _Dtype, shape: tuple[int, ...], order: str) -> _Array:
+    result = _Array()
+    result.array = np.frombuffer(content, dtype.dtype).reshape(shape, order=order)
+    return result
+
+
+def _scalar(dtype: _Dtype, content: bytes) -> float:
+    return _from_buffer(content, dtype, (), 'C').array.item()
+
+
+def _encode_latin1(text: str, encoding: str) -> bytes:
+    if encoding != 'latin1':
+        raise _refusal(f'text that is encoded as {encoding!r}')
+    return text.encode('latin1')
+
+
+def _refusal(what: str) -> UnfitFeatureError:
+    return UnfitFeatureError(
+        'expected a pickle of arrays, lists and numbers only '
+        f'but got {what}, which is refused; save the array as .npy instead'
+    )
 
 
 class _ArrayUnpickler(pickle.Unpickler):
     """Makes arrays, numbers, strings and containers; refuses every other name before it is run."""
 
-    _rebuild, _scalar = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
-    _from_buffer = np.zeros(1).__reduce_ex__(5)[0]
     allowed = {
-        ('numpy', 'ndarray'): np.ndarray,
-        ('numpy', 'dtype'): np.dtype,
-        ('numpy.core.multiarray', '_reconstruct'): _rebuild,
-        ('numpy._core.multiarray', '_reconstruct'): _rebuild,
+        ('numpy', 'ndarray'): _Array,
+        ('numpy', 'dtype'): _Dtype,
+        ('numpy.core.multiarray', '_reconstruct'): _Array,
+        ('numpy._core.multiarray', '_reconstruct'): _Array,
         ('numpy.core.multiarray', 'scalar'): _scalar,
         ('numpy._core.multiarray', 'scalar'): _scalar,
         ('numpy.core.numeric', '_frombuffer'): _from_buffer,
         ('numpy._core.numeric', '_frombuffer'): _from_buffer,
         ('collections', 'OrderedDict'): OrderedDict,
+        ('_codecs', 'encode'): _encode_latin1,  # how protocol 2 writes bytes
     }
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ('_codecs', 'encode'):  # how protocol 2 writes bytes
-            return _encode_latin1
         if (module, name) not in self.allowed:
-            raise pickle.UnpicklingError(
-                f'it names {module}.{name}, which is refused; save the array as .npy instead'
-            )
+            raise _refusal(f'{module}.{name}')
         return self.allowed[module, name]
 
 
-def _encode_latin1(text: str, encoding: str) -> bytes:
-    if encoding != 'latin1':
-        raise pickle.UnpicklingError(f'it encodes as {encoding!r}, which is refused')
-    return text.encode('latin1')
-
-
 def _read_pkl(file: File, key: str | None) -> np.ndarray:
-    stream = open(file, 'rb') if isinstance(file, str) else file  # noqa: SIM115
-    with stream:
-        try:
-            content = _ArrayUnpickler(stream).load()
-        except Exception as error:  # what a broken or malicious pickle raises is not bounded
-            raise ValueError(
-                f'expected a readable pickle of arrays, lists and numbers only: {error}'
-            ) from error
+    with _opened(file) as stream:
+        content = _ArrayUnpickler(stream).load()
     if isinstance(content, dict):
         content = content[_choose(content, key)]
     return np.asarray(content)
@@ -138,31 +217,53 @@ def _read_h5(file: File, key: str | None) -> np.ndarray:
         raise ImportError(
             'expected h5py, which reads .h5 files, but it is not installed: pip install h5py'
         ) from error
-    try:
-        with h5py.File(file, 'r') as content:
-            name = key if key is not None and key in content else _choose(content, key)
-            dataset = content[name]
-            if not isinstance(dataset, h5py.Dataset):
-                raise ValueError(f'expected key {name!r} to be a dataset but it is a group')
-            offset = dataset.id.get_offset()  # None if it is in chunks, or compressed
-            if isinstance(file, str) and offset is not None and dataset.dtype.isnative:
-                return np.memmap(file, dataset.dtype, 'r', offset, dataset.shape)
-            return dataset[()]
-    except OSError as error:
-        raise ValueError(f'expected a readable HDF5 file: {error}') from error
+    with h5py.File(file, 'r') as content:
+        name = key if key is not None and key in content else _choose(content, key)
+        dataset = content[name]
+        if not isinstance(dataset, h5py.Dataset):
+            raise UnfitFeatureError(f'expected key {name!r} to be a dataset but it is a group')
+        if dataset.dtype.kind not in 'fiu':  # bytes of others may be addresses
+            raise UnfitFeatureError(f'expected numbers but got {dataset.dtype}')
+        offset = dataset.id.get_offset()  # None if it is in chunks, or compressed
+        if isinstance(file, str) and offset is not None and dataset.dtype.isnative:
+            return np.memmap(file, dataset.dtype, 'r', offset, dataset.shape)
+        return dataset[()]
 
 
 def _read_csv(file: File, key: str | None) -> np.ndarray:
-    stream = open(file, 'rb') if isinstance(file, str) else file  # noqa: SIM115
-    with stream:
-        lines = stream.read().decode('utf-8-sig').splitlines()
+    with _opened(file) as stream:
+        lines = enumerate(stream.read().decode('utf-8-sig').splitlines(), 1)
+    rows = {number: line for number, line in lines if line.strip() and line[0] != '#'}
+    if rows and _is_header(next(iter(rows.values())).split(',')):
+        del rows[next(iter(rows))]
+    if not rows:
+        raise UnfitFeatureError('expected rows of numbers but got none')
     try:
-        np.array(lines[0].split(','), dtype=np.float64) if lines else None
+        return np.loadtxt(list(rows.values()), dtype=np.float32, delimiter=',', ndmin=2)
+    except ValueError as error:
+        width = len(next(iter(rows.values())).split(','))
+        for number, line in rows.items():
+            cells = line.split(',')
+            if len(cells) != width or not all(map(_is_number, cells)):
+                raise UnfitFeatureError(
+                    f'expected numbers with commas between them, {width} in each line, '
+                    f'but got line {number}: {reprlib.repr(line)}'
+                ) from error
+        raise
+
+
+def _is_header(cells: list[str]) -> bool:
+    """Names, or the numbers of the columns, as pandas writes them; no row of the recording."""
+    counted = [str(number) for number in range(len(cells))]
+    return cells == counted or not any(map(_is_number, cells))
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
     except ValueError:
-        lines = lines[1:]  # a header
-    if not lines:
-        raise ValueError('expected rows of numbers but got none')
-    return np.loadtxt(lines, dtype=np.float32, delimiter=',', ndmin=2)
+        return False
+    return True
 
 
 READERS: dict[str, Callable[[File, str | None], np.ndarray]] = {
