@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ from asl_mmaction.structures.files import prepare_folder, write_json
 
 Feature = str | os.PathLike | np.ndarray | Tensor
 Sources = Feature | Sequence[Feature]
+GRID_KEYS = ('fps', 'feat_stride', 'clip_len')
 INPUT_KEYS = {'feature', 'video_name', 'duration', 'fps'}
 
 
@@ -75,6 +77,10 @@ class TALInferencer:
         dataset = self.config.test_dataloader.dataset
         self.sources = _source_files(dataset)
         self.grid = {**(dataset.get('grid') or {}), **(grid or {})}
+        unknown = sorted(self.grid.keys() - set(GRID_KEYS))
+        if unknown:
+            raise ValueError(f'expected grid with some of {GRID_KEYS} but got {unknown[0]!r}')
+        FeatureGrid(**{**dict.fromkeys(GRID_KEYS, 1), **self.grid})  # checks the values
         with DefaultScope.overwrite_default_scope('mmaction'):
             self.pipeline = Compose(dataset.pipeline)
             self.model = MODELS.build(self.config.model)
@@ -111,10 +117,10 @@ class TALInferencer:
 
         Raises:
             FileNotFoundError: no such feature file.
-            TypeError: an input of another type.
-            ValueError: an empty array, another width than the model's, NaN, a name that is there
-                twice, an unknown key, a source too few or too many, an ``out`` that cannot be
-                written.
+            TypeError: an input or a number in it of another type.
+            ValueError: a duration or fps that is not above 0, an empty array, another width than
+                the model's, NaN, a name that is there twice, an unknown key, a source too few or
+                too many, an ``out`` that cannot be written.
         """
         for name, value in (('batch_size', batch_size), ('top_k', top_k)):
             if value is not None and value < 1:
@@ -168,13 +174,21 @@ class TALInferencer:
             )
         sample = {'feature_path' if files else 'feature': parts if len(parts) > 1 else parts[0]}
         sample['video_name'] = name
-        sample['duration'] = settings.get('duration')
-        sample['grid'] = self._grid(settings.get('fps'))
+        duration = sample['duration'] = settings.get('duration')
+        number = isinstance(duration, (int, float, np.number))
+        if duration is not None and not (number and 0 < duration < math.inf):
+            raise ValueError(
+                f'video {name!r}: expected a duration > 0, in seconds, but got {duration!r}'
+            )
+        try:
+            sample['grid'] = self._grid(settings.get('fps'))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f'video {name!r}: {error}') from error
         return sample
 
     def _grid(self, fps: float | None) -> FeatureGrid:
         settings = dict(self.grid) if fps is None else {**self.grid, 'fps': fps}
-        missing = [key for key in ('fps', 'feat_stride', 'clip_len') if key not in settings]
+        missing = [key for key in GRID_KEYS if key not in settings]
         if missing:
             raise ValueError(
                 f'expected fps, feat_stride and clip_len of the features but the config has no '
@@ -219,8 +233,11 @@ class TALInferencer:
 def _as_loaded(feature: Feature) -> str | np.ndarray:
     if isinstance(feature, (str, os.PathLike)):
         return os.fspath(feature)
-    if isinstance(feature, (np.ndarray, Tensor)):
-        return torch.as_tensor(feature).detach().cpu().numpy()
+    if isinstance(feature, np.ndarray):
+        return feature
+    if isinstance(feature, Tensor):
+        # numpy has no bfloat16
+        return (feature.float() if feature.is_floating_point() else feature).detach().cpu().numpy()
     raise TypeError(f'expected a feature file or array but got {type(feature).__name__}')
 
 

@@ -75,6 +75,39 @@ def test_arrays_files_and_batches_agree(inferencer, files, feature):
     assert_same(arrays[1]['detections'], one_by_one[0]['detections'])
 
 
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda f: f[::-1].copy()[::-1],  # negative strides
+        lambda f: np.ascontiguousarray(f.T).T,
+        lambda f: f.astype('>f4'),
+        lambda f: f.astype(np.float64),
+        lambda f: torch.from_numpy(f).double(),
+        lambda f: torch.from_numpy(f).requires_grad_(),
+    ],
+)
+def test_arrays_of_any_layout_and_precision(inferencer, feature, change):
+    assert inferencer(change(feature)) == inferencer(feature)
+
+
+def test_a_bfloat16_tensor_is_its_numbers(inferencer, feature):
+    tensor = torch.from_numpy(feature).bfloat16()
+    assert inferencer(tensor) == inferencer(tensor.float())
+
+
+@pytest.mark.parametrize(
+    ('grid', 'error', 'message'),
+    [
+        ({'fp': 3}, ValueError, r"expected grid with some of \('fps', .*\) but got 'fp'"),
+        ({'fps': 0}, ValueError, 'expected fps > 0 but got 0'),
+        ({'clip_len': '8'}, TypeError, "expected clip_len to be a number but got '8'"),
+    ],
+)
+def test_a_wrong_grid_is_found_at_once(demo, grid, error, message):
+    with pytest.raises(error, match=message):
+        TALInferencer(demo.config, demo.checkpoint, device='cpu', grid=grid)
+
+
 @pytest.mark.parametrize('kind', ['npz', 'pt'])
 def test_other_formats(inferencer, feature, tmp_path, kind):
     path = tmp_path / f'a.{kind}'
@@ -176,6 +209,12 @@ def test_sensitivity_may_be_in_the_config_the_checkpoint_or_neither(demo, files,
         (lambda f: 'no/such.xyz', ValueError, r"\.npy.* but got '\.xyz'"),
         (lambda f: [7], TypeError, r'expected a feature file or array but got int'),
         (lambda f: {'features': f}, ValueError, r"expected 'feature' .* but got \['features'\]"),
+        (lambda f: {'feature': f, 'duration': -5}, ValueError, r"'array_0': expected a .* got -5"),
+        (lambda f: {'feature': f, 'duration': float('nan')}, ValueError, r'seconds, but got nan'),
+        (lambda f: {'feature': f, 'duration': '30'}, ValueError, r"in seconds, but got '30'"),
+        (lambda f: {'feature': f, 'fps': 0}, ValueError, r"'array_0': expected fps > 0 but got 0"),
+        (lambda f: {'feature': f, 'fps': '3'}, TypeError, r"'array_0': expected fps to be a num"),
+        (lambda f: f.astype(object), ValueError, r"'array_0': .* expected numbers but got object"),
         (lambda f: [{'feature': f, 'video_name': 'v'}] * 2, ValueError, r'but got v twice'),
     ],
 )  # fmt: skip
