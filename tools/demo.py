@@ -19,6 +19,7 @@ from rich.table import Table
 import asl_mmaction  # noqa: F401  first: it repairs and registers
 from asl_mmaction.apis import read_class_gaussians
 from asl_mmaction.datasets.synthetic import generate
+from asl_mmaction.engine.cli import report_mistakes
 from asl_mmaction.visualization import (
     ClassGaussians,
     draw_gaussians,
@@ -29,6 +30,7 @@ from asl_mmaction.visualization import (
 CONFIG = Path(__file__).resolve().parents[1] / 'configs' / 'asl' / 'asl_demo.py'
 
 
+@report_mistakes()
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))

@@ -46,19 +46,19 @@ def generate(
     bytes each time, and the first videos do not depend on how many follow.
 
     Args:
-        out: Folder; replaced if it holds an earlier data set.
+        out: Folder; replaced if it holds what an earlier call has written.
         seed: Of everything random.
         num_train: Videos of subset ``training``.
         num_test: Videos of subset ``test``.
 
     Raises:
         ValueError: A number of videos is not positive.
-        FileExistsError: ``out`` holds other things than a prepared data set.
+        FileExistsError: ``out`` holds other things.
     """
     if num_train < 1 or num_test < 1:
         raise ValueError(f'expected at least one video per subset but got {num_train}, {num_test}')
     database = {}
-    with write_dataset(out) as writer:
+    with write_dataset(out, made_by=__name__) as writer:
         for number, (subset, count) in enumerate((('training', num_train), ('test', num_test))):
             for index in range(count):
                 video = f'{subset}_{index:04d}'

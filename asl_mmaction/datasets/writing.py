@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from asl_mmaction.structures.files import write_json
+from asl_mmaction.structures.files import check_file_name, write_json
 
-#: What a prepared dataset folder holds; anything else in it is the user's own.
 ANNOTATION_FILE = 'annotations.json'
 FEATURE_FOLDER = 'features'
+#: Says what made the folder that it is in, and, a line each, what of the folder that has made.
+#: Anything else in it is the user's own.
+MARKER = '.made_by'
 
 
 class DatasetWriter:
@@ -29,7 +31,7 @@ class DatasetWriter:
 
     def feature(self, video: str, feature: np.ndarray) -> None:
         """Write ``features/<video>.npy``: feature (T, C), stored as float32."""
-        path = self.root / FEATURE_FOLDER / f'{video}.npy'
+        path = self.root / FEATURE_FOLDER / f'{check_file_name(video)}.npy'
         np.save(path, np.ascontiguousarray(feature, dtype=np.float32))
 
     def annotations(self, content: dict) -> None:
@@ -38,27 +40,28 @@ class DatasetWriter:
 
 
 @contextmanager
-def write_dataset(out: str | os.PathLike) -> Iterator[DatasetWriter]:
+def write_dataset(out: str | os.PathLike, made_by: str) -> Iterator[DatasetWriter]:
     """Write a dataset beside ``out`` and move it there once it is complete.
 
-    Whatever goes wrong inside the ``with`` block, ``out`` stays as it was: absent, or the complete
-    dataset of an earlier run, which success replaces.
+    Whatever goes wrong inside the ``with`` block, ``out`` stays as it was: absent, empty, or the
+    complete dataset that an earlier run of the same program has made, which success replaces.
 
     Args:
         out: The dataset's folder.
+        made_by: The program; only what it has made itself is replaced.
 
     Yields:
         The writer of the new dataset.
 
     Raises:
-        FileExistsError: ``out`` exists and holds something else than a prepared dataset.
+        FileExistsError: ``out`` holds something that ``made_by`` has not made.
     """
     out = Path(out).resolve()
-    foreign = sorted(name for name in _entries(out) if not _is_ours(name))
+    foreign = sorted(_entries(out) - _made(out, made_by))
     if foreign:
         raise FileExistsError(
-            f'{out}: expected a prepared dataset, an empty folder or none, '
-            f'but it also holds {foreign[0]!r}; it is not replaced'
+            f'{out}: expected an empty folder, none, or one that {made_by} has made, '
+            f'but it holds {foreign[0]!r} of another origin; it is not replaced'
         )
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f'.{out.name}-', dir=out.parent))
@@ -66,6 +69,8 @@ def write_dataset(out: str | os.PathLike) -> Iterator[DatasetWriter]:
         fresh = scratch / 'new'
         fresh.mkdir()  # with the user's umask; mkdtemp's own folder is private
         yield DatasetWriter(fresh)
+        lines = [made_by, *sorted(_entries(fresh))]
+        (fresh / MARKER).write_text('\n'.join(lines) + '\n', encoding='utf-8')
         _replace(out, fresh, scratch / 'old')
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -82,9 +87,12 @@ def _replace(out: Path, fresh: Path, old: Path) -> None:
         raise
 
 
-def _is_ours(name: str) -> bool:
-    """Also of datasets with several annotation files: annotations_verb.json."""
-    return name == FEATURE_FOLDER or (name.startswith('annotations') and name.endswith('.json'))
+def _made(folder: Path, made_by: str) -> set[str]:
+    """What of a folder ``made_by`` has made, by the marker in it."""
+    marker = folder / MARKER
+    text = marker.read_text(encoding='utf-8', errors='replace') if marker.is_file() else ''
+    lines = text.splitlines()
+    return {MARKER, *lines[1:]} if lines[:1] == [made_by] else set()
 
 
 def _entries(folder: Path) -> set[str]:

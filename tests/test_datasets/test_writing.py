@@ -7,8 +7,8 @@ import pytest
 from asl_mmaction.datasets.writing import write_dataset
 
 
-def write(out, value=1.0):
-    with write_dataset(out) as writer:
+def write(out, value=1.0, made_by='me'):
+    with write_dataset(out, made_by) as writer:
         writer.feature('a', np.full((2, 3), value))
         writer.annotations({'database': {'a': value}})
 
@@ -62,9 +62,53 @@ def test_a_failing_move_brings_the_earlier_data_set_back(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ['data']
 
 
+@pytest.mark.parametrize('marker', [None, 'other\nannotations.json\n', '', b'\xff\n'])
+@pytest.mark.parametrize('file', ['annotations.json', 'annotations_mine.json', 'features/a.npy'])
+def test_what_another_has_made_is_not_replaced(tmp_path, file, marker):
+    """Of the layout that is asked of everyone's own data."""
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text('x')
+    if marker is not None:
+        (tmp_path / '.made_by').write_bytes(marker if type(marker) is bytes else marker.encode())
+    before = sorted(tmp_path.rglob('*'))
+    with pytest.raises(
+        FileExistsError, match=r'one that me has made, but it holds .* not replaced'
+    ):
+        write(tmp_path)
+    assert sorted(tmp_path.rglob('*')) == before
+    assert (tmp_path / file).read_text() == 'x'
+
+
+def test_what_is_added_to_the_folder_is_the_users_own(tmp_path):
+    out = tmp_path / 'data'
+    write(out)
+    (out / 'annotations_mine.json').touch()
+    with pytest.raises(FileExistsError, match=r"but it holds 'annotations_mine.json' of another"):
+        write(out)
+    (out / 'annotations_mine.json').unlink()
+    write(out, 2.0)
+    with pytest.raises(FileExistsError, match=r'one that you has made, but it holds'):
+        write(out, made_by='you')
+
+
+def test_an_empty_folder_is_filled(tmp_path):
+    (tmp_path / 'data').mkdir()
+    write(tmp_path / 'data')
+    assert (tmp_path / 'data' / 'annotations.json').is_file()
+
+
+def test_names_of_videos_stay_inside(tmp_path):
+    with (
+        pytest.raises(ValueError, match=r"stays inside its folder but got '../../../a'"),
+        write_dataset(tmp_path / 'data', 'me') as writer,
+    ):
+        writer.feature('../../../a', np.zeros((2, 3)))
+    assert not list(tmp_path.iterdir())
+
+
 def test_other_folders_are_not_replaced(tmp_path):
     (tmp_path / 'thesis.tex').write_text('x')
-    with pytest.raises(FileExistsError, match=r"but it also holds 'thesis.tex'"):
+    with pytest.raises(FileExistsError, match=r"but it holds 'thesis.tex'"):
         write(tmp_path)
     with pytest.raises(FileExistsError, match='expected a folder but got a file'):
         write(tmp_path / 'thesis.tex')

@@ -20,6 +20,8 @@ def test_generate(tmp_path, capsys):
     subsets = [video['subset'] for video in content['database'].values()]
     assert subsets == ['training', 'training', 'test']
     assert len(list((out / 'features').iterdir())) == 3
+    assert tool.main([*settings, '--seed', '4']) == 0
+    assert json.loads((out / 'annotations.json').read_text())['version'] == 'synthetic, seed 4'
 
 
 def test_wrong_settings(tmp_path, capsys):

@@ -86,7 +86,8 @@ def test_all_forms_of_the_source_give_the_same_files(tmp_path, real, real_data):
     signals, rows = real_source(real_data) if real else random_source()
     folder = write_distribution(tmp_path / 'HAPT' / 'RawData', signals, rows)
     first = prepared(folder, tmp_path / 'from_folder')
-    assert set(first) == {'annotations.json', *(f'features/{name}.npy' for name in signals)}
+    features = {f'features/{name}.npy' for name in signals}
+    assert set(first) == {'annotations.json', '.made_by', *features}
     assert prepared(folder / 'RawData', tmp_path / 'from_raw') == first
     archive = zipped(folder, tmp_path / 'hapt.zip')
     assert prepared(archive, tmp_path / 'from_zip') == first

@@ -53,20 +53,42 @@ def test_files(run, tmp_path, capsys):
     assert 'SIMULATED' in content['version']
 
 
-def test_a_second_run_replaces_the_first_only_if_simulated(run, tmp_path, capsys):
-    path = tmp_path / 'given.json'
-    path.rename(tmp_path / 'annotations.json')
-    argv = ('--annotations', tmp_path / 'annotations.json')
-    argv += ('--cfg-options', 'train_dataloader.dataset.ann_file=annotations_run.json')
-    assert run(*argv) == 0
-    assert run(*argv, '--seed', 3) == 0
-    content = json.loads((tmp_path / 'out' / 'annotations_run.json').read_text())
+def test_a_second_run_replaces_the_first(run, tmp_path):
+    assert run() == 0
+    assert run('--seed', 3) == 0
+    content = json.loads((tmp_path / 'out' / 'given.json').read_text())
     assert content['simulated']['seed'] == 3
-    (tmp_path / 'out' / 'features' / 'SIMULATED.txt').unlink()
-    before = sorted((tmp_path / 'out' / 'features').iterdir())
-    assert run(*argv) == 1
-    assert 'holds others; not replaced' in capsys.readouterr().err
-    assert sorted((tmp_path / 'out' / 'features').iterdir()) == before
+
+
+@pytest.mark.parametrize('made', ['features/x_a.npy', 'annotations.json'])
+def test_real_features_and_annotations_are_not_replaced(run, tmp_path, capsys, made):
+    real = tmp_path / 'out' / made
+    real.parent.mkdir(parents=True)
+    real.write_text('real')
+    assert run() == 1
+    assert f'but it holds {made.split("/")[0]!r} of another origin' in capsys.readouterr().err
+    assert real.read_text() == 'real'
+    assert len(list((tmp_path / 'out').rglob('*'))) == made.count('/') + 1
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'../../a': {}}, "video '../../a': expected a video name that stays inside its folder"),
+        ({'a': {'annotations': [{'segment': [1, 2], 'label': 'x'}]}}, "video 'a': expected the sc"),
+        ({'a': {'duration': '9'}}, "video 'a': expected the schema of TALDataset but got TypeErr"),
+        ({'a': {'fps': None}}, "video 'a': expected fps to be a number but got None"),
+    ],
+)
+def test_mistakes_in_the_annotations_name_file_and_video(run, tmp_path, capsys, change, message):
+    path = tmp_path / 'given.json'
+    content = json.loads(path.read_text())
+    for name, video in change.items():
+        content['database'][name] = {**content['database']['b'], **video}
+    path.write_text(json.dumps(content))
+    assert run() == 1
+    assert f'given.json: {message}' in capsys.readouterr().err
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ['config.py', 'given.json']
 
 
 def test_scores_of_videos_where_the_config_fuses_them(run, tmp_path, capsys):

@@ -85,6 +85,16 @@ def test_visualize_draws_each_video(demo, tmp_path, capsys):
     assert 'but got other' in capsys.readouterr().err
 
 
+def test_own_data_is_not_replaced(tmp_path, capsys):
+    (tmp_path / 'annotations.json').write_text('mine')
+    with pytest.raises(SystemExit) as caught:
+        load_tool('demo').main(['--data-root', str(tmp_path), '--work-dir', str(tmp_path / 'work')])
+    assert caught.value.code == 2
+    assert "but it holds 'annotations.json' of another origin" in capsys.readouterr().err
+    assert (tmp_path / 'annotations.json').read_text() == 'mine'
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_plot_sensitivity_draws_and_prints(demo, tmp_path, capsys):
     tool = load_tool('analysis/plot_sensitivity')
     files = [str(next(demo.work.glob('*.py'))), str(next(demo.work.glob('*.pth')))]

@@ -14,14 +14,15 @@ import numpy as np
 import torch
 from mmengine.config import Config, DictAction
 
-from asl_mmaction.datasets.conversion import read_json
+from asl_mmaction.datasets.conversion import naming, read_object, videos_of
 from asl_mmaction.datasets.simulation import FeatureSimulator
 from asl_mmaction.datasets.writing import FEATURE_FOLDER, write_dataset
 from asl_mmaction.structures.feature_grid import FeatureGrid
-from asl_mmaction.structures.files import write_json
+from asl_mmaction.structures.files import check_file_name, write_json
 
 NOTE = 'SIMULATED features, made by tools/data/simulate.py; results on them mean nothing.'
 MARK = 'SIMULATED.txt'
+SCHEMA = 'the schema of TALDataset'
 LOADERS = ('train', 'val', 'test')
 
 
@@ -39,8 +40,8 @@ def main(argv: list[str] | None = None) -> int:
         config.merge_from_dict(args.cfg_options or {})
         dataset = config.train_dataloader.dataset
         path = args.annotations or Path(dataset.get('data_root', ''), dataset.ann_file)
-        content = limited(read_json(path), args.limit)
-        steps = simulate(content, dataset, args.out, args.seed)
+        content = limited(path, args.limit)
+        steps = simulate(path, content, dataset, args.out, args.seed)
         keys = {f'{name}_dataloader.dataset.data_root': args.out for name in LOADERS}
         if 'score_fusion' in config.get('test_evaluator', {}):
             scores = args.out / FEATURE_FOLDER / 'video_scores.json'
@@ -55,53 +56,58 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def limited(content: dict, limit: int | None) -> dict:
-    """The first ``limit`` videos of each subset; None = all."""
+def limited(path: Path, limit: int | None) -> dict:
+    """The annotation file, of each subset the first ``limit`` videos; None = all."""
+    content = read_object(path)
     if 'classes' not in content:
-        raise ValueError("expected an annotation file with 'classes', as the converters write it")
+        raise ValueError(
+            f"{path}: expected 'classes', as the converters write them, but got {list(content)}"
+        )
     if limit is not None and limit < 1:
         raise ValueError(f'expected --limit >= 1 but got {limit}')
     seen: dict[str, int] = {}
     database = {}
-    for name, video in content['database'].items():
-        seen[video['subset']] = seen.get(video['subset'], 0) + 1
-        if limit is None or seen[video['subset']] <= limit:
-            database[name] = video
+    for name, video in videos_of(path, content).items():
+        with naming(f'{path}: video {name!r}', SCHEMA):
+            seen[video['subset']] = seen.get(video['subset'], 0) + 1
+            if limit is None or seen[video['subset']] <= limit:
+                database[name] = video
     return {**content, 'database': database}
 
 
-def simulate(content: dict, dataset: dict, out: Path, seed: int) -> int:
+def simulate(path: Path, content: dict, dataset: dict, out: Path, seed: int) -> int:
     """Write annotation and feature files; returns the steps of the first source, all videos."""
     (load,) = (step for step in dataset['pipeline'] if step['type'] == 'LoadFeature')
     sources = load.get('sources') or [load]
     files = dataset.get('feature_file', '{video}.npy')
     files = [files] if isinstance(files, str) else list(files)
-    classes = {name: index for index, name in enumerate(content['classes'])}
+    with naming(str(path), SCHEMA):
+        classes = {name: index for index, name in enumerate(content['classes'])}
+        settings = dict(dataset.get('grid') or content['grid'])
     simulators = [
         FeatureSimulator(len(classes), source.get('file_dim') or source['feat_dim'], seed + number)
         for number, source in enumerate(sources)
     ]
-    settings = dataset.get('grid') or content['grid']
-    if (out / FEATURE_FOLDER).exists() and not (out / FEATURE_FOLDER / MARK).exists():
-        raise ValueError(
-            f'{out}: expected no or simulated features but it holds others; not replaced'
-        )
     steps = 0
-    with write_dataset(out) as writer:
+    with write_dataset(out, made_by='tools/data/simulate.py') as writer:
         folder = writer.root / FEATURE_FOLDER
         (folder / MARK).write_text(f'{NOTE}\n')
         for name, video in content['database'].items():
-            segments = [item['segment'] for item in video['annotations']]
-            labels = [classes[item['label']] for item in video['annotations']]
-            for number, (source, file) in enumerate(zip(sources, files, strict=True)):
-                grid = {'fps': video.get('fps'), **settings, **(source.get('grid') or {})}
-                if grid['fps'] is None:
-                    raise ValueError(f'video {name!r}: expected fps in the config or the file')
-                feature = simulators[number].make(
-                    name, FeatureGrid(**grid), video['duration'], segments, labels
-                )
+            with naming(f'{path}: video {name!r}', SCHEMA):
+                check_file_name(name)
+                segments = [item['segment'] for item in video['annotations']]
+                labels = [classes[item['label']] for item in video['annotations']]
+                features = []
+                for simulator, source in zip(simulators, sources, strict=True):
+                    grid = {'fps': video.get('fps'), **settings, **(source.get('grid') or {})}
+                    features.append(
+                        simulator.make(
+                            name, FeatureGrid(**grid), video['duration'], segments, labels
+                        )
+                    )
+            for feature, source, file in zip(features, sources, files, strict=True):
                 save(folder / file.replace('{video}', name), feature, source.get('key'))
-                steps += len(feature) * (number == 0)
+            steps += len(features[0])
         content = {
             **content,
             'version': f'{content.get("version", "")} with SIMULATED features'.strip(),

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from asl_mmaction.models.baselines.pgm import PGM_COLUMNS
 from asl_mmaction.models.baselines.proposals import put_detections
 from asl_mmaction.models.baselines.windows import WindowedLocalizer
+from asl_mmaction.structures.files import check_file_name
 from asl_mmaction.structures.segments import segment_tiou
 
 
@@ -76,7 +77,7 @@ class TEMResults(BaseMetric):
             table = torch.cat([found['scores'].double(), found['segments']], dim=1)
             self.results.append(len(table))
             if self.out_dir is not None:
-                path = Path(self.out_dir, f'{sample["video_name"]}.npy')
+                path = Path(self.out_dir, f'{check_file_name(sample["video_name"])}.npy')
                 path.parent.mkdir(parents=True, exist_ok=True)
                 np.save(path, table.cpu().numpy())
 

@@ -120,6 +120,8 @@ def test_tem_of_one_window_is_that_of_mmaction2(tem, make_sample, tmp_path):
     metric = TEMResults(out_dir=str(tmp_path))
     metric.process(None, [found.to_dict()])
     assert metric.evaluate(1) == {'steps': WINDOW}
+    with pytest.raises(ValueError, match=r"stays inside its folder but got '../w'"):
+        metric.process(None, [{**found.to_dict(), 'video_name': '../w'}])
     table = np.load(tmp_path / 'v' / 'w.npy')
     assert np.array_equal(table[:, :3], expected[:, :3])
     # The 12 steps fill [0.25, 6.25] s.

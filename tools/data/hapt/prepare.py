@@ -207,7 +207,7 @@ def write_recordings(recordings: dict[str, Recording], out: Path) -> None:
     """Write features and annotations of all recordings into the folder ``out``."""
     mean, std = training_statistics(recordings)
     database = {}
-    with write_dataset(out) as writer:
+    with write_dataset(out, made_by='tools/data/hapt/prepare.py') as writer:
         for name, recording in recordings.items():
             writer.feature(name, window_features(recording.signal, mean, std))
             database[name] = {
