@@ -32,6 +32,7 @@ class DatasetWriter:
     def feature(self, video: str, feature: np.ndarray) -> None:
         """Write ``features/<video>.npy``: feature (T, C), stored as float32."""
         path = self.root / FEATURE_FOLDER / f'{check_file_name(video)}.npy'
+        path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, np.ascontiguousarray(feature, dtype=np.float32))
 
     def annotations(self, content: dict) -> None:

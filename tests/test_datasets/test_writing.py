@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -98,6 +99,10 @@ def test_an_empty_folder_is_filled(tmp_path):
 
 
 def test_names_of_videos_stay_inside(tmp_path):
+    with write_dataset(tmp_path / 'data', 'me') as writer:
+        writer.feature('kitchen/a', np.zeros((2, 3)))
+    assert (tmp_path / 'data' / 'features' / 'kitchen' / 'a.npy').is_file()
+    shutil.rmtree(tmp_path / 'data')
     with (
         pytest.raises(ValueError, match=r"stays inside its folder but got '../../../a'"),
         write_dataset(tmp_path / 'data', 'me') as writer,

@@ -150,11 +150,19 @@ def test_two_processes_give_the_same_as_one(tmp_path):
     assert [json.loads(output.splitlines()[-1]) for output in outputs] == [expected, expected]
 
 
-def test_excluded_videos_count_for_nothing(tmp_path):
+def test_excluded_videos_count_for_nothing(tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        'asl_mmaction.evaluation.metrics.base_metric.print_log',
+        lambda text, **_: lines.append(text),
+    )
     samples = random_samples(2)
     kept = evaluate([samples[0], *samples[2:]])
+    assert evaluate(samples, exclude_videos=['v01']) == kept
+    assert not lines
     metrics = evaluate(samples, exclude_videos=['v01', 'absent'], out_dir=str(tmp_path))
     assert metrics == kept
+    assert [line.rpartition(' but ')[2] for line in lines] == ["1 are not, as 'absent'"]
     protocol = json.loads((tmp_path / 'metrics.json').read_text())['protocol']
     assert protocol['excluded_videos'] == ['v01']
     assert protocol['videos'] == 11

@@ -104,6 +104,14 @@ class BaseTALMetric(BaseMetric):
                 logger='current',
                 level=logging.WARNING,
             )
+        absent = sorted(self.exclude_videos - set(videos))
+        if absent:
+            print_log(
+                f'{type(self).__name__}: expected exclude_videos to be in the dataset but '
+                f'{len(absent)} are not, as {absent[0]!r}',
+                logger='current',
+                level=logging.WARNING,
+            )
         for video in videos.values():
             _check(video, num_classes)
         return dict(sorted(videos.items()))
