@@ -17,6 +17,7 @@ from asl_mmaction.visualization.figures import (
     START_COLOR,
     TRUTH_COLOR,
     new_figure,
+    plain,
 )
 
 LOC_COLORS = (START_COLOR, END_COLOR)
@@ -129,11 +130,12 @@ def _draw_panel(panel: Axes, gaussians: ClassGaussians, index: int, planted: flo
 
 
 def _panel_title(gaussians: ClassGaussians, index: int) -> str:
+    name = plain(gaussians.classes[index])
     if gaussians.mu_cls.shape[1] != 1:
-        return gaussians.classes[index]
+        return name
     mu, sigma = gaussians.mu_cls[index, 0], gaussians.sigma_cls[index, 0]
     mu = round(mu, 2) + 0.0  # not -0.00
-    return rf'{gaussians.classes[index]}: $\mu$ {mu:+.2f}, $\sigma$ {sigma:.2f}'
+    return rf'{name}: $\mu$ {mu:+.2f}, $\sigma$ {sigma:.2f}'
 
 
 def _gaussians(d: np.ndarray, mu: np.ndarray, variance: np.ndarray) -> np.ndarray:

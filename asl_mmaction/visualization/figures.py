@@ -23,6 +23,11 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def plain(name: str) -> str:
+    """A name as text of a figure: between two dollars would be a formula."""
+    return name.replace('$', r'\$')
+
+
 def save_figure(figure: Figure, path: str | os.PathLike) -> Path:
     """Write a figure as PNG; a file of that name is replaced only once the new one is complete.
 

@@ -20,6 +20,7 @@ from asl_mmaction.visualization.figures import (
     START_COLOR,
     TRUTH_COLOR,
     new_figure,
+    plain,
 )
 
 # The palest fifth of the map cannot be told from the paper.
@@ -72,7 +73,7 @@ def draw_timeline(
     top.set_xlim(0, duration)
     bottom.set_xlabel('time (s)')
     top.set_title(
-        f'{video_name}: {len(ground_truths)} ground truths, '
+        f'{plain(video_name)}: {len(ground_truths)} ground truths, '
         f'{len(shown)} detections of score {score_threshold:g} or more',
         fontsize=11,
         pad=26,
@@ -118,7 +119,7 @@ def _draw_bands(axes: Axes, bands: list) -> None:
             _draw_bar(axes, item['segment'], y + _lanes(truth) + lane, SCORE_COLORS(item['score']))
         ticks.append(y + height / 2)
         y += height + GAP
-    axes.set_yticks(ticks, [name for name, _, _ in bands])
+    axes.set_yticks(ticks, [plain(name) for name, _, _ in bands])
     axes.tick_params(axis='y', length=0)
     axes.set_ylim(max(y, 1.0) - GAP / 2, -GAP / 2)
     axes.grid(axis='x', color=GRID_COLOR, lw=0.6)

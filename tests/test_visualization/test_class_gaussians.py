@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,3 +78,10 @@ def test_mistakes_name_what_was_expected():
         ClassGaussians(('a', 'b'), g.mu_cls, g.sigma_cls, g.mu_loc, g.sigma_loc)
     with pytest.raises(ValueError, match=r"'variance' or 'std' but got 'sigma'"):
         gaussians(loc_denominator='sigma')
+
+
+@pytest.mark.parametrize('n', [1, 2])
+def test_names_are_no_formulas(n):
+    figure = draw_gaussians(replace(gaussians(count=1, n=n), classes=('$x^$',)))
+    figure.canvas.draw()
+    assert figure.axes[0].get_title().startswith(r'\$x^\$')

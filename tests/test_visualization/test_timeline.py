@@ -95,3 +95,10 @@ def test_a_segment_without_length_stays_visible():
 def test_a_duration_that_is_not_positive_is_refused():
     with pytest.raises(ValueError, match=r'v to have a positive duration but got 0\.0'):
         draw_timeline('v', 0.0, [], [])
+
+
+def test_names_are_no_formulas():
+    truth = [{'label': '$x^$', 'segment': [1.0, 2.0]}]
+    figure = draw_timeline('a$_$', 5.0, truth, [])
+    figure.canvas.draw()
+    assert figure.axes[0].get_title().startswith(r'a\$_\$: 1 ground truths')
