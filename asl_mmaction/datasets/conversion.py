@@ -64,19 +64,50 @@ def naming(where: str, expected: str) -> Iterator[None]:
         raise ValueError(f'{where}: {words}') from error
 
 
-def positive(what: str, value: Any) -> float:
-    """A number, or text that is one, above 0 and finite.
+def finite(what: str, value: Any, *, above: float = -math.inf) -> float:
+    """A finite number, or text that is one.
 
     Raises:
-        ValueError: It is not.
+        ValueError: It is not, or not above the bound.
     """
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = math.nan
-    if not 0 < number < math.inf:
-        raise ValueError(f'expected {what} > 0 but got {value!r}')
+    if not above < number < math.inf:
+        raise ValueError(f'expected {what} but got {value!r}')
     return number
+
+
+def positive(what: str, value: Any) -> float:
+    """As :func:`finite`, above 0."""
+    return finite(f'{what} > 0', value, above=0)
+
+
+def read_segment(segment: Any) -> tuple[float, float]:
+    """Start and end.
+
+    Raises:
+        ValueError: They are not two finite numbers.
+    """
+    try:
+        start, end = map(float, segment)
+    except (TypeError, ValueError):
+        start = end = math.nan
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise ValueError(f'expected a segment of start and end, in seconds, but got {segment}')
+    return start, end
+
+
+def read_label(label: Any) -> str:
+    """The name of a class.
+
+    Raises:
+        ValueError: It is no text.
+    """
+    if not isinstance(label, str):
+        raise ValueError(f'expected the name of a class but got {label!r}')
+    return label
 
 
 @dataclass
@@ -105,20 +136,8 @@ class SourceVideo:
         self.fps = None if self.fps is None else positive('fps', self.fps)
 
     def add(self, segment: Iterable, label: str) -> None:
-        """Add an action.
-
-        Raises:
-            ValueError: The segment is not two finite numbers, or the label no text.
-        """
-        try:
-            start, end = map(float, segment)
-        except (TypeError, ValueError):
-            start = end = math.nan
-        if not (math.isfinite(start) and math.isfinite(end)):
-            raise ValueError(f'expected a segment of start and end, in seconds, but got {segment}')
-        if not isinstance(label, str):
-            raise ValueError(f'expected the name of a class but got {label!r}')
-        self.actions.append((start, end, label))
+        """Add an action; errors are those of :func:`read_segment` and :func:`read_label`."""
+        self.actions.append((*read_segment(segment), read_label(label)))
 
 
 @dataclass

@@ -165,6 +165,27 @@ def test_mistakes_end_in_one_line(tool, calls, capsys):
     assert 'expected --keys of mAP but got map' in line
 
 
+def test_no_run_counts_twice_or_is_damaged(tool, calls, capsys):
+    line = mistake(tool, capsys, 'a.py', '--seeds', '0', '1', '0')
+    assert 'expected --seeds once each but got 0 1 0' in line
+    assert 'expected --jobs of 1 or more but got 0' in mistake(tool, capsys, 'a.py', '--jobs', '0')
+    base = ['--seeds', '0', '--work-dir', 'work']
+    assert tool.main(['a.py', *base]) == 0
+    calls.clear()
+    capsys.readouterr()
+    for file, text in (
+        ('metrics.json', '{'),
+        ('metrics.json', '{"metrics": 3}'),
+        ('options.json', '{"amp": false}'),
+    ):
+        path = Path('work/a/seed_0') / file
+        before = path.read_text()
+        path.write_text(text)
+        assert f'{path}: expected ' in mistake(tool, capsys, 'b.py', 'a.py', *base)
+        path.write_text(before)
+    assert calls == []
+
+
 @pytest.mark.slow
 def test_trains_and_tests_for_true(tiny_config, tmp_path, run_python):
     options = ['--seeds', '0', '--epochs', '1', '--work-dir', 'work', '--cfg-options']

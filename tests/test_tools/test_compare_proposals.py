@@ -184,6 +184,9 @@ def test_a_video_without_results(tool, runs, tmp_path):
     path.write_text('{"results": {"test v1": []}}')
     with pytest.raises(tool.RunError, match=r'expected all videos of the test .* none of test v2'):
         tool.make_scorer(runs)(path)
+    path.write_text('{"results": {"test v1": [{"segment": [1, 2]}]}}')
+    with pytest.raises(ValueError, match=r"proposals.json: video 'test v1': .* no 'score'"):
+        tool.make_scorer(runs)(path)
 
 
 def test_table(tool, runs, monkeypatch, capsys):
@@ -211,5 +214,16 @@ def test_paths_are_replaced_where_they_begin(tool):
 
 
 def test_unknown_data(tool, tmp_path, capsys):
-    assert tool.main(['nothing', '--work-dir', str(tmp_path)]) == 1
-    assert 'expected a config bmn_nothing.py' in capsys.readouterr().err
+    def mistake(*arguments):
+        with pytest.raises(SystemExit) as end:
+            tool.main([*arguments, '--work-dir', str(tmp_path / 'work')])
+        assert end.value.code == 2
+        assert not (tmp_path / 'work').exists()
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    assert 'expected a config bmn_nothing.py' in mistake('nothing')
+    assert f'{tmp_path / "annotations.json"}: no such' in mistake(
+        'hapt', '--data-root', str(tmp_path)
+    )
+    assert 'expected --seeds once each but got 0 0' in mistake('hapt', '--seeds', '0', '0')

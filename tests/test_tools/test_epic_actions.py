@@ -18,16 +18,16 @@ TRUTHS = [('a', 0, 10, 0, 1), ('a', 20, 30, 1, 0), ('b', 0, 10, 0, 1)]
 def write(folder, task, found, truths=TRUTHS, **marks):
     """Annotations and detections [(video, start, end, label, score)] of a task."""
     for name in (task, 'action'):
-        database = {'other': {'subset': 'training', 'annotations': []}}
+        database = {'other': {'subset': 'training', 'duration': 99, 'annotations': []}}
         for video, start, end, verb, noun in truths:
             labels = {'verb': CLASSES['verb'][verb], 'noun': CLASSES['noun'][noun]}
             labels['action'] = ' '.join(labels.values())
-            database.setdefault(video, {'subset': 'validation', 'annotations': []})
+            empty = {'subset': 'validation', 'duration': 99, 'annotations': []}
             item = {'segment': [start, end], 'label': labels[name]}
-            database[video]['annotations'].append(item)
+            database.setdefault(video, empty)['annotations'].append(item)
         content = {'classes': CLASSES.get(name, ACTIONS), 'database': database}
         (folder / f'annotations_{name}.json').write_text(json.dumps(content))
-    results = {}
+    results = {video: [] for video, *_ in truths}
     for video, start, end, label, score in found:
         row = {'label': CLASSES[task][label], 'segment': [start, end], 'score': score}
         results.setdefault(video, []).append(row)
@@ -42,8 +42,9 @@ def load(path):
 
 
 @pytest.fixture
-def run(tmp_path, capsys):
+def run(tmp_path, capsys, monkeypatch):
     """Run the tool on the files in ``tmp_path``: its exit code, what it printed, its errors."""
+    monkeypatch.syspath_prepend(TOOL.parent)
     tool = load(TOOL)
 
     def call(*options):
@@ -52,8 +53,13 @@ def run(tmp_path, capsys):
             for task in (*CLASSES, 'action')
         ]
         files = [tmp_path / 'verb.json', tmp_path / 'noun.json']
-        code = tool.main([str(option) for option in (*files, *annotations, *options)])
-        return code, *capsys.readouterr()
+        try:
+            code = tool.main([str(option) for option in (*files, *annotations, *options)])
+        except SystemExit as end:
+            code = end.code
+        out, error = capsys.readouterr()
+        assert error.count('\n') == (code == 2)
+        return code, out, error
 
     return call
 
@@ -116,14 +122,48 @@ def test_mistakes_are_named(tmp_path, run):
     write(tmp_path, 'verb', [('z', 0, 10, 0, 0.9)])
     write(tmp_path, 'noun', [])
     code, _, error = run()
-    assert code == 1
-    assert "expected videos of the subset but got 'z'" in error
+    assert code == 2
+    assert "verb.json: expected videos of the subset but got 'z'" in error
     write(tmp_path, 'verb', [])
     content = json.loads((tmp_path / 'annotations_action.json').read_text())
     content['classes'][1] = 'take off'
     (tmp_path / 'annotations_action.json').write_text(json.dumps(content))
     assert "expected classes of a verb and a noun but got 'take off'" in run()[2]
     assert "expected videos of subset 'test'" in run('--subset', 'test')[2]
+
+
+ITEM = {'segment': [0, 1], 'label': 'take', 'score': 0.5}
+
+
+@pytest.mark.parametrize(
+    ('file', 'content', 'message'),
+    [
+        ('verb', [], 'expected an object with videos by name but got list'),
+        ('verb', {'a': 1}, "expected 'results' by video but got no 'results'"),
+        ('verb', {'results': [1]}, "expected 'results' by video but got AttributeError"),
+        ('verb', {'results': {}}, 'expected results of videos but got none'),
+        ('verb', {'results': {'a': []}}, "of subset 'validation' but got none of 1, such as 'b'"),
+        ('verb', {'results': {'a': [{**ITEM, 'segment': [1]}]}}, "video 'a': expected a segment"),
+        (
+            'verb',
+            {'results': {'a': [{**ITEM, 'score': None}]}},
+            "'a': expected a score but got None",
+        ),
+        ('verb', {'results': {'a': [{'segment': [0, 1], 'score': 1}]}}, "but got no 'label'"),
+        ('annotations_verb', {'a': 1}, "expected 'database' by video but got no 'database'"),
+        ('annotations_verb', {'database': {'a': {}}}, "video 'a': expected duration and"),
+        ('annotations_verb', {'database': {'a': {'duration': 0}}}, 'a duration > 0 but got 0'),
+    ],
+)
+def test_a_file_of_another_form(tmp_path, run, file, content, message):
+    for task in CLASSES:
+        write(tmp_path, task, [])
+    (tmp_path / f'{file}.json').write_text(json.dumps(content))
+    code, _, error = run('--out', tmp_path / 'out.json')
+    assert code == 2
+    assert f'{tmp_path / file}.json: ' in error
+    assert message in error
+    assert not (tmp_path / 'out.json').exists()
 
 
 def test_real_ground_truth_found_perfectly(tmp_path, run, real_data):

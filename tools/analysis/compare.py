@@ -22,6 +22,7 @@ from pathlib import Path
 
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 
+from asl_mmaction.datasets.conversion import naming, read_object
 from asl_mmaction.engine.cli import MistakeError, report_mistakes
 
 TOOLS = Path(__file__).resolve().parents[1]
@@ -58,9 +59,13 @@ def check_runs(configs: Sequence[Path], args: argparse.Namespace) -> None:
     """Let nothing start that could not be compared.
 
     Raises:
-        MistakeError: a config is not there, two share their name (and so their folder), or a
-            finished run was made with other options.
+        MistakeError: a config is not there, two share their name (and so their folder), a seed is
+            given twice, or a finished run was made with other options.
+        ValueError: a finished run has no metrics.
     """
+    check_seeds(args.seeds)
+    if args.jobs < 1:
+        raise MistakeError(f'expected --jobs of 1 or more but got {args.jobs}')
     for config in configs:
         if not config.is_file():
             raise MistakeError(f'expected a config file but got {config}, which does not exist')
@@ -73,6 +78,17 @@ def check_runs(configs: Sequence[Path], args: argparse.Namespace) -> None:
             folder = args.work_dir / name / f'seed_{seed}'
             if (folder / 'metrics.json').is_file():
                 check_options(folder, asked)
+                read_metrics(folder)
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Let no run count twice.
+
+    Raises:
+        MistakeError: a seed is given twice.
+    """
+    if len(set(seeds)) < len(seeds):
+        raise MistakeError(f'expected --seeds once each but got {" ".join(map(str, seeds))}')
 
 
 def check_options(folder: Path, asked: dict) -> None:
@@ -87,7 +103,9 @@ def check_options(folder: Path, asked: dict) -> None:
     """
     made = {'amp': False, 'cfg_options': []}
     if (folder / OPTIONS).is_file():
-        made = json.loads((folder / OPTIONS).read_text())
+        made = read_object(folder / OPTIONS)
+        with naming(str(folder / OPTIONS), 'amp and cfg_options'):
+            _words(made)
     if made != asked:
         raise MistakeError(
             f'expected runs made with {_words(asked)} but {folder} was made with '
@@ -119,7 +137,18 @@ def run(config: Path, seed: int, args: argparse.Namespace) -> dict | None:
             test = [TOOLS / 'test.py', config, checkpoint, '--out', work_dir]
             if _call([*test, *common], log, env):
                 return None
-    return json.loads(result.read_text())['metrics']
+    return read_metrics(work_dir)
+
+
+def read_metrics(folder: Path) -> dict[str, float]:
+    """Metrics of the run in a folder.
+
+    Raises:
+        ValueError: metrics.json is damaged.
+    """
+    content = read_object(folder / 'metrics.json')
+    with naming(str(folder / 'metrics.json'), 'metrics by name'):
+        return {name: float(value) for name, value in content['metrics'].items()}
 
 
 def _call(command: list, log, env: dict | None) -> int:

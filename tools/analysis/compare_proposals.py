@@ -23,12 +23,13 @@ from pathlib import Path
 
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 import numpy as np
-from compare import OPTIONS, TOOLS, check_options
+from compare import OPTIONS, TOOLS, check_options, check_seeds, read_metrics
 from mmaction.registry import DATASETS, METRICS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from results import read_results
 
-from asl_mmaction.engine.cli import report_mistakes
+from asl_mmaction.engine.cli import MistakeError, report_mistakes
 
 CONFIGS = TOOLS.parent / 'configs'
 METHODS = {
@@ -204,7 +205,7 @@ def make_scorer(runs: Runs) -> Callable[[Path], dict[str, float]]:
     fused = runs.config('actionformer').test_evaluator
 
     def score(path: Path) -> dict[str, float]:
-        results = json.loads(path.read_text())['results']
+        results = read_results(path, labels=False)['results']
         missing = [video['video_name'] for video in videos if video['video_name'] not in results]
         if missing:
             raise RunError(f'{path}: expected all videos of the test but got none of {missing[0]}')
@@ -260,19 +261,32 @@ def table(rows: Mapping[str, list[dict]]) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
+    with report_mistakes():
+        check_seeds(args.seeds)
+        rows, failed = run_all(args)
+    if rows:
+        print(table(rows))
+    return int(failed)
+
+
+def run_all(args: argparse.Namespace) -> tuple[dict[str, list[dict]], bool]:
+    """Rows of the table by name of the method, and whether a run failed; a line for each of these.
+
+    Raises:
+        MistakeError: what is there was made with other options, or there is no config or data.
+        ValueError: what is there is damaged.
+    """
     rows: dict[str, list[dict]] = {}
     failed = False
     made = {seed: Runs(args.data, seed, args.work_dir, args.data_root) for seed in args.seeds}
-    with report_mistakes():
-        for runs in made.values():
-            for method in args.methods:
-                runs.check(method)
+    for runs in made.values():
+        for method in args.methods:
+            runs.check(method)
     for seed, runs in made.items():
         try:
             score = make_scorer(runs)
         except RunError as error:
-            print(f'error: {error}', file=sys.stderr)
-            return 1
+            raise MistakeError(str(error)) from error
         for method in args.methods:
             try:
                 path = runs.found(method)
@@ -281,14 +295,11 @@ def main(argv: list[str] | None = None) -> int:
                 print(f'{method}, seed {seed} failed: {error}', file=sys.stderr)
                 failed = True
                 continue
-            report = path.parent / 'metrics.json'
-            if report.is_file():
-                metrics = json.loads(report.read_text())['metrics']
+            if (path.parent / 'metrics.json').is_file():
+                metrics = read_metrics(path.parent)
                 row |= {key: value for key, value in metrics.items() if '@' not in key}
             rows.setdefault(METHODS[method], []).append(row)
-    if rows:
-        print(table(rows))
-    return int(failed)
+    return rows, failed
 
 
 if __name__ == '__main__':

@@ -9,12 +9,13 @@ Example:
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
+from results import read_annotations, read_results
 
+from asl_mmaction.engine.cli import report_mistakes
 from asl_mmaction.evaluation.functional import Instances, average_precision, join_detections
 from asl_mmaction.evaluation.metrics.reports import SIMULATED
 from asl_mmaction.ops.soft_nms import soft_nms
@@ -43,13 +44,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
+    with report_mistakes():
         report = evaluate(args)
         if args.out is not None:
             write_json(args.out, report)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
     if report['protocol'].get('simulated'):
         print(SIMULATED)
     print('mAP, % ' + ' '.join(f'@{tiou:<5g}' for tiou in args.tious) + ' average')
@@ -64,13 +62,19 @@ def main(argv: list[str] | None = None) -> int:
 def evaluate(args: argparse.Namespace) -> dict:
     """Metrics, protocol, and the joined actions by video."""
     files = {task: getattr(args, f'{task}_annotations') for task in TASKS}
-    contents = {task: read_annotations(path, args.subset) for task, path in files.items()}
+    contents = {task: read_subset(path, args.subset) for task, path in files.items()}
     names = sorted({name for content in contents.values() for name in content['database']})
     classes = {task: content['classes'] for task, content in contents.items()}
     pairs = pair_numbers(classes, files['action'])
     found, simulated = {}, any(content.get('simulated') for content in contents.values())
     for task, path in (('verb', args.verbs), ('noun', args.nouns)):
-        detections = json.loads(path.read_text(encoding='utf-8'))
+        detections = read_results(path)
+        missing = [name for name in names if name not in detections['results']]
+        if missing:
+            raise ValueError(
+                f'{path}: expected results of all {len(names)} videos of subset {args.subset!r} '
+                f'but got none of {len(missing)}, such as {missing[0]!r}'
+            )
         found[task] = as_instances(detections['results'], classes[task], names, path)
         simulated = simulated or bool(detections.get('simulated'))
     actions = join_detections(
@@ -113,14 +117,16 @@ def evaluate(args: argparse.Namespace) -> dict:
     }
 
 
-def read_annotations(path: Path, subset: str) -> dict:
+def read_subset(path: Path, subset: str) -> dict:
     """An annotation file with the videos of a subset only."""
-    content = json.loads(path.read_text(encoding='utf-8'))
+    content = read_annotations(path)
     videos = {
-        name: video for name, video in content['database'].items() if video['subset'] == subset
+        name: video for name, video in content['database'].items() if video.get('subset') == subset
     }
     if not videos:
         raise ValueError(f'{path}: expected videos of subset {subset!r} but got none')
+    if not isinstance(content.get('classes'), list):
+        raise ValueError(f"{path}: expected a list of 'classes' but got {content.get('classes')!r}")
     return {**content, 'database': videos}
 
 

@@ -1,12 +1,13 @@
 """Draw the class-level Gaussians that a training learned, one panel per class."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 import asl_mmaction  # noqa: F401  first: it repairs and registers
 from asl_mmaction.apis import read_class_gaussians
+from asl_mmaction.datasets.conversion import finite, naming, read_object
+from asl_mmaction.engine.cli import report_mistakes
 from asl_mmaction.visualization import draw_gaussians, save_figure
 
 
@@ -19,16 +20,10 @@ def main(argv: list[str] | None = None) -> int:
         '--planted', type=Path, help="annotation file with 'planted': class -> known moment"
     )
     args = parser.parse_args(argv)
-    try:
-        planted = json.loads(args.planted.read_text())['planted'] if args.planted else None
+    with report_mistakes():
+        planted = read_planted(args.planted) if args.planted else None
         gaussians = read_class_gaussians(args.config, args.checkpoint)
         save_figure(draw_gaussians(gaussians, planted), args.out)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except KeyError:
-        print(f"error: expected 'planted' in {args.planted} but it has none", file=sys.stderr)
-        return 1
     for index, name in enumerate(gaussians.classes):
         values = (
             f'{kind} mu {mu:+.3f} sigma {sigma:.3f}'
@@ -42,6 +37,13 @@ def main(argv: list[str] | None = None) -> int:
         print(f'{name}: {", ".join(values)}')
     print(f'wrote {args.out}')
     return 0
+
+
+def read_planted(path: Path) -> dict[str, float]:
+    """Class -> position of its moment within an instance."""
+    content = read_object(path)
+    with naming(str(path), "'planted': class -> moment"):
+        return {name: finite('a moment', moment) for name, moment in content['planted'].items()}
 
 
 if __name__ == '__main__':

@@ -1,12 +1,15 @@
 """Draw timelines: ground truth and detections of videos, as written by tools/test.py --out."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
+from results import read_annotations, read_results
+
 import asl_mmaction  # noqa: F401  first: it repairs and registers
 from asl_mmaction.apis import read_class_gaussians
+from asl_mmaction.engine.cli import report_mistakes
+from asl_mmaction.structures.files import check_file_name
 from asl_mmaction.visualization import draw_timeline, save_figure
 
 
@@ -28,25 +31,31 @@ def main(argv: list[str] | None = None) -> int:
         help='draw what this training learned below',
     )
     args = parser.parse_args(argv)
-    try:
+    with report_mistakes():
         count = draw(args)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
     print(f'wrote {count} pictures to {args.out}')
     return 0
 
 
 def draw(args: argparse.Namespace) -> int:
     """Draw each video that was asked for; the number of pictures."""
-    results = json.loads(args.detections.read_text())['results']
-    database = json.loads(args.annotations.read_text())['database']
+    results = read_results(args.detections)['results']
+    database = read_annotations(args.annotations)['database']
     gaussians = read_class_gaussians(*args.sensitivity) if args.sensitivity else None
     videos = args.videos or list(results)
     for holder, name in ((results, args.detections), (database, args.annotations)):
         unknown = [video for video in videos if video not in holder]
         if unknown:
-            raise ValueError(f'expected a video of {name} but got {unknown[0]}')
+            raise ValueError(f'expected a video of {name} but got {unknown[0]!r}')
+    if gaussians is not None:
+        for video in videos:
+            labels = {item['label'] for item in database[video]['annotations']}
+            unknown = sorted(labels.difference(gaussians.classes))
+            if unknown:
+                raise ValueError(
+                    f'{args.annotations}: video {video!r}: expected the classes of '
+                    f'{args.sensitivity[1]} but got {unknown[0]!r}'
+                )
     for video in videos:
         figure = draw_timeline(
             video,
@@ -56,7 +65,7 @@ def draw(args: argparse.Namespace) -> int:
             score_threshold=args.score_threshold,
             gaussians=gaussians,
         )
-        save_figure(figure, args.out / f'{video}.png')
+        save_figure(figure, args.out / f'{check_file_name(video)}.png')
     return len(videos)
 
 
