@@ -62,7 +62,7 @@ def write_dataset(out: str | os.PathLike, made_by: str) -> Iterator[DatasetWrite
     if foreign:
         raise FileExistsError(
             f'{out}: expected an empty folder, none, or one that {made_by} has made, '
-            f'but it holds {foreign[0]!r} of another origin; it is not replaced'
+            f'but it holds {foreign[-1]!r} of another origin; it is not replaced'
         )
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f'.{out.name}-', dir=out.parent))
