@@ -367,8 +367,8 @@ def videos_of(path: Path, content: Mapping) -> dict[str, Any]:
 
 def _object(path: Path, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or not value:
-        found = 'none' if value == {} else type(value).__name__
-        raise ValueError(f'{path}: expected an object with videos by name but got {found}')
+        found = '{}' if value == {} else type(value).__name__
+        raise ValueError(f'{path}: expected a non-empty JSON object but got {found}')
     return value
 
 

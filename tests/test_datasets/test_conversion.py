@@ -230,8 +230,8 @@ def test_reading_a_database():
         ({'c': {'subset': 'test'}}, "video 'c': expected subset, .* but got no 'duration'"),
         ({'c': annotations}, "video 'c': expected subset, .* but got TypeError"),
         ({'c': [1]}, "video 'c': expected subset, .* but got TypeError"),
-        ({}, 'expected an object with videos by name but got none'),
-        ({'database': [1]}, 'expected an object with videos by name but got list'),
+        ({}, 'expected a non-empty JSON object but got {}'),
+        ({'database': [1]}, 'expected a non-empty JSON object but got list'),
     ):
         with pytest.raises(ValueError, match=f'^a.json: {message}'):
             read(spoilt)
@@ -275,10 +275,10 @@ def test_reading_durations_and_names(tmp_path):
     with pytest.raises(ValueError, match="video 'c': expected a duration"):
         conversion.read_durations(path)
     path.write_text('[]')
-    with pytest.raises(ValueError, match=r'd.json: expected an object with videos by name but got'):
+    with pytest.raises(ValueError, match=r'd.json: expected a non-empty JSON object but got'):
         conversion.read_durations(path)
     path.write_text('3')
-    with pytest.raises(ValueError, match=r'd.json: expected an object with videos by name but got'):
+    with pytest.raises(ValueError, match=r'd.json: expected a non-empty JSON object but got'):
         conversion.read_names(path)
     path.write_text('{')
     with pytest.raises(ValueError, match=r'd.json: expected JSON but got'):

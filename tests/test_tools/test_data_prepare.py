@@ -632,7 +632,7 @@ def thumos(**changes):
 
 
 PEOPLE = '{"A": {"subset": "training", "duration": 9, "actions": [[3, 1, 2]]}}'
-OBJECT = 'expected an object with videos by name but got'
+OBJECT = 'expected a non-empty JSON object but got'
 THUMOS = "a.json: video 'video_test_0000001': expected "
 
 
@@ -645,7 +645,7 @@ THUMOS = "a.json: video 'video_test_0000001': expected "
         ('ego4d', 'a.json', '[]', f'a.json: {OBJECT} list'),
         ('activitynet13', 'a.json', '[]', f'a.json: {OBJECT} list'),
         ('thumos14', 'a.json', '{"database": [1]}', f'a.json: {OBJECT} list'),
-        ('thumos14', 'a.json', '{}', f'a.json: {OBJECT} none'),
+        ('thumos14', 'a.json', '{}', f'a.json: {OBJECT} {{}}'),
         ('thumos14', 'a.json', '{', 'a.json: expected JSON but got'),
         ('thumos14', 'a.json', thumos(duration='NA'), f"{THUMOS}a duration > 0 but got 'NA'"),
         ('thumos14', 'a.json', thumos(fps=0), f'{THUMOS}fps > 0 but got 0'),
@@ -684,7 +684,7 @@ def test_activitynet13_a_video_of_two_files(prepare, tmp_path):
 def test_activitynet13_subsets_that_are_none(prepare, tmp_path):
     path = write_json(tmp_path / 'a.json', {'v_a': {'duration_second': 9, 'annotations': []}})
     for content, message in (
-        ({}, f'subsets.json: {OBJECT} none'),
+        ({}, f'subsets.json: {OBJECT} {{}}'),
         ({'database': {'a': {'subset': 'foo'}}}, "a.json: video 'v_a': expected a subset of"),
         ({'database': {'a': 3}}, "a.json: video 'v_a': expected its subset in the file --subsets"),
     ):

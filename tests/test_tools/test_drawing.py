@@ -110,7 +110,7 @@ def test_gaussians_of_another_config(run, old, new, message):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        ([], 'p.json: expected an object'),
+        ([], 'p.json: expected a non-empty JSON object'),
         ({'classes': []}, "p.json: expected 'planted': class -> moment but got no 'planted'"),
         ({'planted': {'a': 'x'}}, "p.json: expected a moment but got 'x'"),
         ({'planted': {'x': 0}}, "expected planted classes among ('a', 'b') but got ['x']"),

@@ -138,7 +138,7 @@ ITEM = {'segment': [0, 1], 'label': 'take', 'score': 0.5}
 @pytest.mark.parametrize(
     ('file', 'content', 'message'),
     [
-        ('verb', [], 'expected an object with videos by name but got list'),
+        ('verb', [], 'expected a non-empty JSON object but got list'),
         ('verb', {'a': 1}, "expected 'results' by video but got no 'results'"),
         ('verb', {'results': [1]}, "expected 'results' by video but got AttributeError"),
         ('verb', {'results': {}}, 'expected results of videos but got none'),
