@@ -18,7 +18,9 @@ TOOLS = Path(__file__).parents[2] / 'tools'
 def load_tool(name):
     spec = importlib.util.spec_from_file_location(Path(name).stem, TOOLS / f'{name}.py')
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:  # a tool finds its neighbors
+        patch.syspath_prepend(Path(spec.origin).parent)
+        spec.loader.exec_module(module)
     return module
 
 
@@ -81,8 +83,17 @@ def test_visualize_draws_each_video(demo, tmp_path, capsys):
     only = ['--videos', 'test_0002', '--sensitivity', config, checkpoint]
     assert tool.main([*files, '--out', str(tmp_path / 'one'), *only]) == 0
     assert [path.name for path in (tmp_path / 'one').iterdir()] == ['test_0002.png']
-    assert tool.main([*files, '--out', str(tmp_path), '--videos', 'other']) == 1
-    assert 'but got other' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        tool.main([*files, '--out', str(tmp_path), '--videos', 'other'])
+    assert "but got 'other'" in capsys.readouterr().err
+    for name in files:  # a name that would put the picture elsewhere
+        text = Path(name).read_text().replace('"test_0002"', '"../x"')
+        (tmp_path / Path(name).name).write_text(text)
+    files = [str(tmp_path / Path(name).name) for name in files]
+    with pytest.raises(SystemExit):
+        tool.main([*files, '--out', str(tmp_path / 'one'), '--videos', '../x'])
+    assert "stays inside its folder but got '../x'" in capsys.readouterr().err
+    assert not (tmp_path / 'x.png').exists()
 
 
 def test_own_data_is_not_replaced(tmp_path, capsys):
@@ -106,8 +117,10 @@ def test_plot_sensitivity_draws_and_prints(demo, tmp_path, capsys):
     assert all(
         re.search(r'cls mu [+-]\d\.\d+ sigma \d\.\d+, loc mu -0\.\d+', line) for line in lines[:-1]
     )
-    assert tool.main(['none.py', files[1]]) == 1
+    with pytest.raises(SystemExit):
+        tool.main(['none.py', files[1]])
     assert 'none.py' in capsys.readouterr().err
-    (tmp_path / 'bare.json').write_text('{}')
-    assert tool.main([*files, '--planted', str(tmp_path / 'bare.json')]) == 1
-    assert "expected 'planted' in" in capsys.readouterr().err
+    (tmp_path / 'bare.json').write_text('{"database": {}}')
+    with pytest.raises(SystemExit):
+        tool.main([*files, '--planted', str(tmp_path / 'bare.json')])
+    assert "expected 'planted'" in capsys.readouterr().err
