@@ -343,7 +343,7 @@ def read_json(path: Path) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such file')
     with naming(str(path), 'JSON'):
-        return json.loads(path.read_text(encoding='utf-8'), object_pairs_hook=_once)
+        return json.loads(path.read_text(encoding='utf-8-sig'), object_pairs_hook=_once)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -426,7 +426,7 @@ def _lines(path: Path) -> list[str]:
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such file')
     with naming(str(path), 'a text file'):
-        return path.read_text(encoding='utf-8').splitlines()
+        return path.read_text(encoding='utf-8-sig').splitlines()
 
 
 def read_durations(path: Path) -> dict[str, tuple[float, float | None]]:

@@ -313,3 +313,8 @@ def test_class_names():
     assert MULTITHUMOS[:20] == THUMOS14 == tuple(sorted(THUMOS14))
     # Charades' own documentation: c059 is sitting in a chair, c011 at a table
     assert (CHARADES[59], CHARADES[11]) == ('Sitting in a chair', 'Sitting at a table')
+
+
+def test_a_byte_order_mark_is_no_content(tmp_path):
+    (tmp_path / 'a.json').write_text('{"ä": 1}', encoding='utf-8-sig')
+    assert read_json(tmp_path / 'a.json') == {'ä': 1}

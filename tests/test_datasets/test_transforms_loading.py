@@ -368,6 +368,8 @@ def test_headers_of_a_csv(tmp_path):
     for first in ('0.0,1.0,2.0', '1,2,3', 'nan,1,2'):
         (tmp_path / 'x.csv').write_text(f'{first}\n4,5,6\n')
         assert len(load(tmp_path / 'x.csv')) == 2
+    (tmp_path / 'x.csv').write_text('0\n4\n')
+    np.testing.assert_array_equal(load(tmp_path / 'x.csv', feat_dim=1), [[0], [4]])
 
 
 def test_pt_is_mapped(tmp_path, monkeypatch):

@@ -254,8 +254,8 @@ def _read_csv(file: File, key: str | None) -> np.ndarray:
 
 def _is_header(cells: list[str]) -> bool:
     """Names, or the numbers of the columns, as pandas writes them; no row of the recording."""
-    counted = [str(number) for number in range(len(cells))]
-    return cells == counted or not any(map(_is_number, cells))
+    counted = len(cells) > 1 and cells == [str(number) for number in range(len(cells))]
+    return counted or not any(map(_is_number, cells))
 
 
 def _is_number(cell: str) -> bool:
