@@ -317,4 +317,4 @@ def test_class_names():
 
 def test_a_byte_order_mark_is_no_content(tmp_path):
     (tmp_path / 'a.json').write_text('{"ä": 1}', encoding='utf-8-sig')
-    assert read_json(tmp_path / 'a.json') == {'ä': 1}
+    assert conversion.read_json(tmp_path / 'a.json') == {'ä': 1}
