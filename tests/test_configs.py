@@ -107,7 +107,7 @@ def make_data(config, root, train_steps):
             ],
         }
     content = {'classes': classes, 'database': database}
-    simulate.simulate(content, dataset, root, seed=0)
+    simulate.simulate(Path('made for the test'), content, dataset, root, seed=0)
     (root / 'scores.json').write_text(json.dumps(simulate.simulated_scores(content, seed=0)))
 
 
