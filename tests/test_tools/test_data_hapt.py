@@ -140,6 +140,15 @@ def test_the_official_split_and_counts(tmp_path, capsys, real_data):
     assert (min(map(len, features)), max(map(len, features))) == (394, 1282)
 
 
+def mistake(capsys, source, out):
+    """The one line that the tool ends with."""
+    with pytest.raises(SystemExit) as end:
+        prepare.main([str(source), '--out', str(out)])
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
 def remove(name):
     return lambda folder: (folder / name).unlink()
 
@@ -155,7 +164,10 @@ def write(name, text):
         (remove('gyro_exp02_user02.txt'), 'gyro_exp02_user02.txt is missing'),
         (write('gyro_exp02_user02.txt', '1 2 3\n'), 'expected as many gyro as acc samples (137)'),
         (write('acc_exp01_user01.txt', '1 2\n'), 'acc_exp01_user01.txt: expected 3 columns'),
-        (write('acc_exp01_user01.txt', '1 2 x\n'), 'acc_exp01_user01.txt: '),
+        (
+            write('acc_exp01_user01.txt', '1 2 x\n'),
+            'acc_exp01_user01.txt: expected rows of numbers but got',
+        ),
         (write('acc_exp01_user01.txt', '1 2 nan\n' * 100), 'expected finite samples'),
         (write('labels.txt', '1 1 13 1 9\n'), 'row 1 1 13 1 9: expected an activity of 1..12'),
         (write('labels.txt', '3 1 1 1 9\n'), 'there is no recording of this experiment'),
@@ -166,21 +178,44 @@ def write(name, text):
 def test_errors_leave_nothing_behind(tmp_path, capsys, spoil, message):
     folder = write_distribution(tmp_path / 'HAPT' / 'RawData', *random_source())
     spoil(folder / 'RawData')
-    assert prepare.main([str(folder), '--out', str(tmp_path / 'out')]) == 1
-    assert message in capsys.readouterr().err
+    assert message in mistake(capsys, folder, tmp_path / 'out')
     assert os.listdir(tmp_path) == ['HAPT']
 
 
 def test_sources_that_are_none(tmp_path, capsys):
     (tmp_path / 'file.txt').write_text('x')
-    for source, message in (('file.txt', 'not a zip'), ('none', 'no such folder'), ('.', 'labels')):
-        assert prepare.main([str(tmp_path / source), '--out', str(tmp_path / 'out')]) == 1
-        assert message in capsys.readouterr().err
+    for source, message in (
+        ('file.txt', 'file.txt: expected a zip file but got'),
+        ('none', 'no such folder'),
+        ('.', 'labels'),
+    ):
+        assert message in mistake(capsys, tmp_path / source, tmp_path / 'out')
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'message'),
+    [
+        (write('hapt.json', '{}'), 'hapt.json: expected'),
+        (write('hapt.json', '{"database": {"a": 3}}'), "hapt.json: video 'a': expected"),
+        (write('raw/exp01_user01.npy', ''), "hapt.json: video 'exp01_user01': expected"),
+        (
+            lambda folder: (folder / 'hapt.json').write_text(
+                (folder / 'hapt.json').read_text().replace('STANDING', 'FLYING')
+            ),
+            "hapt.json: video 'exp01_user01': expected segments, labels and a raw/<video>.npy of "
+            "HAPT but got no 'FLYING'",
+        ),
+    ],
+)
+def test_errors_of_the_arrays_name_the_video(tmp_path, capsys, spoil, message):
+    folder = write_arrays(tmp_path / 'arrays', *random_source())
+    spoil(folder)
+    assert message in mistake(capsys, folder, tmp_path / 'out')
+    assert os.listdir(tmp_path) == ['arrays']
 
 
 def test_only_test_subjects_give_no_statistics(tmp_path, capsys):
     signals, rows = random_source()
     only = {NAMES[1]: signals[NAMES[1]]}
     write_arrays(tmp_path / 'arrays', only, rows)
-    assert prepare.main([str(tmp_path / 'arrays'), '--out', str(tmp_path / 'out')]) == 1
-    assert 'expected training recordings' in capsys.readouterr().err
+    assert 'expected training recordings' in mistake(capsys, tmp_path / 'arrays', tmp_path / 'out')

@@ -6,7 +6,6 @@ where SOURCE comes from and what is written.
 
 import argparse
 import io
-import json
 import re
 import sys
 import zipfile
@@ -16,7 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from asl_mmaction.datasets.conversion import naming, read_object, videos_of
 from asl_mmaction.datasets.writing import write_dataset
+from asl_mmaction.engine.cli import report_mistakes
 
 FPS = 50.0
 CLIP_LEN = 50  # samples in a window
@@ -64,12 +65,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument('--out', type=Path, default=Path('data/hapt'))
     args = parser.parse_args(argv)
-    try:
+    with report_mistakes():
         recordings = read_recordings(args.source)
         write_recordings(recordings, args.out)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
     print(count_table(recordings))
     print(f'written to {args.out}')
     return 0
@@ -100,14 +98,17 @@ def read_recordings(source: Path) -> dict[str, Recording]:
 
 
 def _read_arrays(folder: Path) -> dict[str, Recording]:
-    content = json.loads((folder / 'hapt.json').read_text(encoding='utf-8'))
+    path = folder / 'hapt.json'
+    labels = {name: index for index, name in enumerate(CLASSES)}
     recordings = {}
-    for name, video in content['database'].items():
-        signal = np.load(folder / 'raw' / f'{name}.npy', allow_pickle=False)
-        annotations = [
-            (*item['segment'], CLASSES.index(item['label'])) for item in video['annotations']
-        ]
-        recordings[name] = Recording(signal, annotations)
+    for name, video in videos_of(path, read_object(path)).items():
+        with naming(f'{path}: video {name!r}', 'segments, labels and a raw/<video>.npy of HAPT'):
+            signal = np.load(folder / 'raw' / f'{name}.npy', allow_pickle=False)
+            annotations = [
+                (*map(float, item['segment']), labels[item['label']])
+                for item in video['annotations']
+            ]
+            recordings[name] = Recording(signal, annotations)
     return recordings
 
 
@@ -144,17 +145,24 @@ def _walk(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     if source.is_dir():
         for path in sorted(source.rglob('*')):
             if path.suffix.lower() == '.zip':
-                yield from _walk_zip(zipfile.ZipFile(path))
+                yield from _walk_zip(_open_zip(path, path))
             elif path.is_file():
                 yield path.name, path.read_bytes
     else:
-        yield from _walk_zip(zipfile.ZipFile(source))
+        yield from _walk_zip(_open_zip(source, source))
+
+
+def _open_zip(file: Path | io.BytesIO, name: str | Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f'{name}: expected a zip file but got one that cannot be read') from error
 
 
 def _walk_zip(archive: zipfile.ZipFile) -> Iterator[tuple[str, Callable[[], bytes]]]:
     for info in archive.infolist():
         if info.filename.lower().endswith('.zip'):
-            yield from _walk_zip(zipfile.ZipFile(io.BytesIO(archive.read(info))))
+            yield from _walk_zip(_open_zip(io.BytesIO(archive.read(info)), info.filename))
         else:
             yield Path(info.filename).name, lambda info=info: archive.read(info)
 
@@ -164,7 +172,7 @@ def _read_table(file: str, content: bytes) -> np.ndarray:
     try:
         table = np.loadtxt(io.BytesIO(content), dtype=np.float64, ndmin=2)
     except ValueError as error:
-        raise ValueError(f'{file}: {error}') from error
+        raise ValueError(f'{file}: expected rows of numbers but got: {error}') from error
     if table.shape[1] != width:
         raise ValueError(f'{file}: expected {width} columns but got {table.shape[1]}')
     return table
