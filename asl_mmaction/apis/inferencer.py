@@ -25,12 +25,11 @@ from asl_mmaction.apis.loading import (
     load_weights,
 )
 from asl_mmaction.evaluation.metrics.reports import activitynet_form
-from asl_mmaction.structures.feature_grid import FeatureGrid
+from asl_mmaction.structures.feature_grid import GRID_KEYS, FeatureGrid
 from asl_mmaction.structures.files import prepare_folder, write_json
 
 Feature = str | os.PathLike | np.ndarray | Tensor
 Sources = Feature | Sequence[Feature]
-GRID_KEYS = ('fps', 'feat_stride', 'clip_len')
 INPUT_KEYS = {'feature', 'video_name', 'duration', 'fps'}
 
 

@@ -18,10 +18,9 @@ from mmengine.fileio import exists
 from mmengine.logging import print_log
 
 from asl_mmaction.datasets.conversion import read_json, read_names
-from asl_mmaction.structures.feature_grid import FeatureGrid
+from asl_mmaction.structures.feature_grid import GRID_KEYS, FeatureGrid
 from asl_mmaction.structures.files import check_file_name
 
-GRID_KEYS = {'fps', 'feat_stride', 'clip_len'}
 #: What a value of the schema has to be -> its type, but for a number: see :func:`_is_number`.
 KINDS = {'a string': str, 'a list': list}
 
@@ -110,7 +109,7 @@ class TALDataset(BaseDataset):
         **kwargs,
     ) -> None:
         _check_keys('data_prefix', data_prefix, {'feature'})
-        _check_keys('grid', grid or {}, GRID_KEYS)
+        _check_keys('grid', grid or {}, set(GRID_KEYS))
         _check_keys('filter_cfg', filter_cfg or {}, {'filter_empty', 'min_duration'})
         for file in [feature_file] if isinstance(feature_file, str) else feature_file:
             if '{video}' not in file and not file.endswith(('.h5', '.hdf5')):
@@ -232,7 +231,7 @@ class TALDataset(BaseDataset):
                     f'but got grid {key}={in_config[key]}'
                 )
         settings = in_file if in_config is None else in_config
-        _check_keys('grid', settings or {}, GRID_KEYS, where=f'{self.ann_file}: ')
+        _check_keys('grid', settings or {}, set(GRID_KEYS), where=f'{self.ann_file}: ')
         missing = {'feat_stride', 'clip_len'} - set(settings or {})
         if missing:
             raise ValueError(

@@ -7,6 +7,9 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+#: What a config or an annotation file says of a grid.
+GRID_KEYS = ('fps', 'feat_stride', 'clip_len')
+
 Time = TypeVar('Time', float, np.ndarray, torch.Tensor)
 
 
@@ -40,7 +43,7 @@ class FeatureGrid:
     origin: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ('fps', 'feat_stride', 'clip_len', 'origin'):
+        for name in (*GRID_KEYS, 'origin'):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
                 raise TypeError(f'expected {name} to be a number but got {value!r}')

@@ -107,10 +107,8 @@ class SoftNMSPostProcessor:
         # On the host from here on: not every device has double precision.
         index, values = index.cpu(), values.cpu()
         labels = index % num_classes
-        if segments.dim() == 3:
-            segments = segments.flatten(0, 1)[index].cpu()
-        else:
-            segments = segments[index // num_classes].cpu()
+        rows = index if segments.dim() == 3 else index // num_classes
+        segments = segments.reshape(-1, 2)[rows].cpu()
         long = segment_durations(segments) >= self.min_duration
         return tuple(part[long].numpy() for part in (segments.double(), values.double(), labels))
 
