@@ -132,19 +132,26 @@ def dataset_meta(content: dict) -> dict:
 def check_classes(config: Config, classes: Mapping[str, Sequence[str] | None]) -> None:
     """Make sure that a label means the same class wherever it is used.
 
-    A model of one class, or without any (proposals), knows no classes: all may differ.
+    A model of one class, or without any (proposals), knows no classes: all may differ. One with a
+    head has to be trained on the label 0 alone, then: others would be background to it.
 
     Args:
         config: with the model, or of data alone.
         classes: names in the order of the labels, by who has them; None: unknown.
 
     Raises:
-        ValueError: other names, another order, or another number than the model has.
+        ValueError: other names, another order, or another number than the model has; a model of
+            one class is trained on the labels of several.
     """
-    count = None
-    if 'model' in config:
-        count = (config.model.get('head') or {}).get('num_classes', 1)
+    head = config.get('model', {}).get('head') or {}
+    count = head.get('num_classes', 1) if 'model' in config else None
     known = {where: list(names) for where, names in classes.items() if names}
+    most = max(map(len, known.values()), default=1)
+    if head.get('num_classes') == 1 < most and _trains_on_all_labels(config):
+        raise ValueError(
+            'expected PackTALInputs with class_agnostic=True in the training pipeline of a model '
+            f'of one class (model.head.num_classes) but got data of {most} classes without it'
+        )
     if count == 1 or not known:
         return
     first, expected = next(iter(known.items()))
@@ -164,6 +171,14 @@ def check_classes(config: Config, classes: Mapping[str, Sequence[str] | None]) -
                 f'got {len(names)}, of which number {label} is {found!r} instead of {wanted!r}; '
                 "the dataset's metainfo=dict(classes=[...]) sets them"
             )
+
+
+def _trains_on_all_labels(config: Config) -> bool:
+    dataset = (config.get('train_dataloader') or {}).get('dataset', {})
+    while 'dataset' in dataset:  # such as RepeatDataset
+        dataset = dataset['dataset']
+    packing = [step for step in dataset.get('pipeline', []) if step['type'] == 'PackTALInputs']
+    return any(not step.get('class_agnostic') for step in packing)
 
 
 def classes_of(name: str, loop: BaseLoop | None) -> dict[str, Sequence[str] | None]:

@@ -278,6 +278,7 @@ def test_a_missing_source_is_one_clear_line(two_sources, inferencer, feature, tm
 def test_classes_of_a_class_agnostic_model(demo, feature, tmp_path):
     config = Config(demo.config.to_dict())
     config.model.head.num_classes = 1
+    config.train_dataloader.dataset.pipeline[-1].class_agnostic = True
     with DefaultScope.overwrite_default_scope('mmaction'):
         state = MODELS.build(config.model).state_dict()
     meta = {'dataset_meta': {'classes': demo.classes}}

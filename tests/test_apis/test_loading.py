@@ -114,6 +114,12 @@ def with_classes(count):
     return Config({'model': {'head': {'num_classes': count}}})
 
 
+def packing(settings):
+    pipeline = [{'type': 'LoadFeature', 'feat_dim': 2}, {'type': 'PackTALInputs', **settings}]
+    repeated = {'type': 'RepeatDataset', 'times': 2, 'dataset': {'pipeline': pipeline}}
+    return Config({**with_classes(1), 'train_dataloader': {'dataset': repeated}})
+
+
 @pytest.mark.parametrize(
     ('config', 'others', 'message'),
     [
@@ -121,6 +127,7 @@ def with_classes(count):
         (with_classes(3), ['a', 'b', 'x'], r"of a, in that order, in y .* 2 is 'x' instead of 'c'"),
         (with_classes(3), ('a', 'b'), r'expected 3 classes \(model.head.num_classes\) .* 2 in y'),
         (with_classes(4), None, r'expected 4 classes .* but got 3 in a'),
+        (packing({}), ['x'], r'with class_agnostic=True .* of one class .* data of 3 classes'),
         (Config(), ('a', 'b', 'c', 'd'), r"got 4, of which number 3 is 'd' instead of None"),
     ],
 )
@@ -136,6 +143,7 @@ def test_classes_that_differ_are_named(config, others, message):
         (with_classes(3), ['a', 'b', 'c']),
         (with_classes(3), None),
         (with_classes(1), ['x']),  # class-agnostic
+        (packing({'class_agnostic': True}), ['x']),
         (Config({'model': {'type': 'WindowedBMN'}}), ['x']),  # proposals
         (Config({'model': {'head': None}}), ['x']),
     ],

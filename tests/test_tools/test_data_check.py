@@ -185,7 +185,10 @@ def test_a_wrapped_dataset(run, tmp_path, capsys):
             'expected 3 classes (model.head.num_classes) but',
         ),
         ('model = dict(head=dict(num_classes=2))', None),
-        ('model = dict(head=dict(num_classes=1))', None),
+        (
+            'model = dict(head=dict(num_classes=1))',
+            'expected PackTALInputs with class_agnostic=True',
+        ),
         (
             "val_dataloader['dataset']['metainfo'] = dict(classes=['run', 'jump'])",
             'the 2 classes of the train data, in that order, in the val, test data but got 2, of '

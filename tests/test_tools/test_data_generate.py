@@ -2,6 +2,8 @@ import importlib.util
 import json
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 spec = importlib.util.spec_from_file_location(
     'generate_synthetic', ROOT / 'tools/data/synthetic/generate.py'
@@ -25,8 +27,10 @@ def test_generate(tmp_path, capsys):
 
 
 def test_wrong_settings(tmp_path, capsys):
-    assert tool.main(['--out', str(tmp_path / 'demo'), '--num-test', '0']) == 1
+    with pytest.raises(SystemExit, match='2'):
+        tool.main(['--out', str(tmp_path / 'demo'), '--num-test', '0'])
     assert 'error: expected at least one video' in capsys.readouterr().err
     (tmp_path / 'mine.txt').touch()
-    assert tool.main(['--out', str(tmp_path)]) == 1
+    with pytest.raises(SystemExit, match='2'):
+        tool.main(['--out', str(tmp_path)])
     assert 'error: ' in capsys.readouterr().err

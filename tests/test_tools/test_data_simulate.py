@@ -36,7 +36,10 @@ train_dataloader = dict(dataset=dict(
 
     def run(*argv):
         out = ['--out', str(tmp_path / 'out')]
-        return tool.main([str(tmp_path / 'config.py'), *out, *map(str, argv)])
+        try:
+            return tool.main([str(tmp_path / 'config.py'), *out, *map(str, argv)])
+        except SystemExit as end:
+            return end.code
 
     return run
 
@@ -65,7 +68,7 @@ def test_real_features_and_annotations_are_not_replaced(run, tmp_path, capsys, m
     real = tmp_path / 'out' / made
     real.parent.mkdir(parents=True)
     real.write_text('real')
-    assert run() == 1
+    assert run() == 2
     assert f'but it holds {made.split("/")[0]!r} of another origin' in capsys.readouterr().err
     assert real.read_text() == 'real'
     assert len(list((tmp_path / 'out').rglob('*'))) == made.count('/') + 1
@@ -86,7 +89,7 @@ def test_mistakes_in_the_annotations_name_file_and_video(run, tmp_path, capsys, 
     for name, video in change.items():
         content['database'][name] = {**content['database']['b'], **video}
     path.write_text(json.dumps(content))
-    assert run() == 1
+    assert run() == 2
     assert f'given.json: {message}' in capsys.readouterr().err
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ['config.py', 'given.json']
 
@@ -115,6 +118,6 @@ def test_scores_of_videos_where_the_config_fuses_them(run, tmp_path, capsys):
     ],
 )
 def test_mistakes_leave_nothing_behind(run, tmp_path, capsys, argv, message):
-    assert run(*argv) == 1
+    assert run(*argv) == 2
     assert message in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ['config.py', 'given.json']

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 from asl_mmaction.datasets.conversion import naming, read_object, videos_of
 from asl_mmaction.datasets.simulation import FeatureSimulator
 from asl_mmaction.datasets.writing import FEATURE_FOLDER, write_dataset
+from asl_mmaction.engine.cli import read_config, report_mistakes
 from asl_mmaction.structures.feature_grid import FeatureGrid
 from asl_mmaction.structures.files import check_file_name, write_json
 
@@ -33,11 +34,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--annotations', type=Path, help="instead of the config's annotation file")
     parser.add_argument('--limit', type=int, help='so many videos of each subset only')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value ...')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}, help='key=value ...'
+    )
     args = parser.parse_args(argv)
-    try:
-        config = Config.fromfile(args.config)
-        config.merge_from_dict(args.cfg_options or {})
+    with report_mistakes():
+        config = read_config(args.config, args.cfg_options)
         dataset = config.train_dataloader.dataset
         path = args.annotations or Path(dataset.get('data_root', ''), dataset.ann_file)
         content = limited(path, args.limit)
@@ -47,9 +49,6 @@ def main(argv: list[str] | None = None) -> int:
             scores = args.out / FEATURE_FOLDER / 'video_scores.json'
             write_json(scores, simulated_scores(content, args.seed))
             keys |= {f'{name}_evaluator.score_fusion.path': scores for name in LOADERS[1:]}
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
     print(f'SIMULATED features of {len(content["database"])} videos, {steps} steps: {args.out}')
     options = ' '.join(f'{key}={value}' for key, value in keys.items())
     print(f'use them with: --cfg-options {options}')
@@ -141,7 +140,7 @@ def save(path: Path, feature: np.ndarray, key: str | None) -> None:
     elif path.suffix == '.pt':
         torch.save(torch.from_numpy(feature), path)
     else:
-        raise ValueError(f'{path}: expected a .npy, .npz or .pt feature_file to simulate')
+        raise ValueError(f'expected a .npy, .npz or .pt feature_file to simulate but got {path}')
 
 
 if __name__ == '__main__':

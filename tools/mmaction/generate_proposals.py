@@ -10,8 +10,9 @@ from pathlib import Path
 
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 import numpy as np
-from mmengine.config import Config
 
+from asl_mmaction.datasets.conversion import naming
+from asl_mmaction.engine.cli import read_config, report_mistakes
 from asl_mmaction.models.baselines.pgm import TEM_COLUMNS, generate_proposals
 
 
@@ -21,15 +22,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('tem', type=Path, help='folder of the files of TEM')
     parser.add_argument('--out', type=Path, help="instead of the config's proposals_dir")
     args = parser.parse_args(argv)
-    try:
-        config = Config.fromfile(args.config)
+    with report_mistakes():
+        config = read_config(args.config, {})
         if 'pgm' not in config:
             raise ValueError(f'{args.config}: expected a config with `pgm` but got none')
         out = args.out or Path(config.proposals_dir)
         count = convert(args.tem, out, dict(config.pgm))
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
     print(f'{count} proposals: {out}')
     return 0
 
@@ -42,7 +40,8 @@ def convert(source: Path, out: Path, settings: dict) -> int:
     out.mkdir(parents=True, exist_ok=True)
     count = 0
     for path in files:
-        tem = np.load(path, allow_pickle=False)
+        with naming(str(path), 'an array of TEM'):
+            tem = np.load(path, allow_pickle=False)
         if tem.ndim != 2 or tem.shape[1] != len(TEM_COLUMNS):
             raise ValueError(f'{path}: expected shape (T, {len(TEM_COLUMNS)}) but got {tem.shape}')
         proposals = generate_proposals(tem, **settings)

@@ -22,8 +22,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
-from asl_mmaction.apis.loading import load_checkpoint, load_config, load_weights
+from asl_mmaction.apis.loading import load_checkpoint, load_weights
 from asl_mmaction.datasets.conversion import read_json
+from asl_mmaction.engine.cli import read_config, report_mistakes
+from asl_mmaction.structures.files import prepare_folder
 
 # Name there -> name here; the shapes differ by axes of size one.
 RENAMES = [
@@ -60,8 +62,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('out', type=Path)
     parser.add_argument('--annotations', type=Path, help='with label and label_id of each action')
     args = parser.parse_args(argv)
-    try:
-        config = load_config(args.config)
+    with report_mistakes():
+        prepare_folder(args.out.parent)
+        config = read_config(args.config, {})
         content = load_checkpoint(args.checkpoint)
         state = convert_names(content.get('state_dict_ema') or content['state_dict'])
         if args.annotations is not None:
@@ -80,10 +83,7 @@ def main(argv: list[str] | None = None) -> int:
         # Of no use to a model that is trained already: it only starts an average
         state['head.normalizer'] = own['head.normalizer']
         load_weights(model, {'state_dict': state}, args.checkpoint)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    torch.save({'state_dict': state, 'meta': {}}, args.out)
+        torch.save({'state_dict': state, 'meta': {}}, args.out)
     print(f'{len(state)} entries written to {args.out}')
     return 0
 

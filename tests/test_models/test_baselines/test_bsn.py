@@ -259,14 +259,18 @@ def generate():
 
 
 def test_mistakes_at_the_tool(generate, tmp_path, capsys):
-    config = str(CONFIGS / 'bsn_pem_hapt.py')
-    assert generate([config, str(tmp_path), '--out', str(tmp_path / 'out')]) == 1
-    assert 'expected .npy files of TEM but got none' in capsys.readouterr().err
-    assert generate([str(CONFIGS / 'bmn_hapt.py'), str(tmp_path)]) == 1
-    assert 'expected a config with `pgm` but got none' in capsys.readouterr().err
+    def mistake(config):
+        with pytest.raises(SystemExit, match='2'):
+            generate([str(CONFIGS / config), str(tmp_path), '--out', str(tmp_path / 'out')])
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    assert 'expected .npy files of TEM but got none' in mistake('bsn_pem_hapt.py')
+    assert 'expected a config with `pgm` but got none' in mistake('bmn_hapt.py')
     np.save(tmp_path / 'v.npy', np.zeros((4, 3)))
-    assert generate([config, str(tmp_path), '--out', str(tmp_path / 'out')]) == 1
-    assert 'v.npy: expected shape (T, 5) but got (4, 3)' in capsys.readouterr().err
+    assert 'v.npy: expected shape (T, 5) but got (4, 3)' in mistake('bsn_pem_hapt.py')
+    (tmp_path / 'v.npy').write_bytes(b'')
+    assert 'v.npy: expected an array of TEM but got EOFError' in mistake('bsn_pem_hapt.py')
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from asl_mmaction.datasets.synthetic import generate
+from asl_mmaction.engine.cli import report_mistakes
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -14,11 +15,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--num-train', type=int, default=120, help='training videos')
     parser.add_argument('--num-test', type=int, default=40, help='test videos')
     args = parser.parse_args(argv)
-    try:
+    with report_mistakes():
         generate(args.out, seed=args.seed, num_train=args.num_train, num_test=args.num_test)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
     print(f'{args.num_train} training and {args.num_test} test sequences written to {args.out}')
     return 0
 
