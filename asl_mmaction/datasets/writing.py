@@ -13,7 +13,7 @@ from asl_mmaction.structures.files import check_file_name, write_json
 
 ANNOTATION_FILE = 'annotations.json'
 FEATURE_FOLDER = 'features'
-#: Says what made the folder that it is in, and, a line each, what of the folder that has made.
+#: Says what made the folder that it is in, and, a line each, which of its files that has made.
 #: Anything else in it is the user's own.
 MARKER = '.made_by'
 
@@ -58,7 +58,7 @@ def write_dataset(out: str | os.PathLike, made_by: str) -> Iterator[DatasetWrite
         FileExistsError: ``out`` holds something that ``made_by`` has not made.
     """
     out = Path(out).resolve()
-    foreign = sorted(_entries(out) - _made(out, made_by))
+    foreign = sorted(_files(out) - _made(out, made_by))
     if foreign:
         raise FileExistsError(
             f'{out}: expected an empty folder, none, or one that {made_by} has made, '
@@ -70,7 +70,7 @@ def write_dataset(out: str | os.PathLike, made_by: str) -> Iterator[DatasetWrite
         fresh = scratch / 'new'
         fresh.mkdir()  # with the user's umask; mkdtemp's own folder is private
         yield DatasetWriter(fresh)
-        lines = [made_by, *sorted(_entries(fresh))]
+        lines = [made_by, *sorted(_files(fresh))]
         (fresh / MARKER).write_text('\n'.join(lines) + '\n', encoding='utf-8')
         _replace(out, fresh, scratch / 'old')
     finally:
@@ -89,16 +89,18 @@ def _replace(out: Path, fresh: Path, old: Path) -> None:
 
 
 def _made(folder: Path, made_by: str) -> set[str]:
-    """What of a folder ``made_by`` has made, by the marker in it."""
+    """The files of a folder that ``made_by`` has made, by the marker in it."""
     marker = folder / MARKER
     text = marker.read_text(encoding='utf-8', errors='replace') if marker.is_file() else ''
     lines = text.splitlines()
     return {MARKER, *lines[1:]} if lines[:1] == [made_by] else set()
 
 
-def _entries(folder: Path) -> set[str]:
+def _files(folder: Path) -> set[str]:
+    """All files below a folder, and links, as paths from there."""
     if not folder.exists():
         return set()
     if not folder.is_dir():
         raise FileExistsError(f'{folder}: expected a folder but got a file')
-    return {entry.name for entry in folder.iterdir()}
+    found = (path for path in folder.rglob('*') if path.is_symlink() or not path.is_dir())
+    return {path.relative_to(folder).as_posix() for path in found}

@@ -27,7 +27,8 @@ def test_what_is_written(tmp_path):
 def test_an_earlier_data_set_is_replaced_as_a_whole(tmp_path):
     out = tmp_path / 'data'
     write(out)
-    (out / 'features' / 'old.npy').touch()
+    with write_dataset(out, 'me') as writer:
+        writer.feature('old', np.ones((2, 3)))
     write(out, 2.0)
     assert os.listdir(out / 'features') == ['a.npy']
     assert json.loads((out / 'annotations.json').read_text()) == {'database': {'a': 2.0}}
@@ -80,13 +81,17 @@ def test_what_another_has_made_is_not_replaced(tmp_path, file, marker):
     assert (tmp_path / file).read_text() == 'x'
 
 
-def test_what_is_added_to_the_folder_is_the_users_own(tmp_path):
+@pytest.mark.parametrize('mine', ['annotations_mine.json', 'features/mine.npy', 'link'])
+def test_what_is_added_to_the_folder_is_the_users_own(tmp_path, mine):
     out = tmp_path / 'data'
     write(out)
-    (out / 'annotations_mine.json').touch()
-    with pytest.raises(FileExistsError, match=r"but it holds 'annotations_mine.json' of another"):
+    if mine == 'link':
+        (out / mine).symlink_to(tmp_path, target_is_directory=True)
+    else:
+        (out / mine).touch()
+    with pytest.raises(FileExistsError, match=f"but it holds '{mine}' of another"):
         write(out)
-    (out / 'annotations_mine.json').unlink()
+    (out / mine).unlink()
     write(out, 2.0)
     with pytest.raises(FileExistsError, match=r'one that you has made, but it holds'):
         write(out, made_by='you')

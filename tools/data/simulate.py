@@ -43,12 +43,13 @@ def main(argv: list[str] | None = None) -> int:
         dataset = config.train_dataloader.dataset
         path = args.annotations or Path(dataset.get('data_root', ''), dataset.ann_file)
         content = limited(path, args.limit)
-        steps = simulate(path, content, dataset, args.out, args.seed)
+        fusion = (config.get('test_evaluator') or {}).get('score_fusion')
+        scores = fusion and Path(fusion.path).with_suffix('.json').name
+        steps = simulate(path, content, dataset, args.out, args.seed, scores)
         keys = {f'{name}_dataloader.dataset.data_root': args.out for name in LOADERS}
-        if 'score_fusion' in config.get('test_evaluator', {}):
-            scores = args.out / FEATURE_FOLDER / 'video_scores.json'
-            write_json(scores, simulated_scores(content, args.seed))
-            keys |= {f'{name}_evaluator.score_fusion.path': scores for name in LOADERS[1:]}
+        if scores is not None:
+            file = args.out / scores
+            keys |= {f'{name}_evaluator.score_fusion.path': file for name in LOADERS[1:]}
     print(f'SIMULATED features of {len(content["database"])} videos, {steps} steps: {args.out}')
     options = ' '.join(f'{key}={value}' for key, value in keys.items())
     print(f'use them with: --cfg-options {options}')
@@ -74,8 +75,14 @@ def limited(path: Path, limit: int | None) -> dict:
     return {**content, 'database': database}
 
 
-def simulate(path: Path, content: dict, dataset: dict, out: Path, seed: int) -> int:
-    """Write annotation and feature files; returns the steps of the first source, all videos."""
+def simulate(
+    path: Path, content: dict, dataset: dict, out: Path, seed: int, scores: str | None = None
+) -> int:
+    """Write annotations, features and, into the file ``scores``, those of a video classifier.
+
+    Returns:
+        The steps of the first source, all videos.
+    """
     (load,) = (step for step in dataset['pipeline'] if step['type'] == 'LoadFeature')
     sources = load.get('sources') or [load]
     files = dataset.get('feature_file', '{video}.npy')
@@ -91,6 +98,8 @@ def simulate(path: Path, content: dict, dataset: dict, out: Path, seed: int) -> 
     with write_dataset(out, made_by='tools/data/simulate.py') as writer:
         folder = writer.root / FEATURE_FOLDER
         (folder / MARK).write_text(f'{NOTE}\n')
+        if scores is not None:
+            write_json(writer.root / scores, simulated_scores(content, seed))
         for name, video in content['database'].items():
             with naming(f'{path}: video {name!r}', SCHEMA):
                 check_file_name(name)
