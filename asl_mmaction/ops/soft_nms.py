@@ -7,9 +7,11 @@ candidates of highest (lowered) score, over all classes, are the result.
 
 Why it is fast and still exact. A factor is never above one, so the scores a class keeps never
 rise, and what it keeps later never enters the result once its score is below that of
-``max_per_video`` picks, of whatever class (the *floor*): a class stops there. Classes of similar
-size run side by side, one round of array operations for all of them; a large class, or one without
-others of its size, runs alone, and touches only the candidates that can overlap the one just kept.
+``max_per_video`` picks, of whatever class (the *floor*): a class stops there. Classes run in one
+queue, one pick after the other, of whichever class is highest: the factors of the next candidates
+in line are computed ahead, many in one go, each on those alone that it can overlap, so that a pick
+is one search for the highest score and one short product. Many classes of similar size run side by
+side instead, one pick of each a round.
 """
 
 from __future__ import annotations
@@ -22,10 +24,16 @@ from asl_mmaction.structures.segments import tiou_of_ends
 
 METHODS = ('gaussian', 'linear', 'hard')
 _TINY = np.finfo(np.float64).tiny
-# Rows of a group differ in length by at most this factor, so padding costs at most as much.
+# Of so many candidates the factors are computed at a time ...
+_AHEAD = 64
+# ... unless they overlap more others than this: those never needed would cost too much.
+_WIDE = 256
+# In classes of up to so many candidates, all count as overlapping.
+_SMALL_CLASS = 64
+# Classes run side by side if there are so many whose sizes differ by at most this factor (padding
+# costs at most as much).
+_SIDE_BY_SIDE = 16
 _GROUP_RATIO = 3
-# From this many candidates on, to skip those far from the pick saves more than rounds in common.
-_ALONE = 1024
 
 
 class Kept(NamedTuple):
@@ -89,11 +97,13 @@ def soft_nms(
     ranked = _Ranked(segments, scores, labels)
     decay = _Decay(method, sigma, iou_threshold)
     kept = _Collector(max(min_score, _TINY), max_per_video)
-    for group in _groups(ranked):
-        if len(group) == 1:
-            _run_alone(ranked, group[0], decay, kept)
-        else:
-            _run_together(ranked, group, decay, kept)
+    groups = _groups(ranked)
+    queued = [row for group in groups if len(group) < _SIDE_BY_SIDE for row in group]
+    if queued:
+        _run_queue(ranked, queued, decay, kept)
+    for group in groups:
+        if len(group) >= _SIDE_BY_SIDE:
+            _run_side_by_side(ranked, group, decay, kept)
     picks, kept_scores = kept.result(ranked)
     indices = ranked.order[picks]
     kept_segments = segments[indices]
@@ -148,7 +158,7 @@ class _Ranked:
     """The candidates sorted by class, start, end and input position, one slice per class.
 
     ``starts``, ``ends`` and ``scores`` end with one extra candidate without length or score, the
-    padding of ``_run_together``.
+    padding of ``_run_side_by_side``.
     """
 
     def __init__(self, segments: np.ndarray, scores: np.ndarray, labels: np.ndarray | None) -> None:
@@ -224,35 +234,58 @@ def _groups(ranked: _Ranked) -> list[list[slice]]:
     groups: list[list[slice]] = []
     longest = 0
     for row in np.argsort(-sizes, kind='stable'):
-        if not groups or longest >= _ALONE or sizes[row] * _GROUP_RATIO < longest:
+        if not groups or sizes[row] * _GROUP_RATIO < longest:
             groups.append([])
             longest = sizes[row]
         groups[-1].append(slice(ranked.firsts[row], ranked.lasts[row]))
     return groups
 
 
-def _run_alone(ranked: _Ranked, row: slice, decay: _Decay, kept: _Collector) -> None:
-    """Greedy SoftNMS of one class."""
-    starts, ends, scores = ranked.starts[row], ranked.ends[row], ranked.scores[row].copy()
-    # Only candidates first[i]:last[i] can overlap i: those before end too early, those after start
-    # too late.
-    first = np.searchsorted(np.maximum.accumulate(ends), starts, 'right').tolist()
-    last = np.searchsorted(starts, ends, 'left').tolist()
+def _run_queue(ranked: _Ranked, rows: list[slice], decay: _Decay, kept: _Collector) -> None:
+    """Greedy SoftNMS of several classes, one pick at a time, of whichever class."""
+    starts, ends = ranked.starts[:-1], ranked.ends[:-1]
+    scores = np.zeros(len(starts))
+    # Only candidates first[i]:last[i] can overlap i.
+    first, last = np.zeros((2, len(starts)), dtype=np.int64)
+    for row in rows:
+        scores[row] = ranked.scores[row]
+        first[row], last[row] = row.start, row.stop
+        if row.stop - row.start > _SMALL_CLASS:
+            # Those before end too early, those after start too late.
+            first[row] += np.searchsorted(np.maximum.accumulate(ends[row]), starts[row], 'right')
+            last[row] = row.start + np.searchsorted(starts[row], ends[row], 'left')
+    width = np.maximum(last - first, 0)
+    last = first + width
+    factors: list[np.ndarray | None] = [None] * len(starts)
+    rest = np.flatnonzero((scores > 0) & (width <= _WIDE))  # those without factors
+    floor = kept.floor
     picks, values = [], []
-    while len(picks) < kept.limit:
-        pick = int(scores.argmax())
-        value = scores[pick]
-        if value < kept.floor:
-            break
+    while (value := scores[pick := int(scores.argmax())]) >= floor:
+        near = slice(first[pick], last[pick])
+        if width[pick] > _WIDE:
+            factors[pick] = decay(starts[near], ends[near], starts[pick], ends[pick])
+        while factors[pick] is None:
+            size = min(_AHEAD, len(rest))
+            order = scores[rest].argpartition(-size)
+            ahead, rest = rest[order[-size:]], rest[order[:-size]]
+            count = width[ahead]
+            others = _joined_ranges(first[ahead], count)
+            ahead_ends = np.repeat(starts[ahead], count), np.repeat(ends[ahead], count)
+            table = decay(starts[others], ends[others], *ahead_ends)
+            low = 0
+            for index, high in zip(ahead.tolist(), count.cumsum().tolist(), strict=True):
+                factors[index] = table[low:high]
+                low = high
         picks.append(pick)
         values.append(value)
-        near = slice(first[pick], last[pick])
-        scores[near] *= decay(starts[near], ends[near], starts[pick], ends[pick])
+        if len(picks) == kept.limit:
+            floor = value  # equal scores still count: the result has an order of its own for them
+        scores[near] *= factors[pick]
         scores[pick] = 0.0
-    kept.add(np.array(picks, dtype=np.int64) + row.start, np.array(values))
+    kept.add(np.array(picks, dtype=np.int64), np.array(values))
 
 
-def _run_together(ranked: _Ranked, rows: list[slice], decay: _Decay, kept: _Collector) -> None:
+def _run_side_by_side(ranked: _Ranked, rows: list[slice], decay: _Decay, kept: _Collector) -> None:
     """Greedy SoftNMS of several classes side by side, one pick of each a round."""
     firsts = np.array([row.start for row in rows])[:, None]
     sizes = np.array([row.stop - row.start for row in rows])[:, None]
@@ -277,26 +310,29 @@ def _run_together(ranked: _Ranked, rows: list[slice], decay: _Decay, kept: _Coll
 
 def _vote(ranked: _Ranked, picks: np.ndarray, voting_threshold: float) -> np.ndarray:
     """Kept segments moved to the score-weighted mean of those that agree with them. (M, 2)"""
-    starts, ends, scores = ranked.starts, ranked.ends, ranked.scores
-    voted, voters = _near(ranked, picks, voting_threshold)
-    kept_starts, kept_ends = starts[picks], ends[picks]
-    tiou = tiou_of_ends(starts[voters], ends[voters], kept_starts[voted], kept_ends[voted])
-    weight = np.where(tiou >= voting_threshold, scores[voters], 0.0)
+    first, count = _near(ranked, picks, voting_threshold)
+    voters = _joined_ranges(first, count)
+    voted = np.repeat(np.arange(len(picks)), count)
+    starts, ends = ranked.starts[voters], ranked.ends[voters]
+    kept_starts, kept_ends = ranked.starts[picks], ranked.ends[picks]
+    own_starts, own_ends = np.repeat(kept_starts, count), np.repeat(kept_ends, count)
+    weight = ranked.scores[voters]
+    weight *= tiou_of_ends(starts, ends, own_starts, own_ends) >= voting_threshold
     total = np.bincount(voted, weight, len(picks))
     total[total == 0] = 1.0  # a kept segment without length agrees with none, not even with itself
     # As shifts, so that a segment on its own stays as it is, to the bit.
-    shift_start = np.bincount(voted, weight * (starts[voters] - kept_starts[voted]), len(picks))
-    shift_end = np.bincount(voted, weight * (ends[voters] - kept_ends[voted]), len(picks))
+    shift_start = np.bincount(voted, weight * (starts - own_starts), len(picks))
+    shift_end = np.bincount(voted, weight * (ends - own_ends), len(picks))
     return np.stack([kept_starts + shift_start / total, kept_ends + shift_end / total], axis=1)
 
 
 def _near(ranked: _Ranked, picks: np.ndarray, tiou: float) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of a pick and a candidate of its class that can have the given tIoU, or more.
+    """The candidates of a pick's class that can have the given tIoU with it, or more.
 
     A candidate with tIoU >= t to (s, e) of length d starts within [e - d / t, e - d * t].
 
     Returns:
-        (n,) positions in ``picks``, (n,) positions in ``ranked``; the picks in order.
+        The first, (M,), and how many from there on, (M,); positions in ``ranked``.
     """
     starts = ranked.starts[:-1]
     low, span = starts.min(), np.ptp(starts)
@@ -312,7 +348,10 @@ def _near(ranked: _Ranked, picks: np.ndarray, tiou: float) -> tuple[np.ndarray, 
     latest = np.clip(ends - length * tiou - low, -margin, span) + row * span + margin
     begins = np.maximum(np.searchsorted(keys, earliest, 'left'), ranked.firsts[row])
     stops = np.minimum(np.searchsorted(keys, latest, 'right'), ranked.lasts[row])
-    counts = np.maximum(stops - begins, 0)
-    first = np.cumsum(counts) - counts
-    near = np.arange(counts.sum()) + np.repeat(begins - first, counts)
-    return np.repeat(np.arange(len(picks)), counts), near
+    return begins, np.maximum(stops - begins, 0)
+
+
+def _joined_ranges(first: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """``first[0], first[0] + 1, ...``, ``count[0]`` of them, then those of ``first[1]``, ..."""
+    stop = count.cumsum()
+    return np.arange(stop[-1]) + np.repeat(first + count - stop, count)

@@ -1,4 +1,5 @@
 import sys
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -91,11 +92,23 @@ def all_options(draw):
     }
 
 
-@settings(max_examples=300, deadline=None)
-@given(candidates(), all_options(), st.booleans())
-def test_keeps_what_class_by_class_and_then_the_best_keep(video, options, agnostic):
+@st.composite
+def all_ways(draw):
+    """Limits of the implementation at which small videos take all of its ways."""
+    return {
+        '_AHEAD': draw(st.sampled_from([1, 3, 64])),
+        '_WIDE': draw(st.sampled_from([0, 2, 256])),
+        '_SMALL_CLASS': draw(st.sampled_from([0, 64])),
+        '_SIDE_BY_SIDE': draw(st.sampled_from([1, 2, 16])),
+    }
+
+
+@settings(max_examples=400, deadline=None)
+@given(candidates(), all_options(), st.booleans(), all_ways())
+def test_keeps_what_class_by_class_and_then_the_best_keep(video, options, agnostic, ways):
     segments, scores, labels = video
-    result = soft_nms(segments, scores, None if agnostic else labels, **options)
+    with patch.multiple(sys.modules['asl_mmaction.ops.soft_nms'], **ways):
+        result = soft_nms(segments, scores, None if agnostic else labels, **options)
     rivals = np.zeros_like(labels) if agnostic else labels
     indices, kept_scores = slow_soft_nms(segments, scores, rivals, options)
     assert result.indices.tolist() == indices
@@ -140,11 +153,12 @@ def test_a_lower_limit_keeps_the_head_of_the_same_list(video, options):
 
 
 def test_large_video_matches_the_slow_reference():
-    """Many classes of many sizes: groups, floors and rows of their own all at work."""
+    """Many classes of many sizes: queue, groups and floors all at work."""
     rng = np.random.default_rng(7)
     starts = rng.uniform(0, 300, 1500)
     segments = np.stack([starts, starts + rng.exponential(20, 1500)], axis=1)
     labels = np.minimum(rng.geometric(0.3, 1500) - 1, 11)
+    labels[::3] = rng.integers(12, 36, 500)
     scores = rng.random(1500)
     for limit in (40, 600):
         options = {
