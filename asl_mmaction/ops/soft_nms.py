@@ -7,11 +7,12 @@ candidates of highest (lowered) score, over all classes, are the result.
 
 Why it is fast and still exact. A factor is never above one, so the scores a class keeps never
 rise, and what it keeps later never enters the result once its score is below that of
-``max_per_video`` picks, of whatever class (the *floor*): a class stops there. Classes run in one
-queue, one pick after the other, of whichever class is highest: the factors of the next candidates
-in line are computed ahead, many in one go, each on those alone that it can overlap, so that a pick
-is one search for the highest score and one short product. Many classes of similar size run side by
-side instead, one pick of each a round.
+``max_per_video`` picks, of whatever class (the *floor*): a class stops there. Classes share one
+queue, worked off from its *front*, the highest candidates: the factors of all pairs of them that
+can overlap are computed at once, so that a pick is one search for the highest score and one short
+product. When the front has fallen to the height of the others, these take the factors of all its
+picks, at once, and there is a new front. Many classes of similar size run side by side instead, one
+pick of each a round.
 """
 
 from __future__ import annotations
@@ -24,15 +25,14 @@ from asl_mmaction.structures.segments import tiou_of_ends
 
 METHODS = ('gaussian', 'linear', 'hard')
 _TINY = np.finfo(np.float64).tiny
-# Of so many candidates the factors are computed at a time ...
-_AHEAD = 64
-# ... unless they overlap more others than this: those never needed would cost too much.
-_WIDE = 256
+# A front has at most so many candidates, and about so many pairs of them that can overlap.
+_FRONT = 512
+_PAIRS = 8192
 # In classes of up to so many candidates, all count as overlapping.
 _SMALL_CLASS = 64
 # Classes run side by side if there are so many whose sizes differ by at most this factor (padding
 # costs at most as much).
-_SIDE_BY_SIDE = 16
+_SIDE_BY_SIDE = 24
 _GROUP_RATIO = 3
 
 
@@ -200,6 +200,47 @@ class _Decay:
         return (tiou <= self.iou_threshold).astype(tiou.dtype)
 
 
+class _Pairs:
+    """Pairs of candidates that can overlap, of the classes ``rows``."""
+
+    def __init__(self, ranked: _Ranked, rows: list[slice], decay: _Decay) -> None:
+        self.ranked = ranked
+        self.decay = decay
+        starts, ends = ranked.starts, ranked.ends
+        first, last = np.zeros((2, len(starts)), dtype=np.int64)
+        for row in rows:
+            first[row], last[row] = row.start, row.stop
+            if row.stop - row.start > _SMALL_CLASS:
+                # Those before end too early, those after start too late.
+                first[row] += np.searchsorted(
+                    np.maximum.accumulate(ends[row]), starts[row], 'right'
+                )
+                last[row] = row.start + np.searchsorted(starts[row], ends[row], 'left')
+        self.first = first
+        self.last = np.maximum(first, last)
+
+    def __call__(
+        self, of: np.ndarray, among: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The pairs of each of ``of`` with those of ``among`` that it can overlap.
+
+        Args:
+            of: (m,) positions in ``ranked``, m > 0.
+            among: (n,) such positions, rising.
+
+        Returns:
+            For each of ``of`` the first index into ``among``, (m,), and the number of pairs, (m,);
+            for each pair the index into ``among`` and the factor on its score.
+        """
+        begins = np.searchsorted(among, self.first[of])
+        counts = np.searchsorted(among, self.last[of]) - begins
+        indices = _joined_ranges(begins, counts)
+        others = among[indices]
+        starts, ends = self.ranked.starts, self.ranked.ends
+        own = np.repeat(starts[of], counts), np.repeat(ends[of], counts)
+        return begins, counts, indices, self.decay(starts[others], ends[others], *own)
+
+
 class _Collector:
     """Picks so far, and the floor: the score below which no further pick can enter the result."""
 
@@ -243,46 +284,82 @@ def _groups(ranked: _Ranked) -> list[list[slice]]:
 
 def _run_queue(ranked: _Ranked, rows: list[slice], decay: _Decay, kept: _Collector) -> None:
     """Greedy SoftNMS of several classes, one pick at a time, of whichever class."""
-    starts, ends = ranked.starts[:-1], ranked.ends[:-1]
-    scores = np.zeros(len(starts))
-    # Only candidates first[i]:last[i] can overlap i.
-    first, last = np.zeros((2, len(starts)), dtype=np.int64)
-    for row in rows:
-        scores[row] = ranked.scores[row]
-        first[row], last[row] = row.start, row.stop
-        if row.stop - row.start > _SMALL_CLASS:
-            # Those before end too early, those after start too late.
-            first[row] += np.searchsorted(np.maximum.accumulate(ends[row]), starts[row], 'right')
-            last[row] = row.start + np.searchsorted(starts[row], ends[row], 'left')
-    width = np.maximum(last - first, 0)
-    last = first + width
-    factors: list[np.ndarray | None] = [None] * len(starts)
-    rest = np.flatnonzero((scores > 0) & (width <= _WIDE))  # those without factors
-    floor = kept.floor
+    pairs = _Pairs(ranked, rows, decay)
+    left = np.sort(np.concatenate([np.arange(row.start, row.stop) for row in rows]))
+    scores = ranked.scores[left]
+    # The part of the candidates that one of them can overlap.
+    share = max((pairs.last - pairs.first)[left].mean(), 1.0) / len(left)
+    size = min(int((_PAIRS / share) ** 0.5) + 1, _FRONT)
+    room = kept.limit
+    while True:
+        alive = scores >= kept.floor
+        left, scores = left[alive], scores[alive]
+        if not len(left):
+            return
+        bound, chosen = _front(scores, size, kept.floor)
+        front, front_scores = left[chosen], scores[chosen]
+        begins, counts, _, factors = pairs(front, front)
+        picks, values = _pick(front_scores, begins, counts, factors, bound, room)
+        kept.add(front[picks], np.array(values))
+        room -= len(picks)
+        scores[chosen] = front_scores
+        outside = np.flatnonzero(~chosen & (scores >= kept.floor))
+        _, _, others, factors = pairs(front[picks], left[outside])
+        np.multiply.at(scores, outside[others], factors)
+
+
+def _front(scores: np.ndarray, size: int, floor: float) -> tuple[float, np.ndarray]:
+    """The ``size`` highest, of equal ones the first.
+
+    Returns:
+        The score that no other exceeds, and which they are, (n,) bool.
+    """
+    if len(scores) <= size:
+        return floor, np.ones(len(scores), dtype=bool)
+    bound = np.partition(scores, -size)[-size]
+    chosen = scores > bound
+    equal = np.flatnonzero(scores == bound)
+    chosen[equal[: size - np.count_nonzero(chosen)]] = True
+    return bound, chosen
+
+
+def _pick(
+    scores: np.ndarray,
+    begins: np.ndarray,
+    counts: np.ndarray,
+    factors: np.ndarray,
+    bound: float,
+    room: int,
+) -> tuple[list[int], list[float]]:
+    """Greedy SoftNMS within a front, while its scores, which it lowers, are certain to be highest.
+
+    Args:
+        scores: (n,).
+        begins, counts, factors: what `_Pairs` gives for the front with itself.
+        bound: score that no candidate outside exceeds; those outside that have it come after those
+            inside that have had it from the beginning.
+        room: after so many picks, only those as high as the last of them.
+
+    Returns:
+        Indices of the picks in ``scores``, and their scores.
+    """
+    initial = scores.tolist()
+    stops = counts.cumsum()
+    low, high = (stops - counts).tolist(), stops.tolist()
+    begins, ends = begins.tolist(), (begins + counts).tolist()
     picks, values = [], []
-    while (value := scores[pick := int(scores.argmax())]) >= floor:
-        near = slice(first[pick], last[pick])
-        if width[pick] > _WIDE:
-            factors[pick] = decay(starts[near], ends[near], starts[pick], ends[pick])
-        while factors[pick] is None:
-            size = min(_AHEAD, len(rest))
-            order = scores[rest].argpartition(-size)
-            ahead, rest = rest[order[-size:]], rest[order[:-size]]
-            count = width[ahead]
-            others = _joined_ranges(first[ahead], count)
-            ahead_ends = np.repeat(starts[ahead], count), np.repeat(ends[ahead], count)
-            table = decay(starts[others], ends[others], *ahead_ends)
-            low = 0
-            for index, high in zip(ahead.tolist(), count.cumsum().tolist(), strict=True):
-                factors[index] = table[low:high]
-                low = high
+    while True:
+        pick = int(scores.argmax())
+        value = scores[pick]
+        if value <= bound and (value < bound or value < initial[pick]):
+            return picks, values
         picks.append(pick)
         values.append(value)
-        if len(picks) == kept.limit:
-            floor = value  # equal scores still count: the result has an order of its own for them
-        scores[near] *= factors[pick]
+        if len(picks) == room:
+            bound = value
+        near = scores[begins[pick] : ends[pick]]
+        np.multiply(near, factors[low[pick] : high[pick]], out=near)
         scores[pick] = 0.0
-    kept.add(np.array(picks, dtype=np.int64), np.array(values))
 
 
 def _run_side_by_side(ranked: _Ranked, rows: list[slice], decay: _Decay, kept: _Collector) -> None:

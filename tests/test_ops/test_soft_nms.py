@@ -96,10 +96,10 @@ def all_options(draw):
 def all_ways(draw):
     """Limits of the implementation at which small videos take all of its ways."""
     return {
-        '_AHEAD': draw(st.sampled_from([1, 3, 64])),
-        '_WIDE': draw(st.sampled_from([0, 2, 256])),
+        '_FRONT': draw(st.sampled_from([1, 2, 5, 512])),
+        '_PAIRS': draw(st.sampled_from([1, 40, 8192])),
         '_SMALL_CLASS': draw(st.sampled_from([0, 64])),
-        '_SIDE_BY_SIDE': draw(st.sampled_from([1, 2, 16])),
+        '_SIDE_BY_SIDE': draw(st.sampled_from([1, 2, 24])),
     }
 
 
@@ -213,6 +213,17 @@ def test_factors_by_hand(method, indices, scores):
     result = soft_nms(SEGMENTS, SCORES, method=method, sigma=0.5)
     assert result.indices.tolist() == indices
     np.testing.assert_allclose(result.scores, scores, rtol=1e-12)
+
+
+def test_a_score_lowered_to_that_of_an_earlier_segment_waits_for_it():
+    """At a front of three: what was lowered to the score of one outside is not picked before it."""
+    segments = np.array([[10.0, 20.0], [10.0, 30.0], [-100.0, -90.0], [5.0, 30.0]])
+    scores = np.array([1.0, 0.5, 0.25, 0.25])
+    # tIoU(0, 1) = 0.5, tIoU(0, 3) = 0.4, tIoU(1, 3) = 0.8
+    with patch.multiple(sys.modules['asl_mmaction.ops.soft_nms'], _FRONT=3):
+        result = soft_nms(segments, scores, method='linear', iou_threshold=0.45)
+    assert result.indices.tolist() == [0, 2, 3, 1]
+    np.testing.assert_allclose(result.scores, [1.0, 0.25, 0.25, 0.05], rtol=1e-12)
 
 
 def test_voting_by_hand():
