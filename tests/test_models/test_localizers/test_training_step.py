@@ -74,6 +74,22 @@ def test_no_shape_depends_on_values(record):
     assert first == second == empty
 
 
+def test_the_step_stays_on_the_device_of_the_model(
+    build, localizer_config, make_sample, collate, style, monkeypatch
+):
+    """On a device that has no values: what is left on the CPU, or read back to it, is an error."""
+    autocast, is_enabled = torch.autocast, torch.is_autocast_enabled
+    # This device has no autocast of its own.
+    monkeypatch.setattr(torch, 'autocast', lambda _, **options: autocast('cpu', **options))
+    monkeypatch.setattr(torch, 'is_autocast_enabled', lambda _: is_enabled('cpu'))
+    model = build(localizer_config(True, style=style)).train().to('meta')
+    batch = collate(make_sample(13, [(1.5, 6.2)], [0]), make_sample(16, [(3.3, 8.4)], [1]))
+    losses = model(**model.data_preprocessor(batch, training=True), mode='loss')
+    sum(value for key, value in losses.items() if 'loss' in key).backward()
+    assert {value.device.type for value in losses.values()} == {'meta'}
+    assert [name for name, value in model.named_parameters() if value.grad is None] == []
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 def test_no_device_sync_on_a_gpu(build, localizer_config, make_sample, collate, style):
     model = build(localizer_config(True, style=style)).cuda().train()
