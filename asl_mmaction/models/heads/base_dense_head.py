@@ -139,13 +139,12 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         Returns:
             Raw predictions, the P points, and the (N, P) bool mask of the valid ones.
         """
-        pyramid, points, mask = self._pack(feats, masks)
+        pyramid, points, mask = self._pack(feats, masks, kernel_size=3)
         return self.predict_points(pyramid, points), points, mask
 
     def _pack(
-        self, feats: Sequence[Tensor], masks: Sequence[Tensor]
+        self, feats: Sequence[Tensor], masks: Sequence[Tensor], kernel_size: int
     ) -> tuple[PackedPyramid, Points, Tensor]:
-        kernel_size = 3 if self.sensitivity is None else max(3, self.sensitivity.kernel_size)
         pyramid = pack_pyramid(feats, masks, kernel_size)
         points = self.point_generator(pyramid.lengths, feats[0].device)
         return pyramid, points, torch.cat(list(masks), dim=1)
@@ -160,7 +159,8 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
             masks: L masks (N, T_l).
             ground_truths: (N, G) of them, on the grid.
         """
-        pyramid, points, mask = self._pack(feats, masks)
+        kernel_size = 3 if self.sensitivity is None else max(3, self.sensitivity.kernel_size)
+        pyramid, points, mask = self._pack(feats, masks, kernel_size)
         outputs = self.predict_points(pyramid, points)
         targets = self.assigner(points, ground_truths)
         targets = targets._replace(gt_inds=torch.where(mask, targets.gt_inds, -1))

@@ -89,6 +89,8 @@ class ActionSensitiveContrastiveLoss(nn.Module):
     ) -> Tensor:
         """Scalar loss; 0, with a gradient path, where the batch has no ground truth.
 
+        A ground truth before the first or after the last frame has no feature and does not count.
+
         Args:
             feats: (N, T, C) level-0 features of the encoder.
             mask: (N, T) bool.
@@ -99,7 +101,7 @@ class ActionSensitiveContrastiveLoss(nn.Module):
         weights = torch.cat([pooling.cls, pooling.loc, pooling.background], dim=1)  # (N, 3G, T)
         with torch.autocast(feats.device.type, enabled=False):
             pooled = torch.bmm(weights, feats.float())  # (N, 3G, C)
-        valid = torch.cat([ground_truths.masks] * 2 + [pooling.has_background], dim=1)
+        valid = torch.cat([pooling.has_frames] * 2 + [pooling.has_background], dim=1)
         labels = ground_truths.labels.repeat(1, 3)
         world_size = dist.get_world_size()
         if self.gather and world_size > 1:

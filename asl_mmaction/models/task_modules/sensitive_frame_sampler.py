@@ -15,16 +15,21 @@ NEVER = -1e30
 class FramePooling(NamedTuple):
     """Pooling weights over level-0 frames; ``weights @ feats`` gives the pooled features.
 
+    The contrast is of directions, so each row of ``cls`` and ``loc`` is divided by its largest p:
+    however small, p neither vanishes nor has the gradient of a length that does not count.
+
     Attributes:
         cls: (N, G, T), p_cls / |T_cls| on the classification-sensitive frames, else 0 (eq. 12).
         loc: (N, G, T), p_loc / |T_loc| on the localization-sensitive frames, else 0 (eq. 12).
         background: (N, G, T), 1 / count on the frames just outside of the segment (eq. 13).
+        has_frames: (N, G) bool, False for padding and for an action before or after all frames.
         has_background: (N, G) bool, False where no frame is left outside.
     """
 
     cls: Tensor
     loc: Tensor
     background: Tensor
+    has_frames: Tensor
     has_background: Tensor
 
 
@@ -69,48 +74,47 @@ class SensitiveFrameSampler:
         reach = self.delta * length
 
         with torch.no_grad():
-            near_cls = self._near(
-                class_level, 'cls', distance, inside, frames, reach, ground_truths
-            )
-            near_loc = self._near(
-                class_level, 'loc', distance, inside, frames, reach, ground_truths
-            )
             before = (frames >= start - reach) & (frames <= start)
             after = (frames >= end) & (frames <= end + reach)
             outside = (before | after) & valid
         labels = ground_truths.labels.unsqueeze(-1)
-        if class_level is None:
-            p_cls = p_loc = torch.ones_like(distance)
-        else:
-            p_cls, p_loc = class_level(distance, labels)
-        return FramePooling(
-            cls=_mean_weights(near_cls) * p_cls,
-            loc=_mean_weights(near_loc) * p_loc,
-            background=_mean_weights(outside),
-            has_background=outside.any(-1),
+        cls, loc = (
+            self._pool(class_level, kind, distance, inside, frames, reach, labels)
+            for kind in ('cls', 'loc')
         )
+        return FramePooling(cls, loc, _mean_weights(outside), inside.any(-1), outside.any(-1))
 
-    def _near(self, class_level, kind, distance, inside, frames, reach, ground_truths) -> Tensor:
-        """(N, G, T) bool: in-segment frames close to a most sensitive one."""
+    def _pool(self, class_level, kind, distance, inside, frames, reach, labels) -> Tensor:
+        """(N, G, T): p / |T| on the in-segment frames close to a most sensitive one, else 0."""
         if class_level is None or not class_level.num_gaussians(kind):
             density = -(distance**2).unsqueeze(-1)  # around the centre
+            log_p = None
         else:
-            labels = ground_truths.labels.unsqueeze(-1)
             density = class_level.log_density(kind, distance, labels)  # (N, G, T, n)
+            log_p = density.logsumexp(-1)
             if kind == 'cls':
-                density = density.logsumexp(-1, keepdim=True)
-        density = density.masked_fill(~inside.unsqueeze(-1), NEVER)
-        peak = frames[density.argmax(2)]  # (N, G, n)
-        close = (frames[:, None] - peak.unsqueeze(2)).abs() <= reach.unsqueeze(-1)  # (N, G, T, n)
-        return close.any(-1) & inside
+                density = log_p.unsqueeze(-1)
+        with torch.no_grad():
+            density = density.masked_fill(~inside.unsqueeze(-1), NEVER)
+            peak = frames[density.argmax(2)]  # (N, G, n)
+            close = (frames[:, None] - peak.unsqueeze(2)).abs() <= reach.unsqueeze(-1)
+            near = close.any(-1) & inside
+        if log_p is None:
+            return _mean_weights(near)
+        log_p = log_p.masked_fill(~near, NEVER)
+        return _mean_weights(near) * (log_p - log_p.detach().amax(-1, keepdim=True)).exp()
 
 
 def _frames_of(frames: Tensor, start: Tensor, end: Tensor, center: Tensor, mask: Tensor) -> Tensor:
-    """(N, G, T) bool: the frames in a segment; of one that holds none, the frame nearest to it."""
+    """(N, G, T) bool: the frames in a segment; of one that holds none, the frame nearest to it.
+
+    None where the segment lies more than half a step before the first frame or after the last.
+    """
     last = (mask.sum(1) - 1).clamp(min=0).to(start.dtype)[:, None, None]
     inside = (frames >= start) & (frames <= end) & (frames <= last)
     nearest = torch.minimum(center.round().clamp(min=0), last)
-    return inside | ((frames == nearest) & ~inside.any(-1, keepdim=True))
+    beside = (end >= -0.5) & (start <= last + 0.5) & ~inside.any(-1, keepdim=True)
+    return inside | ((frames == nearest) & beside)
 
 
 def _mean_weights(chosen: Tensor) -> Tensor:

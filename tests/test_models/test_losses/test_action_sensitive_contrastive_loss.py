@@ -42,6 +42,15 @@ def pooled_features(feats, num_valid, truths, delta, level):
     for video, some in enumerate(truths):
         for (start, end), label in some:
             length, valid = end - start, range(num_valid[video])
+            outside = [
+                t
+                for t in valid
+                if start - delta * length <= t <= start or end <= t <= end + delta * length
+            ]
+            if outside:
+                f_bg.append(sum(feats[video, t] for t in outside) / len(outside))
+            if end < -0.5 or start > valid[-1] + 0.5:
+                continue  # no feature of it
             inside = [t for t in valid if start <= t <= end]
             inside = inside or [min(max(round((start + end) / 2), 0), num_valid[video] - 1)]
             position = [min(max((t - (start + end) / 2) / length, -0.5), 0.5) for t in inside]
@@ -72,13 +81,6 @@ def pooled_features(feats, num_valid, truths, delta, level):
                 parts = [p[kind][i] * feats[video, inside[i]] for i in chosen]
                 f_sens.append(sum(parts) / len(parts))
                 labels.append(label)
-            outside = [
-                t
-                for t in valid
-                if start - delta * length <= t <= start or end <= t <= end + delta * length
-            ]
-            if outside:
-                f_bg.append(sum(feats[video, t] for t in outside) / len(outside))
     return f_sens, labels, f_bg
 
 
@@ -128,11 +130,27 @@ def test_equals_lists_and_sums(truths, num_valid, with_level, delta, seed):
     feats, mask, ground_truths = batch(truths, num_valid, seed)
     module = ascl(sampler={'type': 'SensitiveFrameSampler', 'delta': delta}, loss_weight=0.5)
     loss = module(feats, mask, ground_truths, level)
-    if not any(truths):
+    parts = pooled_features(feats, num_valid, truths, delta, level)
+    if not parts[0]:
         assert loss.item() == 0
         return
-    parts = pooled_features(feats, num_valid, truths, delta, level)
     assert loss.item() == pytest.approx(0.5 * loss_by_sums(*parts, TAU), rel=1e-3, abs=1e-4)
+
+
+@pytest.mark.parametrize(('sigma', 'mu'), [(0.065, 0.0), (0.05, 0.0), (0.05, 0.3)])
+def test_of_one_frame_its_weight_does_not_count(sigma, mu):
+    """Neither in the loss nor in the gradient, were it less than a float32 can hold."""
+    truths = [[((4.0, 4.4), 0), ((10.0, 10.4), 1), ((15.0, 15.4), 0)]]
+    feats, mask, ground_truths = batch(truths, [STEPS])
+    level = ClassSensitivity(num_classes=3)
+    expected = ascl()(feats, mask, ground_truths, level).item()
+    torch.nn.init.constant_(level.sigma_cls, sigma)
+    torch.nn.init.constant_(level.mu_cls, mu)
+    loss = ascl()(feats, mask, ground_truths, level)
+    loss.backward()
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    for value in (level.mu_cls, level.sigma_cls):
+        assert value.grad.abs().max() < 1e-3
 
 
 @settings(deadline=None, max_examples=30)

@@ -15,9 +15,11 @@ STEPS, NUM_CLASSES = 24, 2
 
 
 def frames_in(start, end, num_valid):
-    """Frames of a segment; of one that holds none, the one nearest to its centre."""
+    """Frames of a segment; of one that holds none, the one nearest to its centre, if it is near."""
     inside = [t for t in range(num_valid) if start <= t <= end]
-    return inside or [min(max(round((start + end) / 2), 0), num_valid - 1)]
+    if inside or end < -0.5 or start > num_valid - 0.5:
+        return inside
+    return [min(max(round((start + end) / 2), 0), num_valid - 1)]
 
 
 def gaussian(distance, mu, variance):
@@ -25,12 +27,12 @@ def gaussian(distance, mu, variance):
 
 
 def sample_by_lists(start, end, label, num_valid, delta, level):
-    """{kind: {frame: weight}} of cls, loc and background of one ground truth."""
+    """{kind: {frame: weight}} of cls, loc and background of one ground truth; largest p: 1."""
     length = end - start
     inside = frames_in(start, end, num_valid)
     position = {t: min(max((t - (start + end) / 2) / length, -0.5), 0.5) for t in inside}
-    out = {}
-    for kind in ('cls', 'loc'):
+    out = {'cls': {}, 'loc': {}}
+    for kind in out if inside else ():
         if level is None:
             anchors = [min(inside, key=lambda t: abs(position[t]))]
             weights = dict.fromkeys(inside, 1.0)
@@ -47,7 +49,8 @@ def sample_by_lists(start, end, label, num_valid, delta, level):
             peaks = [weights] if kind == 'cls' else parts
             anchors = [max(inside, key=peak.get) for peak in peaks]
         chosen = [t for t in inside if any(abs(t - a) <= delta * length for a in anchors)]
-        out[kind] = {t: weights[t] / len(chosen) for t in chosen}
+        highest = max(weights[t] for t in chosen)
+        out[kind] = {t: weights[t] / highest / len(chosen) for t in chosen}
     outside = [
         t
         for t in range(num_valid)
@@ -103,8 +106,7 @@ def test_equals_lists(denominator, truths, num_valid, delta, seed):
         for kind, rows in zip(('cls', 'loc', 'background'), pooling[:3], strict=True):
             torch.testing.assert_close(rows[0, index], as_row(expected[kind]), atol=1e-5, rtol=1e-4)
         assert pooling.has_background[0, index] == bool(expected['background'])
-        assert (pooling.cls[0, index] > 0).any()  # never empty
-        assert (pooling.loc[0, index] > 0).any()
+        assert pooling.has_frames[0, index] == bool(expected['cls']) == bool(expected['loc'])
     for rows in pooling:
         assert (rows[0, len(truths)] == 0).all()  # the padding
 
@@ -122,7 +124,9 @@ def test_by_hand_with_the_gaussians_of_the_start():
     assert chosen(pooling.background) == [3, 4, 5, 15, 16, 17]
     assert pooling.cls[0, 0, 10].item() == pytest.approx(1 / 5)
     assert pooling.cls[0, 0, 12].item() == pytest.approx(math.exp(-0.02) / 5)
-    assert pooling.loc[0, 0, 5].item() == pytest.approx((1 + math.exp(-0.5)) / 6)
+    p = [math.exp(-((t / 10) ** 2) / 2) + math.exp(-((1 - t / 10) ** 2) / 2) for t in range(3)]
+    expected = [value / max(p) / 6 for value in p]  # the largest is 1
+    assert pooling.loc[0, 0, 5:8].tolist() == pytest.approx(expected)
 
 
 def test_without_class_level_around_the_centre_with_weight_one():
@@ -142,13 +146,21 @@ def test_a_kind_without_gaussian_samples_around_the_centre(mode):
     assert rows[0, 0, 8:13].tolist() == pytest.approx([0.2] * 5)
 
 
-@pytest.mark.parametrize(('segment', 'frame'), [((7.1, 7.3), 7), ((7.6, 7.9), 8), ((30, 31), 19)])
+@pytest.mark.parametrize(('segment', 'frame'), [((7.1, 7.3), 7), ((7.6, 7.9), 8), ((19.2, 21), 19)])
 def test_an_action_shorter_than_a_frame_has_one(segment, frame):
     level = ClassSensitivity(num_classes=1)
     ground_truths, mask = one([segment], [0], num_valid=20)
     pooling = SensitiveFrameSampler()(ground_truths, mask, level)
     assert chosen(pooling.cls) == chosen(pooling.loc) == [frame]
     assert pooling.cls[0, 0, frame] > 0.8  # its position stays within the action
+
+
+@pytest.mark.parametrize('segment', [(30.0, 31.0), (19.6, 19.9), (-9.0, -0.7)])
+def test_an_action_before_or_after_all_frames_has_none(segment):
+    ground_truths, mask = one([segment, (5.0, 15.0)], [0, 0], num_valid=20)
+    pooling = SensitiveFrameSampler()(ground_truths, mask, ClassSensitivity(num_classes=1))
+    assert pooling.has_frames.tolist() == [[False, True, False]]
+    assert chosen(pooling.cls) == chosen(pooling.loc) == []
 
 
 def test_an_action_over_the_whole_video_has_no_background():
