@@ -17,6 +17,7 @@ import types
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 
@@ -194,8 +195,9 @@ def allow_checkpoints_of_the_runner() -> None:
     Since torch 2.6 that is the default, and it refuses the message hub (HistoryBuffer, NumPy
     arrays and numbers) in mmengine 0.10.7's checkpoints. A HistoryBuffer pickles its statistics
     as ``getattr(HistoryBuffer, name)``, so a getattr that answers these four and no other takes
-    the place of the real one, which would open every door. Can go with a mmengine that registers
-    its own types.
+    the place of the real one, which would open every door. NumPy's own functions trust a
+    pickle: a forged dtype or buffer makes them take numbers for addresses. Others, which make
+    arrays of numbers alone, take their places. Can go with a mmengine that registers its own types.
     """
     import numpy as np
     import torch
@@ -206,16 +208,48 @@ def allow_checkpoints_of_the_runner() -> None:
             return getattr(HistoryBuffer, name)
         raise AttributeError(f'a checkpoint may not look up {name!r} of {owner!r}')
 
-    multiarray = np._core.multiarray
+    class Dtype:
+        def __init__(self, code: str, *_: Any) -> None:
+            if not isinstance(code, str) or not re.fullmatch(r'[fiub]\d{1,2}', code):
+                raise UnpicklingError(f'a checkpoint may hold numbers but not {code!r}')
+            self.dtype = np.dtype(code)
+
+        def __setstate__(self, state: tuple) -> None:
+            self.dtype = self.dtype.newbyteorder(state[1])
+
+    class Array(np.ndarray):
+        def __new__(cls, *_: Any) -> Array:
+            raise UnpicklingError('a checkpoint may not make an array from a buffer')
+
+        def __setstate__(self, state: tuple) -> None:
+            _, shape, dtype, is_fortran, content = state
+            if not (isinstance(dtype, Dtype) and isinstance(content, bytes)):
+                raise UnpicklingError('a checkpoint may hold arrays of numbers only')
+            super().__setstate__((1, shape, dtype.dtype, is_fortran, content))
+
+        def __reduce__(self) -> tuple:  # the next checkpoint holds a plain array again
+            return np.asarray(self).__reduce__()
+
+    def reconstruct(*_: Any) -> Array:
+        return np.ndarray.__new__(Array, 0)
+
+    def scalar(dtype: Dtype, content: bytes) -> np.generic:
+        return np.frombuffer(content, dtype.dtype)[0]
+
     # Checkpoints written under NumPy 1 name the old module.
-    arrays = [
-        (getattr(multiarray, name), f'{module}.multiarray.{name}')
-        for name in ('_reconstruct', 'scalar')
+    functions = [
+        (function, f'{module}.multiarray.{name}')
         for module in ('numpy._core', 'numpy.core')
+        for function, name in ((reconstruct, '_reconstruct'), (scalar, 'scalar'))
     ]
-    dtypes = [type(np.dtype(code)) for code in '?bhilqBHILQefd']
     torch.serialization.add_safe_globals(
-        [HistoryBuffer, np.ndarray, np.dtype, (get_statistic, 'builtins.getattr'), *arrays, *dtypes]
+        [
+            HistoryBuffer,
+            (get_statistic, 'builtins.getattr'),
+            (Array, 'numpy.ndarray'),
+            (Dtype, 'numpy.dtype'),
+            *functions,
+        ]
     )
 
 

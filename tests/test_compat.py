@@ -129,11 +129,17 @@ def test_other_errors_keep_their_traceback(run_python):
 class Attack:
     """Calls a function when it is unpickled."""
 
-    def __init__(self, function, *args):
-        self.call = function, args
+    def __init__(self, function, *args, state=None):
+        self.call = function, args, state
 
     def __reduce__(self):
         return self.call
+
+
+RECONSTRUCT, SCALAR = np._core.multiarray._reconstruct, np._core.multiarray.scalar
+#: A float64 with a field of Python objects.
+FIELDS = {'a': (Attack(np.dtype, 'O'), 0)}
+FORGED = Attack(np.dtype, 'f8', False, True, state=(3, '<', None, ('a',), FIELDS, 8, 8, 0))
 
 
 @pytest.mark.parametrize(
@@ -144,8 +150,20 @@ class Attack:
         lambda path: Attack(getattr, np.ndarray, 'tofile'),
         lambda path: Attack(getattr, Attack(getattr, HistoryBuffer, 'mean'), '__globals__'),
         lambda path: Attack(eval, f'open({str(path)!r}, "w")'),
+        # NumPy takes what these hold for addresses (all of them 0 here).
+        lambda path: Attack(np.ndarray, (1,), Attack(np.dtype, 'f8'), bytes(8)),
+        lambda path: Attack(np.ndarray, (1,), Attack(np.dtype, 'O'), bytes(8)),
+        lambda path: Attack(SCALAR, Attack(np.dtype, 'O'), bytes(8)),
+        lambda path: np.array([None]),
+        lambda path: np.zeros(1, dtype=[('a', 'f8')]),
+        lambda path: Attack(
+            RECONSTRUCT, np.ndarray, (0,), b'b', state=(1, (1,), FORGED, 0, bytes(8))
+        ),
     ],
-    ids=['system', 'init', 'tofile', 'globals', 'eval'],
+    ids=[
+        *('system', 'init', 'tofile', 'globals', 'eval'),
+        *('buffer', 'objects', 'object', 'pickled objects', 'fields', 'forged fields'),
+    ],
 )
 def test_checkpoints_run_no_code(tmp_path, attack):
     path, target = tmp_path / 'checkpoint.pth', tmp_path / 'made'
@@ -153,6 +171,33 @@ def test_checkpoints_run_no_code(tmp_path, attack):
     with pytest.raises((pickle.UnpicklingError, AttributeError)):
         torch.load(path)
     assert not target.exists()
+
+
+def test_checkpoints_of_the_runner_keep_their_numbers(tmp_path):
+    from mmengine.logging import MessageHub
+
+    values = {
+        'float': np.float64(3.5),
+        'int': np.int32(-7),
+        'bool': np.bool_(True),
+        'matrix': np.asfortranarray(np.arange(6, dtype=np.int16).reshape(2, 3)),
+        'big': np.arange(3, dtype='>f4'),
+    }
+    hub = MessageHub('of a test')
+    for value in (torch.tensor(1.5), torch.tensor(2.5)):
+        hub.update_scalar('train/loss', value)
+    hub.update_info_dict(values)
+    content = hub.state_dict()
+    for round_trip in range(2):  # what was loaded can be saved
+        path = tmp_path / f'{round_trip}.pth'
+        torch.save(content, path)
+        content = torch.load(path)
+        history = content['log_scalars']['train/loss']
+        assert (history.mean(), history.current()) == (2.0, 2.5)
+        for name, value in values.items():
+            loaded = content['runtime_info'][name]
+            assert loaded.dtype == value.dtype
+            np.testing.assert_array_equal(loaded, value)
 
 
 def test_mmengine_itself_loads_safely(tmp_path):
