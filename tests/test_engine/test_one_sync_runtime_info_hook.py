@@ -1,10 +1,14 @@
 """The hook that fetches what a step logs: the parent's values with one wait for the device."""
 
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
+import pytest
 import torch
 from mmengine.hooks import RuntimeInfoHook
 from mmengine.logging import MessageHub
+from mmengine.optim import OptimWrapper
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from asl_mmaction.engine.hooks import OneSyncRuntimeInfoHook
@@ -43,6 +47,33 @@ def test_values_are_the_parents_without_reading_one_by_one():
     assert values == expected
     assert reads == 0
     assert torch.is_tensor(OUTPUTS['loss'])  # others still get what the step gave
+
+
+@pytest.mark.parametrize(
+    'clip_grad', [{'max_norm': 1.0}, {'type': 'value', 'clip_value': 0.1}, None]
+)
+def test_the_norm_of_the_gradients_comes_with_the_others(clip_grad):
+    noted = []
+    for hook in (RuntimeInfoHook(), OneSyncRuntimeInfoHook()):
+        torch.manual_seed(0)
+        model = nn.Linear(3, 2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        wrapper = OptimWrapper(optimizer, clip_grad=clip_grad and dict(clip_grad))
+        hub = MessageHub(f'{type(hook).__name__} {clip_grad}')
+        wrapper.message_hub = hub
+        runner = MagicMock(message_hub=hub, optim_wrapper=wrapper)
+        hook.before_train(runner)
+        hook.before_train(runner)  # as if trained on
+        with Reads() as reads:
+            for _ in range(2):
+                loss = model(torch.ones(4, 3)).square().sum()
+                wrapper.update_params(loss)
+                hook.after_train_iter(runner, 0, None, {'loss': loss})
+        scalars = {key: list(value._log_history) for key, value in hub.log_scalars.items()}
+        noted.append((scalars, [value.tolist() for value in model.parameters()]))
+    assert reads.count == 0
+    assert noted[0] == noted[1]
+    assert ('train/grad_norm' in noted[0][0]) == (clip_grad == {'max_norm': 1.0})
 
 
 def test_nothing_to_note():

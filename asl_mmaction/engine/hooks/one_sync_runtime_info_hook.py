@@ -14,8 +14,26 @@ from torch import Tensor
 class OneSyncRuntimeInfoHook(RuntimeInfoHook):
     """mmengine's hook, which notes what a step logs, waiting for the device once.
 
-    The parent fetches every value by itself: with ASL's, some fifteen waits a step.
+    The parent fetches every value by itself: with ASL's, some fifteen waits a step. The optimizer
+    wrapper fetches the norm of the gradients before the optimizer runs; here it comes with the
+    others.
     """
+
+    def __init__(self) -> None:
+        self._norm: Tensor | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """See the parent."""
+        super().before_train(runner)
+        wrapper = runner.optim_wrapper
+        clip = getattr(wrapper, 'clip_func', None)
+        if clip is None or getattr(clip, '__self__', None) is self:
+            return
+        self._clip = clip
+        wrapper.clip_func = self._clip_and_keep_norm
+
+    def _clip_and_keep_norm(self, *args: Any, **kwargs: Any) -> None:
+        self._norm = self._clip(*args, **kwargs)  # not returned, or the wrapper would fetch it
 
     def after_train_iter(
         self,
@@ -25,6 +43,9 @@ class OneSyncRuntimeInfoHook(RuntimeInfoHook):
         outputs: Mapping[str, Any] | None = None,
     ) -> None:
         """See the parent."""
+        if self._norm is not None:
+            outputs = {runner.optim_wrapper.grad_name: self._norm, **(outputs or {})}
+            self._norm = None
         if outputs:
             tensors = {key: x for key, x in outputs.items() if isinstance(x, Tensor)}
             if tensors:
