@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 # Least channels, in and out, from which the tiled convolution is faster: training, inference.
 TILED_WIDTH, TILED_WIDTH_INFERENCE = 128, 256
@@ -128,6 +129,7 @@ class _TiledConv(torch.autograd.Function):
         return out.flatten(1, 2)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         even, odd = grad[:, ::2], grad[:, 1::2]

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 # Queries are handled in blocks of at least this many steps; each block sees itself and half a
 # window on either side, so that cost and memory grow linearly with the length. Fewer hidden keys
@@ -147,6 +148,7 @@ class _WindowedAttention(torch.autograd.Function):
         return _WindowedAttention._from_blocks(ctx, torch.bmm(weights, value), 0)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, weights = ctx.saved_tensors
         grad = _to_blocks(grad, ctx.num_heads, ctx.half, 0).flatten(0, 2)

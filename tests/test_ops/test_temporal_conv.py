@@ -116,3 +116,11 @@ def test_autocast_runs_in_bfloat16():
     torch.testing.assert_close(out.float(), reference(x, weight), atol=0.1, rtol=0.05)
     out.float().sum().backward()
     assert weight.grad.dtype == torch.float32
+
+
+def test_a_second_derivative_is_refused():
+    x = torch.randn(1, 8, 128, requires_grad=True)
+    out = temporal_conv(x, torch.randn(128, 128, 3, requires_grad=True))
+    (grad,) = torch.autograd.grad(out.square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match='once_differentiable'):
+        grad.sum().backward()

@@ -1,6 +1,7 @@
 """Windowed and full attention against loops over videos, heads, queries and keys."""
 
 import math
+from unittest import mock
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 
 from asl_mmaction.ops.windowed_attention import (
     BLOCK,
+    GPU_BLOCK,
     _attend_in_windows,
     attention_bias,
     temporal_attention,
@@ -39,7 +41,9 @@ def attention_by_loops(query, key, value, mask, num_heads, window_size):
 
 @settings(deadline=None, max_examples=30)
 @given(
-    steps=st.one_of(st.integers(1, 12), st.sampled_from([BLOCK - 1, BLOCK, BLOCK + 1, 70])),
+    steps=st.one_of(
+        st.integers(1, 12), st.sampled_from([BLOCK - 1, BLOCK, BLOCK + 1, GPU_BLOCK + 1, 70])
+    ),
     window_size=st.sampled_from([None, 1, 3, 9, 19, 101]),
     num_heads=st.sampled_from([1, 2, 4]),
     lengths=st.lists(st.integers(1, 70), min_size=1, max_size=2),
@@ -58,14 +62,17 @@ def test_equals_loops_over_what_each_query_sees(steps, window_size, num_heads, l
 
 @settings(deadline=None, max_examples=30)
 @given(
-    steps=st.one_of(st.integers(1, 12), st.sampled_from([BLOCK - 1, BLOCK, BLOCK + 1, 70])),
+    steps=st.one_of(
+        st.integers(1, 12), st.sampled_from([BLOCK - 1, BLOCK, BLOCK + 1, GPU_BLOCK + 1, 70])
+    ),
     window_size=st.sampled_from([1, 3, 9, 19, 33, 101]),
     num_heads=st.sampled_from([1, 2]),
     lengths=st.lists(st.integers(1, 70), min_size=1, max_size=2),
     seed=st.integers(0, 10**6),
+    block=st.sampled_from([BLOCK, GPU_BLOCK]),
 )
 def test_gradients_equal_those_of_masked_full_attention(
-    steps, window_size, num_heads, lengths, seed
+    steps, window_size, num_heads, lengths, seed, block
 ):
     torch.manual_seed(seed)
     mask = torch.arange(steps) < torch.tensor(lengths)[:, None]
@@ -78,14 +85,15 @@ def test_gradients_equal_those_of_masked_full_attention(
     expected = expected.transpose(1, 2).flatten(2)[mask]
     grad = torch.randn_like(expected)
     (wanted,) = torch.autograd.grad(expected, inputs, grad)
-    bias = attention_bias(mask, window_size)
-    for out in (
-        temporal_attention(*inputs, bias, num_heads, window_size),
-        _attend_in_windows(*inputs, bias, num_heads, window_size // 2, 0.0),
-    ):
-        torch.testing.assert_close(out[mask], expected, atol=1e-5, rtol=1e-5)
-        (ours,) = torch.autograd.grad(out[mask], inputs, grad)
-        torch.testing.assert_close(ours, wanted, atol=1e-5, rtol=1e-4)
+    with mock.patch('asl_mmaction.ops.windowed_attention.BLOCK', block):
+        bias = attention_bias(mask, window_size)
+        for out in (
+            temporal_attention(*inputs, bias, num_heads, window_size),
+            _attend_in_windows(*inputs, bias, num_heads, window_size // 2, 0.0),
+        ):
+            torch.testing.assert_close(out[mask], expected, atol=1e-5, rtol=1e-5)
+            (ours,) = torch.autograd.grad(out[mask], inputs, grad)
+            torch.testing.assert_close(ours, wanted, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize('window_size', [None, 5])
@@ -155,3 +163,12 @@ def test_dropout_drops_attention_weights():
     torch.testing.assert_close(counts, counts.round(), atol=1e-4, rtol=0)
     assert 16 < counts.mean() < 48
     assert counts.std() > 0
+
+
+def test_a_second_derivative_is_refused():
+    query = torch.randn(1, 40, 8, requires_grad=True)
+    mask = torch.ones(1, 40, dtype=torch.bool)
+    out = temporal_attention(query, query, query, attention_bias(mask, 9), 2, 9)
+    (grad,) = torch.autograd.grad(out.square().sum(), query, create_graph=True)
+    with pytest.raises(RuntimeError, match='once_differentiable'):
+        grad.sum().backward()

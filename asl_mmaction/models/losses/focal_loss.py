@@ -63,5 +63,5 @@ class SigmoidFocalLoss(ElementwiseLoss):
         """(..., K) logits and targets -> (..., K)."""
         if self.label_smoothing:
             smooth = self.label_smoothing
-            target = target * (1 - smooth) + smooth / (target.size(-1) + 1)
+            target = target.float() * (1 - smooth) + smooth / (target.size(-1) + 1)
         return sigmoid_focal_loss(pred, target, self.alpha, self.gamma)

@@ -48,6 +48,13 @@ def test_far_logits_stay_finite():
     assert logits.grad.tolist() == pytest.approx([0, 0, -0.25, 0.75])
 
 
+def test_label_smoothing_of_targets_in_half_precision():
+    """Autocast may round the targets, which are 0 and 1, but not what smoothing makes of them."""
+    logits, targets = torch.randn(4, 3), torch.eye(4)[:, :3]
+    loss = SigmoidFocalLoss(label_smoothing=0.1, reduction='none')
+    assert torch.equal(loss(logits, targets.bfloat16()), loss(logits, targets))
+
+
 def test_label_smoothing():
     torch.manual_seed(0)
     logits, targets = torch.randn(4, 3), torch.eye(4, 3)
