@@ -160,6 +160,10 @@ def read_config(path: str | os.PathLike, options: Mapping[str, Any]) -> Config:
                 f'({", ".join(RUNNER_KEYS)}) but got {option}, which has no effect'
             )
     config.merge_from_dict(options)
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = config.get(name) or {}
+        if loader.get('num_workers') == 0 and loader.get('persistent_workers'):
+            loader.persistent_workers = False  # there are none; torch refuses to keep them
     return config
 
 

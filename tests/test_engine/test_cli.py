@@ -10,6 +10,7 @@ from asl_mmaction.engine.cli import (
     MistakeError,
     configure,
     make_parser,
+    read_config,
     report_mistakes,
     write_results_to,
 )
@@ -163,3 +164,14 @@ print(fresh, faults())
     assert done.returncode == 0, done.stderr
     fresh, kept = map(int, done.stdout.split())
     assert kept < 100 < fresh
+
+
+def test_no_workers_are_kept_where_there_are_none(tmp_path):
+    path = tmp_path / 'a.py'
+    path.write_text(
+        'train_dataloader = dict(num_workers=4, persistent_workers=True)\n'
+        'val_dataloader = dict(num_workers=4, persistent_workers=True)\n'
+    )
+    config = read_config(path, {'train_dataloader.num_workers': 0})
+    assert config.train_dataloader == {'num_workers': 0, 'persistent_workers': False}
+    assert config.val_dataloader == {'num_workers': 4, 'persistent_workers': True}
