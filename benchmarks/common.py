@@ -22,6 +22,9 @@ from torch import nn
 
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
+# Convolutions in float32 on a GPU too, as its matrix products are.
+torch.backends.cudnn.allow_tf32 = False
+
 CONFIGS = Path(__file__).parents[1] / 'configs'
 
 

@@ -54,7 +54,7 @@ class TALInferencer:
         >>> inferencer = TALInferencer('asl_mmaction::asl/asl_demo.py', 'demo.pth')
         >>> inferencer('test_0000.npy', score_threshold=0.5)
         [{'video_name': 'test_0000', 'duration': 91.2, 'detections':
-          [{'label': 'wave', 'label_id': 2, 'score': 0.97, 'segment': [3.1, 9.8]}, ...]}]
+          [{'label': 'middle', 'label_id': 2, 'score': 0.97, 'segment': [3.1, 9.8]}, ...]}]
     """
 
     def __init__(
@@ -98,10 +98,10 @@ class TALInferencer:
         """Detect actions.
 
         Args:
-            inputs: one feature or a list of them. A feature is a file (.npy, .npz, .pt), an array
-                (T, C), or a dict of ``feature`` (file or array) and, each if known, ``video_name``,
-                ``duration`` (seconds) and ``fps``. Without a duration the video ends with the last
-                feature's clip. Names default to the file's, or to ``array_0``, ``array_1``, ...
+            inputs: one feature or a list of them. A feature is a file, an array (T, C), or a dict
+                of ``feature`` (file or array) and, each if known, ``video_name``, ``duration``
+                (seconds) and ``fps``. Without a duration the video ends with the last feature's
+                clip. Names default to the file's, or to ``array_0``, ``array_1``, ...
                 Where the model takes several sources, a feature is a list or tuple of files or
                 arrays, one for each source in the config's order (or one array of all channels).
             batch_size: features that run at once.

@@ -78,7 +78,7 @@ class RandomTruncate(BaseTransform):
     def _draw_start(self, results: dict, total: int, length: int) -> int:
         """First step of the stretch.
 
-        The places that keep a given action are an interval, so their union is a running sum: the
+        The places that keep a given action lie side by side, so their union is a running sum: the
         law is that of trying at random until an action is kept, without the tries.
         """
         grid = results['grid']
