@@ -2,12 +2,13 @@
 default_scope = 'mmaction'
 custom_imports = dict(imports=['asl_mmaction'], allow_failed_imports=False)
 
+# Two checkpoints are kept: mmengine removes the oldest before it has written the next.
 default_hooks = dict(
     runtime_info=dict(type='OneSyncRuntimeInfoHook'),
     epoch_seed=dict(type='EpochSeedHook'),
     logger=dict(type='LoggerHook', interval=20, ignore_last=False),
     checkpoint=dict(
-        type='CheckpointHook', interval=1, max_keep_ckpts=1, save_best='mAP', rule='greater'
+        type='CheckpointHook', interval=1, max_keep_ckpts=2, save_best='mAP', rule='greater'
     ),
 )
 log_level = 'INFO'

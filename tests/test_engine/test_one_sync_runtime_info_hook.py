@@ -76,6 +76,23 @@ def test_the_norm_of_the_gradients_comes_with_the_others(clip_grad):
     assert ('train/grad_norm' in noted[0][0]) == (clip_grad == {'max_norm': 1.0})
 
 
+def test_a_loss_that_is_not_finite_ends_the_training():
+    runner = SimpleNamespace(message_hub=MessageHub('nan'), iter=11)
+    with pytest.raises(ValueError, match='expected a finite loss but got nan in step 12'):
+        OneSyncRuntimeInfoHook().after_train_iter(
+            runner, 0, None, {'loss': torch.tensor(float('nan'))}
+        )
+
+
+def test_the_best_checkpoint_of_another_folder_is_left_alone(tmp_path):
+    hub = MessageHub('resumed')
+    for folder, kept in ((tmp_path / 'other', False), (tmp_path, True)):
+        hub.update_info('best_ckpt', str(folder / 'best_mAP_epoch_2.pth'))
+        runner = MagicMock(message_hub=hub, work_dir=str(tmp_path))
+        OneSyncRuntimeInfoHook().before_train(runner)
+        assert ('best_ckpt' in hub.runtime_info) == kept
+
+
 def test_nothing_to_note():
     for outputs in (None, {}, {'steps': 3}):
         assert noted(OneSyncRuntimeInfoHook(), outputs) == noted(RuntimeInfoHook(), outputs)

@@ -1,6 +1,8 @@
 """The values of a training step fetched from the device at once."""
 
+import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,6 +27,10 @@ class OneSyncRuntimeInfoHook(RuntimeInfoHook):
     def before_train(self, runner: Runner) -> None:
         """See the parent."""
         super().before_train(runner)
+        # Of a training that was resumed into another folder: mmengine would remove its best one.
+        for key, path in list(runner.message_hub.runtime_info.items()):
+            if key.startswith('best_ckpt') and Path(path).parent != Path(runner.work_dir):
+                runner.message_hub.pop_info(key)
         wrapper = runner.optim_wrapper
         clip = getattr(wrapper, 'clip_func', None)
         if clip is None or getattr(clip, '__self__', None) is self:
@@ -42,7 +48,11 @@ class OneSyncRuntimeInfoHook(RuntimeInfoHook):
         data_batch: Any = None,
         outputs: Mapping[str, Any] | None = None,
     ) -> None:
-        """See the parent."""
+        """See the parent.
+
+        Raises:
+            ValueError: the loss is not finite; nothing is saved of that.
+        """
         if self._norm is not None:
             outputs = {runner.optim_wrapper.grad_name: self._norm, **(outputs or {})}
             self._norm = None
@@ -51,4 +61,9 @@ class OneSyncRuntimeInfoHook(RuntimeInfoHook):
             if tensors:
                 numbers = torch.cat([x.detach().reshape(1) for x in tensors.values()]).tolist()
                 outputs = {**outputs, **dict(zip(tensors, numbers, strict=True))}
+            if not math.isfinite(outputs.get('loss', 0.0)):
+                raise ValueError(
+                    f'expected a finite loss but got {outputs["loss"]} in step {runner.iter + 1}: '
+                    'the learning rate may be too high (optim_wrapper.optimizer.lr)'
+                )
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
