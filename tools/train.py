@@ -5,7 +5,7 @@ import argparse
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 from mmengine.runner import Runner
 
-from asl_mmaction.apis.loading import check_classes, classes_of
+from asl_mmaction.apis.loading import check_classes, classes_of, load_checkpoint
 from asl_mmaction.engine.cli import (
     configure,
     keep_freed_memory,
@@ -20,6 +20,8 @@ def main(argv: list[str] | None = None) -> int:
     with report_mistakes():
         config = configure(args)
         apply_arguments(config, args)
+        if config.resume and config.load_from:
+            load_checkpoint(config.load_from)  # refuses, in one line, what is none
         runner = Runner.from_cfg(config)
         classes = classes_of('train', runner.train_loop) | classes_of('val', runner.val_loop)
         check_classes(config, classes)

@@ -98,9 +98,15 @@ def load_weights(model: nn.Module, content: dict, name: str | os.PathLike) -> No
         if own[key].shape != getattr(state[key], 'shape', None)
     ]
     if wrong:
+        first = min(wrong)
+        expected, found = (
+            tuple(getattr(weights[first], 'shape', ())) if first in weights else 'none'
+            for weights in (own, state)
+        )
         raise ValueError(
-            f'expected the weights of this config but {len(wrong)} of {len(own)} entries of {name} '
-            f'are missing, unknown or of another shape, such as {min(wrong)}'
+            f'expected the weights of this config but {len(wrong)} entries of {name} '
+            f'are missing, unknown or of another shape, such as {first}: expected '
+            f'{expected} but got {found}'
         )
     model.load_state_dict(state, strict=False)
 

@@ -485,6 +485,8 @@ def read_database(
                     target.add([frame / fps for frame in item['segment(frames)']], item['label'])
                     source.counts[subset, 'in frames: converted'] += 1
             source.add(name, target)
+    if not any(video.get('annotations') for video in videos_of(path, content).values()):
+        raise ValueError(f'{path}: expected annotations of some video but got none at all')
     return source
 
 

@@ -74,8 +74,9 @@ class TALDataset(BaseDataset):
         data_prefix: ``feature``: the folder of the feature files, relative to ``data_root``.
         feature_file: File name of a video's features; ``{video}`` stands for its name. A list if
             the features are in several files. An HDF5 file may hold all videos.
-        grid: ``fps``, ``feat_stride`` and ``clip_len`` of the features. Without ``fps``, each
-            video's own; without ``grid``, the file's. If both give a value they must agree.
+        grid: ``fps``, ``feat_stride`` and ``clip_len`` of the features. If ``fps`` is left out
+            or None, each video's own; without ``grid``, the file's. If both give a value they must
+            agree.
         exclude_videos: Names of videos that the protocol leaves out.
         filter_cfg: For training only. ``filter_empty`` (bool): drop videos without segments.
             ``min_duration`` (seconds): drop shorter segments first.
@@ -316,7 +317,7 @@ class TALDataset(BaseDataset):
 
     def _parse_grid(self, name: str, video: dict) -> FeatureGrid:
         settings = dict(self._grid_settings)
-        if 'fps' not in settings:
+        if settings.get('fps') is None:
             settings['fps'] = self._get(name, video, 'fps', 'a number')
         with self._naming(name):
             return FeatureGrid(**settings)

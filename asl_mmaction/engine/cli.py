@@ -105,6 +105,17 @@ def describe_mistake(error: Exception) -> str | None:
     return ' '.join(text.split()).partition(' Please check whether the value of')[0]
 
 
+class SettingsAction(DictAction):
+    """mmengine's, which ends in a traceback where there is no ``=``."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        """See argparse."""
+        for value in values:
+            if '=' not in value:
+                parser.error(f'expected KEY=VALUE for {option_string} but got {value}')
+        super().__call__(parser, namespace, values, option_string)
+
+
 def make_parser(description: str) -> argparse.ArgumentParser:
     """A parser with the arguments that both tools have."""
     parser = argparse.ArgumentParser(description=description)
@@ -113,7 +124,7 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=SettingsAction,
         default={},
         metavar='KEY=VALUE',
         help='settings that override those of the config, e.g. train_dataloader.batch_size=4',
@@ -134,6 +145,8 @@ def configure(args: argparse.Namespace) -> Config:
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     config = read_config(args.config, args.cfg_options)
+    if 'model' not in config:
+        raise MistakeError(f'{args.config}: expected a config of a model but got none in it')
     config.launcher = args.launcher
     config.work_dir = (
         args.work_dir or config.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
@@ -148,7 +161,8 @@ def read_config(path: str | os.PathLike, options: Mapping[str, Any]) -> Config:
         MistakeError: no such config, it cannot be read, or an option is for a key it has not.
     """
     if not Path(path).is_file():
-        raise MistakeError(f'expected a config file but got {path}, which does not exist')
+        what = 'is a folder' if Path(path).is_dir() else 'does not exist'
+        raise MistakeError(f'expected a config file but got {path}, which {what}')
     try:
         config = Config.fromfile(path)
     except CONFIG_ERRORS as error:

@@ -215,6 +215,8 @@ def test_reading_a_database():
     def read(content):
         return conversion.read_database(FILE, content, Source('v', ['run']), {'test': 'x'})
 
+    with pytest.raises(ValueError, match='expected annotations of some video but got none at all'):
+        read({'database': {'b': content['b']}})  # as of a file of another form
     found = read({'database': content})
     assert found.videos == {
         'a': SourceVideo(FILE, 'x', 8.0, [(1.0, 2.5, 'run'), (2.0, 3.0, 'run')], 25.0),

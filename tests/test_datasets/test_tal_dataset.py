@@ -126,8 +126,9 @@ def test_grid_sources(make):
     content = base_content()
     content['database']['a']['fps'] = 29.97
     content['database']['b']['fps'] = 25
-    of_videos = make(content, grid={'feat_stride': 4, 'clip_len': 16})
-    assert [of_videos[i]['grid'].fps for i in range(2)] == [29.97, 25.0]
+    for unset in ({}, {'fps': None}):  # None: where a config inherits one
+        of_videos = make(content, grid={'feat_stride': 4, 'clip_len': 16, **unset})
+        assert [of_videos[i]['grid'].fps for i in range(2)] == [29.97, 25.0]
     # a given fps is that of the features: it goes before the video's
     assert make(content, grid=GRID)[0]['grid'].fps == 10
     content['grid'] = {'fps': 15, 'feat_stride': 16, 'clip_len': 16}

@@ -126,6 +126,15 @@ def test_options_do_what_they_say(tiny_config, tmp_path, train):
         ('train_dataloader.dataset.ann_file=none.json', 'none.json'),
         ('train_dataloader.dataset.pipeline.0.feat_dim=5', 'but got'),
         ('load_from=none.pth', 'none.pth'),
+        (
+            'train_cfg.max_epochs',
+            'expected KEY=VALUE for --cfg-options but got train_cfg.max_epochs',
+        ),
+        (
+            'model.head.strides=[2,4,8,16,32,64]',
+            'head: expected the strides [1, 2, 4, 8, 16, 32] of',
+        ),
+        ('model.data_preprocessor.size_divisor=2', 'expected size_divisor to be a multiple of '),
     ],
 )
 def test_a_mistake_ends_in_one_line(tiny_config, train, capsys, option, message):
@@ -163,6 +172,27 @@ def test_classes_are_those_of_the_model_and_the_validation(
         train(tiny_config, '--cfg-options', *options)
     assert caught.value.code == 2
     assert message.format(other) in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_what_is_no_checkpoint_is_refused_before_the_start(tiny_config, train, tmp_path, capsys):
+    path = tmp_path / 'text.pth'
+    path.write_text('no checkpoint')
+    with pytest.raises(SystemExit):
+        train(tiny_config, '--resume', str(path))
+    error = capsys.readouterr().err
+    assert error.startswith('train.py: error: ')
+    assert f'{path}: it is damaged' in error
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'), [(None, 'which is a folder'), ('a = 1', 'expected a config of a model')]
+)
+def test_what_is_no_config_of_a_model_is_refused(train, tmp_path, capsys, content, message):
+    path = tmp_path / 'config.py'
+    path.mkdir() if content is None else path.write_text(content)
+    with pytest.raises(SystemExit):
+        train(path)
+    assert message in capsys.readouterr().err
 
 
 def test_a_checkpoint_to_resume_from_must_be_there(tiny_config, train, capsys):

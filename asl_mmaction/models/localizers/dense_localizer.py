@@ -19,6 +19,9 @@ class DenseLocalizer(BaseModel):
         head: Config of the dense head.
         post_processor: Config of what turns points into detections.
         data_preprocessor: Config of what pads a batch.
+
+    Raises:
+        ValueError: the head or the preprocessor does not fit the strides of the neck.
     """
 
     def __init__(
@@ -36,6 +39,20 @@ class DenseLocalizer(BaseModel):
         self.neck = MODELS.build(neck)
         self.head = MODELS.build(head)
         self.post_processor = MODELS.build(post_processor)
+        strides = getattr(self.neck, 'strides', None)
+        if strides is None:
+            return
+        if self.head.point_generator.strides != strides:
+            raise ValueError(
+                f'head: expected the strides {strides} of the neck '
+                f'but got {self.head.point_generator.strides}'
+            )
+        size_divisor = self.data_preprocessor.size_divisor
+        if size_divisor % strides[-1]:
+            raise ValueError(
+                f'data_preprocessor: expected size_divisor to be a multiple of {strides[-1]}, the '
+                f"neck's last stride, but got {size_divisor}"
+            )
 
     def extract_feat(self, inputs: Tensor, masks: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """(N, T, C_in), (N, T) -> L features (N, T_l, C) and masks (N, T_l)."""

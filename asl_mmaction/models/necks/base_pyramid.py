@@ -47,6 +47,7 @@ class BasePyramid(BaseModule):
             )
         self.window_sizes = list(window_size)
         self.num_levels = num_levels
+        self.strides = [2**level for level in range(num_levels)]
         self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(num_levels))
         self.lateral = self.smooth = None
         if top_down:
