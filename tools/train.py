@@ -1,12 +1,20 @@
 """Train a localizer."""
 
 import argparse
+from pathlib import Path
 
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 from mmengine.runner import Runner
 
-from asl_mmaction.apis.loading import check_classes, classes_of, load_checkpoint
+from asl_mmaction.apis.loading import (
+    check_classes,
+    classes_of,
+    dataset_meta,
+    load_checkpoint,
+    load_weights,
+)
 from asl_mmaction.engine.cli import (
+    MistakeError,
     configure,
     keep_freed_memory,
     make_parser,
@@ -20,10 +28,13 @@ def main(argv: list[str] | None = None) -> int:
     with report_mistakes():
         config = configure(args)
         apply_arguments(config, args)
-        if config.resume and config.load_from:
-            load_checkpoint(config.load_from)  # refuses, in one line, what is none
+        path = checkpoint_to_resume(config)
+        content = load_training(path) if path else {}
         runner = Runner.from_cfg(config)
         classes = classes_of('train', runner.train_loop) | classes_of('val', runner.val_loop)
+        if path:  # the Runner loads it again, with all that belongs to the training
+            load_weights(runner.model, content, path)
+            classes = {f'the checkpoint {path}': dataset_meta(content).get('classes')} | classes
         check_classes(config, classes)
         runner.train()
     return 0
@@ -62,6 +73,26 @@ def apply_arguments(config, args: argparse.Namespace) -> None:
         config.merge_from_dict({'auto_scale_lr.enable': True})
     if args.seed is not None:
         config.merge_from_dict({'randomness.seed': args.seed})
+
+
+def checkpoint_to_resume(config) -> str | None:
+    """Path of the checkpoint that the Runner will resume from, or None."""
+    if not config.resume or config.load_from:
+        return config.load_from if config.resume else None
+    pointer = Path(config.work_dir) / 'last_checkpoint'
+    return pointer.read_text().strip() if pointer.is_file() else None
+
+
+def load_training(path: str) -> dict:
+    """A checkpoint that holds a training, not weights alone."""
+    content = load_checkpoint(path)
+    missing = [key for key in ('message_hub', 'optimizer') if key not in content]
+    if missing:
+        raise MistakeError(
+            f'{path}: expected the checkpoint of a training to resume but got one without '
+            f'{" and ".join(missing)}; to start from its weights: --cfg-options load_from={path}'
+        )
+    return content
 
 
 if __name__ == '__main__':

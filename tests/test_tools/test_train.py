@@ -185,6 +185,45 @@ def test_what_is_no_checkpoint_is_refused_before_the_start(tiny_config, train, t
 
 
 @pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda content: content.pop('optimizer'), 'but got one without optimizer; to start from'),
+        (
+            lambda content: content['state_dict'].pop('head.cls_out.bias'),
+            'such as head.cls_out.bias: expected (5,) but got none',
+        ),
+        (
+            lambda content: content['meta']['dataset_meta']['classes'].reverse(),
+            'but got 5, of which number 0 is',
+        ),
+    ],
+    ids=['weights alone', 'another model', 'other classes'],
+)
+@pytest.mark.parametrize('given', [True, False])
+def test_what_cannot_be_resumed_is_refused(
+    tiny_config, train, tmp_path, capsys, change, message, given
+):
+    work_dir = tmp_path / 'work'
+    train(tiny_config, '--work-dir', str(work_dir), '--cfg-options', 'train_cfg.max_epochs=1')
+    path = work_dir / 'epoch_1.pth'
+    content = torch.load(path)
+    classes = content['meta']['dataset_meta']
+    classes['classes'] = list(classes['classes'])
+    change(content)
+    torch.save(content, path)
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        train(
+            *(tiny_config, '--work-dir', str(work_dir)),
+            *('--resume', *([str(path)] if given else [])),
+            *('--cfg-options', 'train_cfg.max_epochs=2'),
+        )
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith('train.py: error: ')
+    assert message in last
+
+
+@pytest.mark.parametrize(
     ('content', 'message'), [(None, 'which is a folder'), ('a = 1', 'expected a config of a model')]
 )
 def test_what_is_no_config_of_a_model_is_refused(train, tmp_path, capsys, content, message):
