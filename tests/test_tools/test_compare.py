@@ -67,14 +67,14 @@ def test_table_by_hand(tool):
         '| config | mAP | to base | AP | to base | paper |',
         '|---|---|---|---|---|---|',
         '| one | 51.00 ± 1.41 (50.0 / 52.0) | +0.00 | 10.00 ± 0.00 (10.0 / 10.0) | +0.00 | - |',
-        '| two | 60.00 ± 0.00 (60.0) | +9.00 | 30.00 ± 0.00 (30.0) | +20.00 | 23.4 |',
+        '| two | 60.00 (60.0) | +9.00 | 30.00 (30.0) | +20.00 | 23.4 |',
         '| three | - | - | - | - | 1.0 |',
     ]
 
 
 def test_no_difference_to_a_base_that_has_no_run(tool):
     last = tool.table({'one': [], 'two': [{'mAP': 0.6}]}, ['mAP']).splitlines()[-1]
-    assert last == '| two | 60.00 ± 0.00 (60.0) | - |'
+    assert last == '| two | 60.00 (60.0) | - |'
 
 
 def test_runs_and_goes_on_where_it_stopped(tool, calls, capsys):
@@ -152,7 +152,7 @@ def test_a_failed_run_is_one_line_and_the_rest_is_printed(tool, calls, capsys):
         'broken, seed 0 failed: ValueError: expected x but got y '
         '(see work/broken/seed_0/train.log)\n'
     )
-    assert done.out.splitlines()[2:] == ['| broken | - | - |', '| b | 51.00 ± 0.00 (51.0) | - |']
+    assert done.out.splitlines()[2:] == ['| broken | - | - |', '| b | 51.00 (51.0) | - |']
 
 
 def test_mistakes_end_in_one_line(tool, calls, capsys):
@@ -196,4 +196,4 @@ def test_trains_and_tests_for_true(tiny_config, tmp_path, run_python):
     folder = tmp_path / 'work' / 'tiny' / 'seed_0'
     assert [path.name for path in folder.glob('epoch_*.pth')] == ['epoch_1.pth']
     value = json.loads((folder / 'metrics.json').read_text())['metrics']['mAP']
-    assert f'| tiny | {value * 100:.2f} ± 0.00' in done.stdout
+    assert f'| tiny | {value * 100:.2f} (' in done.stdout

@@ -214,10 +214,10 @@ def _cells(values: list[float], base: list[float]) -> str:
         return '- | -'
     values, base = [value * 100 for value in values], [value * 100 for value in base]
     mean = statistics.mean(values)
-    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    spread = f' ± {statistics.stdev(values):.2f}' if len(values) > 1 else ''
     each = ' / '.join(f'{value:.1f}' for value in values)
     difference = f'{mean - statistics.mean(base):+.2f}' if base else '-'
-    return f'{mean:.2f} ± {spread:.2f} ({each}) | {difference}'
+    return f'{mean:.2f}{spread} ({each}) | {difference}'
 
 
 def main(argv: list[str] | None = None) -> int:
