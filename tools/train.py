@@ -28,15 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     with report_mistakes():
         config = configure(args)
         apply_arguments(config, args)
-        path = checkpoint_to_resume(config)
-        content = load_training(path) if path else {}
-        runner = Runner.from_cfg(config)
-        classes = classes_of('train', runner.train_loop) | classes_of('val', runner.val_loop)
-        if path:  # the Runner loads it again, with all that belongs to the training
-            load_weights(runner.model, content, path)
-            classes = {f'the checkpoint {path}': dataset_meta(content).get('classes')} | classes
-        check_classes(config, classes)
-        runner.train()
+        make_runner(config).train()
     return 0
 
 
@@ -73,6 +65,19 @@ def apply_arguments(config, args: argparse.Namespace) -> None:
         config.merge_from_dict({'auto_scale_lr.enable': True})
     if args.seed is not None:
         config.merge_from_dict({'randomness.seed': args.seed})
+
+
+def make_runner(config) -> Runner:
+    """The Runner, once data, model and the checkpoint to resume from, if any, fit each other."""
+    path = checkpoint_to_resume(config)
+    content = load_training(path) if path else {}
+    runner = Runner.from_cfg(config)
+    classes = classes_of('train', runner.train_loop) | classes_of('val', runner.val_loop)
+    if path:  # the Runner loads it again, with all that belongs to the training
+        load_weights(runner.model, content, path)
+        classes = {f'the checkpoint {path}': dataset_meta(content).get('classes')} | classes
+    check_classes(config, classes)
+    return runner
 
 
 def checkpoint_to_resume(config) -> str | None:

@@ -472,7 +472,8 @@ def read_database(
         source: To be filled.
         subsets: The file's subset names (lower case) -> those of the schema.
     """
-    for name, video in videos_of(path, content).items():
+    videos = videos_of(path, content)
+    for name, video in videos.items():
         form = 'subset, duration and annotations of segment and label'
         with naming(f'{path}: video {name!r}', form):
             subset = rename_subset(video['subset'], subsets)
@@ -485,7 +486,7 @@ def read_database(
                     target.add([frame / fps for frame in item['segment(frames)']], item['label'])
                     source.counts[subset, 'in frames: converted'] += 1
             source.add(name, target)
-    if not any(video.get('annotations') for video in videos_of(path, content).values()):
+    if not any(video.get('annotations') for video in videos.values()):
         raise ValueError(f'{path}: expected annotations of some video but got none at all')
     return source
 

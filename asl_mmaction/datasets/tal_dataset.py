@@ -220,6 +220,8 @@ class TALDataset(BaseDataset):
 
     def _find_grid(self, in_file: Any) -> dict:
         in_config = self.grid_cfg
+        if in_config is not None and in_config.get('fps', 0) is None:  # as if left out
+            in_config = {key: value for key, value in in_config.items() if key != 'fps'}
         if not isinstance(in_file, dict | None):
             raise TypeError(
                 f"{self.ann_file}: expected key 'grid' to be an object "
@@ -317,7 +319,7 @@ class TALDataset(BaseDataset):
 
     def _parse_grid(self, name: str, video: dict) -> FeatureGrid:
         settings = dict(self._grid_settings)
-        if settings.get('fps') is None:
+        if 'fps' not in settings:
             settings['fps'] = self._get(name, video, 'fps', 'a number')
         with self._naming(name):
             return FeatureGrid(**settings)

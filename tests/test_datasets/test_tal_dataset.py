@@ -133,6 +133,8 @@ def test_grid_sources(make):
     assert make(content, grid=GRID)[0]['grid'].fps == 10
     content['grid'] = {'fps': 15, 'feat_stride': 16, 'clip_len': 16}
     assert make(content, grid=None)[0]['grid'] == FeatureGrid(15, 16, 16)
+    of_videos = make(content, grid={'fps': None, 'feat_stride': 16, 'clip_len': 16})
+    assert [of_videos[i]['grid'].fps for i in range(2)] == [29.97, 25.0]
     with pytest.raises(ValueError, match=r'expected feat_stride 16 .* but got grid feat_stride=4'):
         make(content, grid={'fps': 15, 'feat_stride': 4, 'clip_len': 16})
     with pytest.raises(ValueError, match='got no clip_len and no feat_stride'):

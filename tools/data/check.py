@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from mmaction.registry import DATASETS, TRANSFORMS
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 import asl_mmaction.datasets  # noqa: F401 (registers its parts)
 from asl_mmaction.apis.loading import check_classes
-from asl_mmaction.engine.cli import MistakeError, read_config, report_mistakes
+from asl_mmaction.engine.cli import MistakeError, SettingsAction, read_config, report_mistakes
 
 #: Feature steps that a video may have more or less than its duration says.
 LENGTH_TOLERANCE = 0.02
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='key=value ...'
+        '--cfg-options', nargs='+', action=SettingsAction, default={}, help='key=value ...'
     )
     args = parser.parse_args(argv)
     with report_mistakes():

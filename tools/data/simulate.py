@@ -12,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import DictAction
 
 from asl_mmaction.datasets.conversion import naming, read_object, videos_of
 from asl_mmaction.datasets.simulation import FeatureSimulator
 from asl_mmaction.datasets.writing import FEATURE_FOLDER, write_dataset
-from asl_mmaction.engine.cli import read_config, report_mistakes
+from asl_mmaction.engine.cli import SettingsAction, read_config, report_mistakes
 from asl_mmaction.structures.feature_grid import FeatureGrid
 from asl_mmaction.structures.files import check_file_name, write_json
 
@@ -35,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--limit', type=int, help='so many videos of each subset only')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='key=value ...'
+        '--cfg-options', nargs='+', action=SettingsAction, default={}, help='key=value ...'
     )
     args = parser.parse_args(argv)
     with report_mistakes():

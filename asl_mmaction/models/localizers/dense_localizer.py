@@ -39,9 +39,11 @@ class DenseLocalizer(BaseModel):
         self.neck = MODELS.build(neck)
         self.head = MODELS.build(head)
         self.post_processor = MODELS.build(post_processor)
-        strides = getattr(self.neck, 'strides', None)
-        if strides is None:
-            return
+        if hasattr(self.neck, 'strides'):
+            self._check_strides(self.neck.strides)
+
+    def _check_strides(self, strides: list[int]) -> None:
+        """Let head and preprocessor fit the strides of the neck's levels."""
         if self.head.point_generator.strides != strides:
             raise ValueError(
                 f'head: expected the strides {strides} of the neck '

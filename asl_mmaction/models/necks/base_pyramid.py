@@ -88,7 +88,7 @@ class BasePyramid(BaseModule):
         Raises:
             ValueError: If T is not divisible by the stride of the coarsest level.
         """
-        divisor = 2 ** (self.num_levels - 1)
+        divisor = self.strides[-1]
         if x.size(1) % divisor:
             raise ValueError(
                 f'neck: expected a length divisible by {divisor} (2**(num_levels - 1)) but got '
