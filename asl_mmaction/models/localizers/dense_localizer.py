@@ -21,7 +21,8 @@ class DenseLocalizer(BaseModel):
         data_preprocessor: Config of what pads a batch.
 
     Raises:
-        ValueError: the head or the preprocessor does not fit the strides of the neck.
+        ValueError: the head or the preprocessor does not fit the strides of the neck, or one part
+            is not as wide as what it gets.
     """
 
     def __init__(
@@ -41,6 +42,8 @@ class DenseLocalizer(BaseModel):
         self.post_processor = MODELS.build(post_processor)
         if hasattr(self.neck, 'strides'):
             self._check_strides(self.neck.strides)
+        self._check_width('neck.channels', 'projection.out_channels')
+        self._check_width('head.in_channels', 'neck.channels')
 
     def _check_strides(self, strides: list[int]) -> None:
         """Let head and preprocessor fit the strides of the neck's levels."""
@@ -55,6 +58,15 @@ class DenseLocalizer(BaseModel):
                 f'data_preprocessor: expected size_divisor to be a multiple of {strides[-1]}, the '
                 f"neck's last stride, but got {size_divisor}"
             )
+
+    def _check_width(self, taker: str, giver: str) -> None:
+        """Let a part take the width that another gives, where both have such a setting."""
+        width, given = (
+            getattr(getattr(self, part), setting, None)
+            for part, setting in (name.split('.') for name in (taker, giver))
+        )
+        if None not in (width, given) and width != given:
+            raise ValueError(f'{taker}: expected the {given} of {giver} but got {width}')
 
     def extract_feat(self, inputs: Tensor, masks: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """(N, T, C_in), (N, T) -> L features (N, T_l, C) and masks (N, T_l)."""

@@ -9,6 +9,12 @@ from torch import Tensor, nn
 from asl_mmaction.models.layers import MaskedConv1d
 
 
+def check_count(name: str, value: int) -> None:
+    """Let a setting be a whole number of at least 1."""
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f'{name}: expected a whole number >= 1 but got {value!r}')
+
+
 class BasePyramid(BaseModule):
     """Stem, levels, optional top-down path, one LayerNorm a level.
 
@@ -36,8 +42,8 @@ class BasePyramid(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if num_levels < 1:
-            raise ValueError(f'num_levels: expected at least 1 but got {num_levels}')
+        for name, value in (('channels', channels), ('num_levels', num_levels)):
+            check_count(name, value)
         if window_size is None or isinstance(window_size, int):
             window_size = [window_size] * num_levels
         if len(window_size) != num_levels:
@@ -46,6 +52,7 @@ class BasePyramid(BaseModule):
                 f'but got {list(window_size)}'
             )
         self.window_sizes = list(window_size)
+        self.channels = channels
         self.num_levels = num_levels
         self.strides = [2**level for level in range(num_levels)]
         self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(num_levels))

@@ -6,7 +6,7 @@ from functools import partial
 from mmaction.registry import MODELS
 
 from asl_mmaction.models.layers import SGPBlock
-from asl_mmaction.models.necks.base_pyramid import BasePyramid
+from asl_mmaction.models.necks.base_pyramid import BasePyramid, check_count
 
 
 @MODELS.register_module()
@@ -39,6 +39,7 @@ class SGPPyramid(BasePyramid):
         top_down: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
+        check_count('num_groups', num_groups)
         super().__init__(
             block=partial(
                 SGPBlock,

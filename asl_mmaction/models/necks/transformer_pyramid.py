@@ -8,7 +8,7 @@ from mmaction.registry import MODELS
 from torch import Tensor
 
 from asl_mmaction.models.layers import TransformerBlock
-from asl_mmaction.models.necks.base_pyramid import BasePyramid
+from asl_mmaction.models.necks.base_pyramid import BasePyramid, check_count
 from asl_mmaction.ops.windowed_attention import attention_bias
 
 
@@ -49,6 +49,8 @@ class TransformerPyramid(BasePyramid):
         top_down: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
+        check_count('num_heads', num_heads)
+        check_count('channel_groups', channel_groups)
         super().__init__(
             block=partial(
                 TransformerBlock,

@@ -85,6 +85,12 @@ class ConvProjection(BaseModule):
                 nn.Linear(a, b) for a, b in zip(self.source_widths, source_channels, strict=True)
             )
             width = sum(source_channels)
+        if num_convs == 0 and width != out_channels:
+            raise ValueError(
+                f'num_convs: expected at least 1, to get from width {width} to out_channels='
+                f'{out_channels}, but got 0'
+            )
+        self.out_channels = out_channels
         self.dropout = nn.Dropout(dropout)
         self.tower = MaskedConvTower(width, out_channels, num_convs, kernel_size)
         self.position = (

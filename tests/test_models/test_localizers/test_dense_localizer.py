@@ -4,6 +4,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mmaction.registry import MODELS
+from torch import nn
+
+from asl_mmaction.models.necks import TransformerPyramid
 
 TRUTHS = {
     5: ([(0.2, 3.9)], [1]),
@@ -186,3 +190,37 @@ def test_unknown_mode(model, make_sample, collate):
     batch = model.data_preprocessor(collate(make_sample(9)))
     with pytest.raises(ValueError, match="mode: expected 'loss', 'predict' or 'tensor' but got"):
         model(**batch, mode='train')
+
+
+@pytest.mark.parametrize('style', ['actionformer', 'tridet'])
+@pytest.mark.parametrize(
+    ('part', 'setting', 'message'),
+    [
+        ('neck', 'channels', 'neck.channels: expected the 8 of projection.out_channels but got 16'),
+        ('projection', 'out_channels', 'neck.channels: .* 16 of projection.out_channels but got 8'),
+        ('head', 'in_channels', 'head.in_channels: expected the 8 of neck.channels but got 16'),
+    ],
+)
+def test_widths_that_do_not_fit(build, localizer_config, style, part, setting, message):
+    config = localizer_config(asl=True, style=style)
+    config[part][setting] = 16
+    with pytest.raises(ValueError, match=message):
+        build(config)
+
+
+def test_a_neck_that_does_not_tell_its_width(build, localizer_config, make_sample, collate):
+    class Halves(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.pyramid = TransformerPyramid(channels=8, num_heads=2, num_levels=3)
+
+        def forward(self, x, mask):
+            feats, masks = self.pyramid(x, mask)
+            return [feat[..., :4] for feat in feats], masks
+
+    config = localizer_config(head={'in_channels': 4})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(MODELS.module_dict, 'Halves', Halves)
+        model = build({**config, 'neck': {'type': 'Halves'}})
+    outputs = model(**model.data_preprocessor(collate(make_sample(9))))
+    assert outputs[0].shape == (1, 12 + 6 + 3, 3)

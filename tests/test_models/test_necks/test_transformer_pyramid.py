@@ -137,7 +137,16 @@ def test_users_mistakes():
     neck = TransformerPyramid(channels=4, num_heads=2, num_levels=3)
     with pytest.raises(ValueError, match=r'length divisible by 4 .* but got 6; set size_divisor=4'):
         neck(torch.zeros(1, 6, 4), torch.ones(1, 6, dtype=torch.bool))
-    with pytest.raises(ValueError, match='num_levels: expected at least 1 but got 0'):
-        TransformerPyramid(channels=4, num_levels=0)
+    for name, value in (
+        ('num_levels', 0),
+        ('num_heads', 0),
+        ('channel_groups', 0),
+        ('channels', -4),
+        ('channels', 4.0),
+        ('channels', '4'),
+    ):
+        message = f'{name}: expected a whole number >= 1 but got {value!r}'
+        with pytest.raises(ValueError, match=message):
+            TransformerPyramid(**{'channels': 4, name: value})
     with pytest.raises(ValueError, match=r'one value for each of the 3 levels but got \[5, 3\]'):
         TransformerPyramid(channels=4, num_levels=3, window_size=[5, 3])

@@ -92,3 +92,9 @@ def test_users_mistakes():
     projection = ConvProjection(in_channels=[2, 3], out_channels=4)
     with pytest.raises(ValueError, match=r'expected features of width 5 .* but got 6'):
         projection(torch.ones(1, 4, 6), torch.ones(1, 4, dtype=torch.bool))
+
+
+def test_without_convolutions_the_width_stays():
+    assert ConvProjection(in_channels=4, out_channels=4, num_convs=0).out_channels == 4
+    with pytest.raises(ValueError, match='at least 1, to get from width 6 to out_channels=4, but'):
+        ConvProjection(in_channels=[2, 4], out_channels=4, num_convs=0)
