@@ -1,4 +1,5 @@
 import io
+import multiprocessing
 import os
 import pickle
 import sys
@@ -9,8 +10,9 @@ import pytest
 import torch
 from mmaction.registry import TRANSFORMS
 from mmengine.fileio.backends import BaseStorageBackend, backends
+from torch.utils.data import DataLoader
 
-from asl_mmaction.datasets.transforms import LoadFeature
+from asl_mmaction.datasets.transforms import LoadFeature, loading
 from asl_mmaction.datasets.transforms.reading import read_feature
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
@@ -506,3 +508,61 @@ def test_storage_backends(tmp_path, npy, monkeypatch):
     for name in ('x.npy', 'x.npz', 'x.pt', 'x.pkl', 'x.csv'):
         feature = load(f'shelf:{name}', backend_args={'backend': 'shelf', 'folder': 'any'})
         np.testing.assert_array_equal(feature, FEATURE)
+
+
+class Videos:
+    """A data set of ``names``, 20 s each, the feature of which is half as long."""
+
+    def __init__(self, *names, **sample):
+        feature = np.zeros((24, 3))
+        self.samples = [
+            {'video_name': name, 'grid': GRID, 'feature': feature, 'duration': 20.0, **sample}
+            for name in names
+        ]
+        self.load = LoadFeature(feat_dim=3)
+
+    def __len__(self):
+        return len(self.samples)
+
+    def __getitem__(self, index):
+        return len(self.load(dict(self.samples[index]))['feature'])
+
+
+@pytest.fixture
+def warnings(monkeypatch, tmp_path):
+    """Function: the warnings of this run so far, of all processes."""
+    path = tmp_path / 'log'
+    path.touch()
+
+    def log(text, logger, level):
+        with path.open('a') as file:
+            file.write(f'{text}\n')
+
+    monkeypatch.setattr(loading, 'print_log', log)
+    monkeypatch.setattr(loading, 'WARNED', multiprocessing.Value('b', False))
+    return lambda: path.read_text().splitlines()
+
+
+@pytest.mark.parametrize('num_workers', [0, 2])
+def test_a_feature_of_another_length_is_warned_of_once_a_run(warnings, num_workers):
+    for name in ('train', 'val'):
+        videos = Videos(*(f'{name}_{i}' for i in range(8)))
+        loader = DataLoader(
+            videos,
+            num_workers=num_workers,
+            multiprocessing_context=('fork' if num_workers else None),
+        )
+        for _ in range(2):
+            assert sum(map(int, loader)) == 8 * 24
+    (warning,) = warnings()
+    assert warning.startswith("video 'train_")
+    assert (
+        ': expected about 49 steps (20 s, fps 10, feat_stride 4, clip_len 8) but got 24: actions '
+        'are learned and found at shifted times; `python tools/data/check.py CONFIG` names'
+    ) in warning
+
+
+@pytest.mark.parametrize('duration', [None, 8.8, 11.0])
+def test_a_feature_that_fits_or_may_is_not_warned_of(warnings, duration):
+    assert Videos('v', duration=duration)[0] == 24
+    assert warnings() == []

@@ -1,10 +1,13 @@
 import importlib.util
 import json
+import multiprocessing
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from asl_mmaction.datasets.transforms import loading
 
 ROOT = Path(__file__).resolve().parents[2]
 spec = importlib.util.spec_from_file_location('check_data', ROOT / 'tools/data/check.py')
@@ -105,6 +108,24 @@ def test_wrong_features(run, feature, message):
     assert lines[-2].startswith('error: train: ')
     assert message in lines[-2]
     assert 'b' in lines[-2]
+
+
+def test_times_in_frames(run):
+    code, lines = run(a=video('training', (100, 120, 'run'), (30, 41, 'jump'), (50, 90, 'jump')))
+    assert code == 1
+    assert lines[-2:] == [
+        'error: train: expected segments in seconds but got 3 of 4 wholly outside their video, as '
+        'if they were in frames, such as a 100..120 s of 20 s',
+        '1 errors',
+    ]
+
+
+def test_a_length_is_told_once(run, monkeypatch):
+    logged = []
+    monkeypatch.setattr(loading, 'print_log', lambda *args, **kwargs: logged.append(args))
+    monkeypatch.setattr(loading, 'WARNED', multiprocessing.Value('b', False))
+    code, lines = run({name: np.zeros((24, 3)) for name in 'abc'})
+    assert (code, lines[-1], logged) == (1, '3 errors', [])
 
 
 def test_a_little_off_in_length_is_let_pass(run):

@@ -1,19 +1,43 @@
 """Feature files -> ``results['feature']``."""
 
+import logging
 import math
+import multiprocessing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
+from mmengine.logging import print_log
 
 from asl_mmaction.datasets.transforms.reading import read_feature
 from asl_mmaction.datasets.transforms.resampling import resample
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
-#: Feature steps by which joined sources may differ in length, and the part of the length.
+#: Feature steps by which lengths may differ, and the part of the length: of a feature from what its
+#: video's duration says, and of joined sources from each other.
 LENGTH_TOLERANCE_STEPS, LENGTH_TOLERANCE = 3, 0.02
+#: Whether this run has warned of a feature of another length; one for all workers of its loaders.
+WARNED = multiprocessing.Value('b', False)
+
+
+def length_mismatch(sample: Mapping, num_steps: int) -> str | None:
+    """What does not fit, where a feature's length is far from what duration and grid make it.
+
+    Args:
+        sample: ``video_name``, ``grid`` of the whole feature, and ``duration`` (None: unknown).
+        num_steps: Of the whole feature.
+    """
+    grid, duration = sample['grid'], sample.get('duration')
+    expected = num_steps if duration is None else grid.num_steps(duration)
+    if abs(num_steps - expected) <= LENGTH_TOLERANCE_STEPS + LENGTH_TOLERANCE * expected:
+        return None
+    return (
+        f'video {sample["video_name"]!r}: expected about {expected} steps ({duration:g} s, '
+        f'fps {grid.fps:g}, feat_stride {grid.feat_stride:g}, clip_len {grid.clip_len:g}) '
+        f'but got {num_steps}'
+    )
 
 
 @TRANSFORMS.register_module()
@@ -30,8 +54,11 @@ class LoadFeature(BaseTransform):
     Several sources are brought to one grid, the sample's: a source of another grid is interpolated
     linearly at the times of the steps. The common length is that of the shortest source.
 
+    The first feature of a run that is not as long as its video's ``duration`` says is warned of.
+
     Required keys: ``video_name``, ``grid``, ``feature_path`` (or ``feature``, an array, instead); a
-    list of paths (or arrays, or one array of the whole width) if there are ``sources``.
+    list of paths (or arrays, or one array of the whole width) if there are ``sources``. Optional:
+    ``duration``.
     Added keys: ``feature`` (T, C), of the file's own float type, perhaps a read-only map.
 
     Args:
@@ -97,6 +124,14 @@ class LoadFeature(BaseTransform):
             results['feature'] = self._read(_Source(self.feat_dim), given, results)
         else:
             results['feature'] = self._read_all(given, results)
+        mismatch = length_mismatch(results, len(results['feature']))
+        if mismatch is not None and _is_first():
+            print_log(
+                f'{mismatch}: actions are learned and found at shifted times; '
+                '`python tools/data/check.py CONFIG` names all such videos',
+                logger='current',
+                level=logging.WARNING,
+            )
         return results
 
     @property
@@ -135,6 +170,12 @@ class LoadFeature(BaseTransform):
         steps = np.arange(max(1, math.floor(min(last) + 1e-6) + 1), dtype=np.float64)
         times = grid.to_seconds(steps)
         return np.concatenate([resample(part, own.to_grid(times)) for part, own in parts], axis=1)
+
+
+def _is_first() -> bool:
+    with WARNED.get_lock():
+        first, WARNED.value = not WARNED.value, True
+    return first
 
 
 @dataclass
