@@ -1,6 +1,7 @@
 """From a list of feature sequences to one padded batch."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmaction.registry import MODELS
@@ -36,7 +37,7 @@ class FeaturePreprocessor(BaseDataPreprocessor):
         self.gt_divisor = gt_divisor
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Pad a batch and move it to the device.
+        """Move a batch to the device and pad it.
 
         Args:
             data: ``inputs``, N tensors (T_n, C), and ``data_samples``, N of them.
@@ -46,26 +47,35 @@ class FeaturePreprocessor(BaseDataPreprocessor):
             ``inputs`` (N, T, C), ``masks`` (N, T) bool, ``data_samples`` and ``ground_truths``
             (None unless training).
         """
-        features, samples = data['inputs'], data['data_samples']
-        inputs, masks = self._pad_features(features)
-        ground_truths = self._pad_ground_truths(samples) if training else None
-        # Everything is built on the host, then moved at once; from pinned memory, so that nothing
-        # here waits for a GPU.
-        return self.cast_data(dict(inputs=inputs, masks=masks, ground_truths=ground_truths)) | dict(
-            data_samples=samples
+        samples = data['data_samples']
+        lengths = [len(feature) for feature in data['inputs']]
+        moved = self.cast_data(
+            dict(
+                features=data['inputs'],
+                lengths=torch.tensor(lengths),
+                ground_truths=self._pad_ground_truths(samples) if training else None,
+            )
+        )
+        # Padded there: the host does not touch features that the loader has pinned.
+        longest = _round_up(max([*lengths, self.min_len, 1]), self.size_divisor)
+        first = moved['features'][0]
+        inputs = first.new_empty(len(lengths), longest, first.size(1))
+        for row, feature in zip(inputs, moved['features'], strict=True):
+            row[: len(feature)] = feature
+            row[len(feature) :] = 0
+        masks = torch.arange(longest, device=first.device) < moved['lengths'][:, None]
+        return dict(
+            inputs=inputs,
+            masks=masks,
+            ground_truths=moved['ground_truths'],
+            data_samples=samples,
         )
 
-    def _pad_features(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        lengths = torch.tensor([len(feature) for feature in features])
-        longest = _round_up(max(int(lengths.max()), self.min_len, 1), self.size_divisor)
-        inputs = torch.zeros(
-            (len(features), longest, features[0].size(1)),
-            dtype=features[0].dtype,
-            pin_memory=self.device.type == 'cuda',
-        )
-        for row, feature in zip(inputs, features, strict=True):
-            row[: len(feature)] = feature
-        return inputs, torch.arange(longest) < lengths[:, None]
+    def cast_data(self, data: Any) -> Any:
+        """mmengine's, through pinned memory, so that the host does not wait for a GPU."""
+        if isinstance(data, Tensor) and data.device.type == 'cpu' and self.device.type == 'cuda':
+            data = data.pin_memory()
+        return super().cast_data(data)
 
     def _pad_ground_truths(self, samples: Sequence) -> GroundTruths:
         segments = [sample.gt_instances.segments for sample in samples]

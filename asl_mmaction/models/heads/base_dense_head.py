@@ -222,8 +222,10 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         if self.normalizer is None:
             return num_positives
         world_size = dist.get_world_size()
-        with torch.no_grad():
-            self.normalizer.lerp_(num_positives * world_size, 1 - self.normalizer_momentum)
+        total, weight = num_positives * world_size, 1 - self.normalizer_momentum
+        # Not in place: what torch.compile computes again for the backward pass would start from
+        # the new average.
+        self.normalizer = self.normalizer.lerp(total, weight)
         return self.normalizer / world_size
 
     def predict(

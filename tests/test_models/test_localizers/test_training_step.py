@@ -1,5 +1,7 @@
 """The training step: fixed shapes without a device sync, and it does learn."""
 
+import copy
+
 import pytest
 import torch
 
@@ -102,6 +104,25 @@ def test_no_device_sync_on_a_gpu(build, localizer_config, make_sample, collate, 
             sum(value for key, value in losses.items() if 'loss' in key).backward()
     finally:
         torch.cuda.set_sync_debug_mode('default')
+
+
+def test_compiles_to_one_graph_with_the_same_gradients(
+    build, localizer_config, make_sample, collate, style
+):
+    model = build(localizer_config(True, style=style, head={'loss_normalizer': 100})).train()
+    state = copy.deepcopy(model.state_dict())
+    batch = collate(make_sample(13, [(1.5, 6.2)], [0]), make_sample(16, [(3.3, 8.4)], [1]))
+    inputs = model.data_preprocessor(batch, training=True)
+    torch.compiler.reset()
+    results = []
+    for forward in (model, torch.compile(model, backend='aot_eager', fullgraph=True)):
+        model.load_state_dict(state)
+        model.zero_grad()
+        losses = forward(**inputs, mode='loss')
+        sum(value for key, value in losses.items() if 'loss' in key).backward()
+        grads = {name: value.grad for name, value in model.named_parameters()}
+        results.append((losses, grads, model.head.normalizer.clone()))
+    torch.testing.assert_close(results[1], results[0], rtol=1e-4, atol=1e-6)
 
 
 def test_bfloat16_autocast_stays_close(build, localizer_config, make_sample, collate, style):
