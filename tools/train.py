@@ -15,6 +15,7 @@ from asl_mmaction.apis.loading import (
 )
 from asl_mmaction.engine.cli import (
     MistakeError,
+    check_video_scores,
     configure,
     keep_freed_memory,
     make_parser,
@@ -77,6 +78,12 @@ def make_runner(config) -> Runner:
         load_weights(runner.model, content, path)
         classes = {f'the checkpoint {path}': dataset_meta(content).get('classes')} | classes
     check_classes(config, classes)
+    check_video_scores(runner.val_loop)
+    if runner.max_iters < 1:
+        raise MistakeError(
+            f'expected a training of 1 step or more but got {runner.max_epochs} epochs '
+            f'(train_cfg.max_epochs) of {len(runner.train_dataloader)} batches'
+        )
     return runner
 
 

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import difflib
 import errno
 import inspect
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+import traceback
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import NoneType, SimpleNamespace, UnionType
 from typing import Any
 
-from mmaction.registry import METRICS
+from mmaction import registry as registries
+from mmaction.registry import METRICS, OPTIMIZERS
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.config.utils import ConfigParsingError
-from mmengine.runner import Runner
+from mmengine.hub import get_config
+from mmengine.optim import OptimWrapper
+from mmengine.registry import Registry
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, LogProcessor, Runner, set_random_seed
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+from torch.utils.data import DataLoader
 
 # How this package words a user's mistake, how mmengine's registries do, and how Python does where
 # a config gives a part an argument that it does not have.
@@ -50,7 +61,24 @@ RUNNER_KEYS = sorted(
     }
     - {'cfg'}
 )
-
+# What takes the entries of a config that have no type.
+UNTYPED = {
+    '': Runner,
+    'log_processor': LogProcessor,
+    'optim_wrapper': OptimWrapper,
+    'optim_wrapper.clip_grad': clip_grad_norm_,
+    'randomness': set_random_seed,
+    'test_dataloader': DataLoader,
+    'train_cfg': EpochBasedTrainLoop,
+    'train_dataloader': DataLoader,
+    'val_dataloader': DataLoader,
+}
+# Annotations that leave no doubt about a number or a text; a Callable may be given by name.
+PLAIN = {bool, dict, float, int, list, str, tuple, Mapping, NoneType, Sequence} | {
+    *(DataLoader, Tensor, nn.Module)
+}
+# Whose constructors check what a config gives them, without the words of MISTAKES.
+STACK = {'mmaction', 'mmcv', 'mmengine', 'numpy', 'torch', *sys.stdlib_module_names}
 
 # Parameters of glibc's mallopt.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
@@ -77,12 +105,15 @@ class MistakeError(Exception):
 def report_mistakes() -> Iterator[None]:
     """End the program with one line and exit code 2 for a user's mistake; let a bug through.
 
-    A mistake is a file that cannot be read or written, or an error in the words of
-    :data:`MISTAKES`. All others keep their traceback.
+    A mistake is a file that cannot be read or written, an error in the words of :data:`MISTAKES`,
+    or what a constructor of the stack does not take from a config. All others keep their traceback.
     """
     try:
         yield
-    except (MistakeError, ImportError, OSError, KeyError, TypeError, ValueError) as error:
+    except (
+        *(AssertionError, ImportError, KeyError, MistakeError),
+        *(OSError, TypeError, ValueError),
+    ) as error:
         line = describe_mistake(error)
         if line is None:
             raise
@@ -95,14 +126,37 @@ def describe_mistake(error: Exception) -> str | None:
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     # A full disk is found when writing into an open file, whose name the error does not have.
     system = isinstance(error, OSError) and (error.filename or error.errno == errno.ENOSPC)
-    known = isinstance(error, (MistakeError, FileNotFoundError)) or system or MISTAKES.search(text)
-    if not known:
-        return None
+    known = isinstance(error, (MistakeError, FileNotFoundError)) or system
+    if not known and (isinstance(error, AssertionError) or not MISTAKES.search(text)):
+        part = refusing_part(error)
+        if part is None:
+            return None
+        text = f'{part} does not take what the config gives it: {text}'
     # A data loader's worker passes its error on behind a traceback of its own.
     if text.startswith('Caught '):
         text = text.strip().rpartition('\n')[2].partition(': ')[2]
     # What mmengine's registries add is of no help.
     return ' '.join(text.split()).partition(' Please check whether the value of')[0]
+
+
+def refusing_part(error: Exception) -> str | None:
+    """Class of the stack whose constructor raised an error, called by mmengine with a config.
+
+    None for all others: what our code or the user's raises, or gives such a class by itself, and
+    whatever is raised once the training or the test runs, is a bug.
+    """
+    part, by_mmengine = None, False
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        code, module = frame.f_code, frame.f_globals['__name__']
+        package = module.partition('.')[0]
+        if module == 'mmengine.runner.loops' and code.co_name == 'run':
+            return None
+        if package not in STACK:
+            part, by_mmengine = None, False
+        elif code.co_name == '__init__' and by_mmengine:
+            part = type(frame.f_locals[code.co_varnames[0]]).__name__
+        by_mmengine |= package == 'mmengine'
+    return part if isinstance(error, (AssertionError, KeyError, TypeError, ValueError)) else None
 
 
 class SettingsAction(DictAction):
@@ -155,30 +209,119 @@ def configure(args: argparse.Namespace) -> Config:
 
 
 def read_config(path: str | os.PathLike, options: Mapping[str, Any]) -> Config:
-    """A config file with ``--cfg-options``.
+    """A config file, or one of an installed package (``package::file``), with ``--cfg-options``.
 
     Raises:
-        MistakeError: no such config, it cannot be read, or an option is for a key it has not.
+        MistakeError: no such config, it cannot be read, it or an option has a key that nothing
+            reads, or a value is of another type than the part takes.
     """
-    if not Path(path).is_file():
+    packaged = '::' in str(path)
+    if not packaged and not Path(path).is_file():
         what = 'is a folder' if Path(path).is_dir() else 'does not exist'
         raise MistakeError(f'expected a config file but got {path}, which {what}')
     try:
-        config = Config.fromfile(path)
+        config = get_config(path) if packaged else Config.fromfile(path)
     except CONFIG_ERRORS as error:
         raise MistakeError(f'cannot read {path}: {type(error).__name__}: {error}') from error
+    for key in config:
+        meant = None if key in RUNNER_KEYS else misspelled(key)
+        if meant:
+            raise MistakeError(
+                f'{path}: expected {meant} but got {key}, which has no effect '
+                '(a variable needs another name)'
+            )
     for option in options:
         if option.partition('.')[0] not in RUNNER_KEYS:
             raise MistakeError(
                 f'expected --cfg-options with keys that the Runner reads '
                 f'({", ".join(RUNNER_KEYS)}) but got {option}, which has no effect'
             )
-    config.merge_from_dict(options)
+    try:
+        config.merge_from_dict(options)
+    except (KeyError, TypeError) as error:
+        raise MistakeError(
+            f'expected --cfg-options that fit {path} but got {", ".join(options)}: {error.args[0]}'
+        ) from error
+    check_values({key: config[key] for key in RUNNER_KEYS if key in config})
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = config.get(name) or {}
         if loader.get('num_workers') == 0 and loader.get('persistent_workers'):
             loader.persistent_workers = False  # there are none; torch refuses to keep them
     return config
+
+
+def misspelled(key: str) -> str | None:
+    """The key of the Runner that another one is meant to be, or None if that is not obvious."""
+    for other in RUNNER_KEYS:
+        swapped = sorted(key) == sorted(other)
+        close = key[0] == other[0] and difflib.SequenceMatcher(None, key, other).ratio() > 0.91
+        derived = key.startswith(f'{other}_') or key.endswith(f'_{other}')
+        if swapped or (close and not derived):
+            return other
+    return None
+
+
+def check_values(value: Any, where: str = '') -> None:
+    """Compare the values of a config with the annotations of what takes them.
+
+    Only numbers and texts are compared, which --cfg-options mix up most easily, and only where the
+    annotation is as plain.
+
+    Args:
+        value: the config, or an entry.
+        where: its key, of levels joined by dots.
+
+    Raises:
+        MistakeError: a value is of another type, or there is no such optimizer.
+    """
+    if isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            check_values(item, f'{where}.{index}')
+    if not isinstance(value, dict):
+        return
+    name = value.get('type')
+    if where == 'optim_wrapper.optimizer' and isinstance(name, str) and not OPTIMIZERS.get(name):
+        # mmengine looks into it before it asks the registry to build it.
+        raise MistakeError(f'{where}: {name} is not in the optimizer registry')
+    hints = _annotations(_parts().get(name, UNTYPED.get(where)))
+    for key, item in value.items():
+        path = f'{where}.{key}'.lstrip('.')
+        kinds = hints.get(key, {Any})
+        if isinstance(item, (str, float, int)) and kinds <= PLAIN:
+            number = not isinstance(item, str) and bool(kinds & {bool, float, int})
+            if not number and type(item) not in kinds:
+                names = ' or '.join(sorted(kind.__name__ for kind in kinds - {NoneType}))
+                raise MistakeError(f'expected {path} of type {names} but got {item!r}')
+        check_values(item, path)
+
+
+def _parts() -> dict[str, Any]:
+    """What a ``type`` may name, as far as it is imported; no name is in two registries."""
+    found: dict[str, Any] = {}
+    for registry in vars(registries).values():
+        while isinstance(registry, Registry):
+            found |= registry.module_dict
+            registry = registry.parent
+    return found
+
+
+def _annotations(part: Callable | None) -> dict[str, set]:
+    """Types that each argument may have, as far as they are to be found."""
+    found: dict[str, set] = {}
+    # What a constructor takes as **kwargs is an argument of its base.
+    bases = reversed(inspect.getmro(part)) if inspect.isclass(part) else []
+    functions = [vars(base).get('__init__') for base in bases] or [part]
+    for function in filter(inspect.isfunction, map(inspect.unwrap, functions)):
+        for key, parameter in inspect.signature(function).parameters.items():
+            alone = SimpleNamespace(__annotations__={key: parameter.annotation})
+            try:
+                hint = typing.get_type_hints(alone, function.__globals__)[key]
+            except (NameError, TypeError):
+                hint = Any
+            union = typing.get_origin(hint) in (typing.Union, UnionType)
+            kinds = typing.get_args(hint) if union else [hint]
+            found[key] = {typing.get_origin(kind) or kind for kind in kinds}
+    return found
 
 
 def write_results_to(config: Config, folder: str) -> None:
@@ -198,3 +341,20 @@ def write_results_to(config: Config, folder: str) -> None:
         raise MistakeError(f'expected a TALMetric in test_evaluator of {config.filename} for --out')
     for metric in metrics:
         metric.out_dir = folder
+
+
+def check_video_scores(loop: BaseLoop | None) -> None:
+    """Read what the metrics of a loop fuse with, before the run and not at its first results.
+
+    Raises:
+        FileNotFoundError: there is no such file of scores.
+        ValueError: it cannot be read, or has no score for a video or a class.
+    """
+    if loop is None:
+        return
+    dataset = loop.dataloader.dataset
+    for metric in loop.evaluator.metrics:
+        if getattr(metric, 'score_fusion', None) is not None:
+            for index in range(len(dataset)):
+                name = dataset.get_data_info(index)['video_name']
+                metric.score_fusion.top_classes(name, dataset.metainfo['classes'])

@@ -2,9 +2,13 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 import pytest
+from mmaction.registry import MODELS
 from mmengine.config import Config
+from mmengine.runner import Runner
+from torch import nn
 
 from asl_mmaction.engine.cli import (
     MistakeError,
@@ -15,6 +19,7 @@ from asl_mmaction.engine.cli import (
     write_results_to,
 )
 
+CONFIGS = sorted((Path(__file__).parents[2] / 'configs').rglob('*.py'))
 WORKER = """Caught ValueError in DataLoader worker process 0.
 Original Traceback (most recent call last):
   File "x.py", line 1, in <module>
@@ -97,6 +102,92 @@ def test_an_option_without_effect_is_a_mistake(tiny_config, option):
     name = option.partition('=')[0]
     with pytest.raises(MistakeError, match=rf'optim_wrapper.* but got {name}, which has no effect'):
         configure(arguments(tiny_config, '--cfg-options', option))
+
+
+@pytest.mark.parametrize(
+    ('key', 'meant'),
+    [
+        ('train_dataloder', 'train_dataloader'),
+        ('train_data_loader', 'train_dataloader'),
+        ('optim_wraper', 'optim_wrapper'),
+        ('parm_scheduler', 'param_scheduler'),
+        ('modle', 'model'),
+        ('val_cgf', 'val_cfg'),
+    ],
+)
+def test_a_misspelt_key_of_a_config_is_a_mistake(tiny_config, key, meant):
+    tiny_config.write_text(f'{tiny_config.read_text()}\n{key} = dict()\n')
+    with pytest.raises(MistakeError, match=rf'tiny\.py: expected {meant} but got {key}, which has'):
+        read_config(tiny_config, {})
+
+
+def test_a_variable_of_a_config_is_none(tiny_config):
+    names = [
+        *('train_pipeline', 'train_batch_size', 'train_loader', 'train_dataset', 'test_subset'),
+        *('my_train_dataloader', 'train_dataloader_2', 'eval_cfg', 'test_data', 'tta_model'),
+        *('models', 'model2', 'models_dir', 'base_model', 'max_epochs', 'hooks', 'optimizer'),
+        *('load', 'resume_from', 'vis_backends', 'work_root'),
+    ]
+    tiny_config.write_text('\n'.join([tiny_config.read_text(), *(f'{name} = 1' for name in names)]))
+    assert set(names) <= read_config(tiny_config, {}).keys()
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_configs_of_this_package_hold_no_mistake(path):
+    assert read_config(path, {})
+
+
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        ('train_cfg.max_epochs=one', "expected train_cfg.max_epochs of type int but got 'one'"),
+        ('train_cfg=3', 'expected train_cfg of type dict but got 3'),
+        ('optim_wrapper.optimizer.lr=abc', "optimizer.lr of type Tensor or float but got 'abc'"),
+        ('optim_wrapper.optimizer.type=AdamWW', 'optim_wrapper.optimizer: AdamWW is not in the'),
+        ('optim_wrapper.clip_grad.max_norm=x', 'clip_grad.max_norm of type float'),
+        (
+            'train_dataloader.batch_size=two',
+            "train_dataloader.batch_size of type int but got 'two'",
+        ),
+        ('train_dataloader=3', 'expected train_dataloader of type DataLoader or dict but got 3'),
+        ('param_scheduler.0.end=x', 'param_scheduler.0.end of type int'),  # **kwargs of LinearLR
+        ('param_scheduler.7.end=1', 'that fit .*tiny.py but got param_scheduler.7.end: Index 7'),
+        ('default_hooks.checkpoint.interval=x', 'default_hooks.checkpoint.interval of type int'),
+        ('randomness.seed=a', "randomness.seed of type int but got 'a'"),
+        ('model.head.num_classes=five', "model.head.num_classes of type int but got 'five'"),
+        ('val_evaluator.tiou_thresholds=0.5', 'thresholds of type Mapping or Sequence but got 0.5'),
+        ('resume=x', "expected resume of type bool but got 'x'"),
+        ('load_from=3', 'expected load_from of type str but got 3'),
+    ],
+)
+def test_a_value_of_another_type_is_a_mistake(tiny_config, option, message):
+    with pytest.raises(MistakeError, match=message):
+        configure(arguments(tiny_config, '--cfg-options', option))
+
+
+def test_what_the_stack_does_not_take_is_a_mistake_but_our_own_error_is_none():
+    @MODELS.register_module()
+    class Broken(nn.Module):
+        def __init__(self, count):
+            super().__init__()
+            self.norm = nn.LayerNorm('x' * count)
+
+    try:
+        with pytest.raises(SystemExit), report_mistakes():
+            MODELS.build(dict(type='torch.nn.Dropout', p=2))
+        with pytest.raises(TypeError), report_mistakes():  # ours gives it, not the config
+            MODELS.build(dict(type='Broken', count=1))
+    finally:
+        del MODELS.module_dict['Broken']
+
+
+def test_an_error_of_the_training_passes(tiny_config, tmp_path, monkeypatch):
+    config = configure(arguments(tiny_config, '--work-dir', tmp_path / 'work'))
+    runner = Runner.from_cfg(config)
+    wrong = dict(type='torch.nn.Dropout', p=2)
+    monkeypatch.setattr(runner.model, 'train_step', lambda *_, **__: MODELS.build(wrong))
+    with pytest.raises(ValueError, match='dropout probability'), report_mistakes():
+        runner.train()
 
 
 @pytest.mark.parametrize(

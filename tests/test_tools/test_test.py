@@ -11,6 +11,7 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 
 from asl_mmaction.apis import TALInferencer
 
@@ -85,6 +86,19 @@ def test_an_out_that_cannot_be_written_stops_before_the_run(
     lines = capsys.readouterr().err.splitlines()
     assert f'expected a folder to write into but got {tmp_path}/file: ' in lines[-1]
     assert not any('Epoch(test)' in line for line in lines)
+
+
+def test_scores_of_the_videos_are_read_before_the_test(
+    run_test, tiny_config, checkpoint, capsys, monkeypatch
+):
+    monkeypatch.setattr(Runner, 'test', lambda _: pytest.fail('started'))
+    text = "test_evaluator = dict(score_fusion=dict(type='VideoScoreFusion', path='scores.json'))"
+    tiny_config.write_text(f'{tiny_config.read_text()}\n{text}\n')
+    with pytest.raises(SystemExit) as caught:
+        run_test(tiny_config, checkpoint)
+    assert caught.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.endswith('scores.json: expected a file of video scores but got none')
 
 
 @pytest.mark.parametrize(

@@ -135,15 +135,54 @@ def test_options_do_what_they_say(tiny_config, tmp_path, train):
             'head: expected the strides [1, 2, 4, 8, 16, 32] of',
         ),
         ('model.data_preprocessor.size_divisor=2', 'expected size_divisor to be a multiple of '),
+        ('optim_wrapper.optimizer.lr=-1', 'AdamW does not take what the config gives it: Invalid'),
+        ('train_dataloader.num_workers=-1', 'DataLoader does not take what the config gives it: '),
+        ('param_scheduler.0.type=Foo', 'Foo is not in the parameter scheduler registry'),
+        ('param_scheduler.0.start_factor=7', 'LinearLR does not take what the config gives it: '),
+        ('train_cfg.max_epochs=1.5', 'EpochBasedTrainLoop does not take what the config gives it'),
+        ('default_hooks.checkpoint.rule=Foo', 'CheckpointHook does not take what the config gives'),
+        ('randomness.seed=-1', 'Runner does not take what the config gives it: Seed must be'),
+        ('train_cfg.max_epochs=0', 'expected a training of 1 step or more but got 0 epochs'),
+        (
+            'train_dataloader.batch_sampler=None train_dataloader.drop_last=True '
+            'train_dataloader.batch_size=99',
+            'of 1 step or more but got 3 epochs',
+        ),
     ],
 )
 def test_a_mistake_ends_in_one_line(tiny_config, train, capsys, option, message):
     with pytest.raises(SystemExit) as caught:
-        train(tiny_config, '--cfg-options', option)
+        train(tiny_config, '--cfg-options', *option.split())
     assert caught.value.code == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith('train.py: error: ')
     assert message in last
+
+
+@pytest.mark.parametrize(
+    ('scores', 'message'),
+    [
+        (None, 'scores.json: expected a file of video scores but got none'),
+        ('{', "scores.json: expected {'class': [names]"),
+        ('{"class": [], "results": {}}', 'scores.json: expected scores of all classes'),
+        (
+            '{"class": ["early", "rising", "middle", "falling", "late"], "results": {}}',
+            "scores.json: expected scores of video 'test_0000' but got 0 videos",
+        ),
+    ],
+)
+def test_scores_of_the_videos_are_read_before_the_training(
+    tiny_config, train, tmp_path, capsys, scores, message
+):
+    text = "val_evaluator = dict(score_fusion=dict(type='VideoScoreFusion', path='scores.json'))"
+    tiny_config.write_text(f'{tiny_config.read_text()}\n{text}\n')
+    if scores is not None:
+        (tmp_path / 'scores.json').write_text(scores)
+    with pytest.raises(SystemExit) as caught:
+        train(tiny_config)
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert 'Epoch(train)' not in log_of(tmp_path / 'work')
 
 
 @pytest.mark.parametrize(

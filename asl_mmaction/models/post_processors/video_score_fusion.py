@@ -47,7 +47,8 @@ class VideoScoreFusion:
     and of classes meet there.
 
     Args:
-        path: scores of a video classifier, see :func:`load_video_scores`. Read at the first use.
+        path: scores of a video classifier, see :func:`load_video_scores`. Read at the first use,
+            which for the tools is before a training or test starts.
         top_k: classes per video.
         method: score of a detection, from its own and that of the class: 'sqrt', the square root of
             their product (the geometric mean), or 'product'.
