@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from asl_mmaction.apis.loading import (
     check_classes,
+    check_file,
     dataset_meta,
     find_classes,
     load_checkpoint,
@@ -30,6 +31,7 @@ from asl_mmaction.structures.files import prepare_folder, write_json
 
 Feature = str | os.PathLike | np.ndarray | Tensor
 Sources = Feature | Sequence[Feature]
+NUMBERS = (int, float, np.number)
 INPUT_KEYS = {'feature', 'video_name', 'duration', 'fps'}
 
 
@@ -48,7 +50,8 @@ class TALInferencer:
 
     Raises:
         FileNotFoundError: no such config or checkpoint.
-        ValueError: the checkpoint does not fit the config, or the grid is not known.
+        ValueError: the config has no model or no test data, the checkpoint does not fit it, there
+            is no such device, or the grid is not known.
 
     Example:
         >>> inferencer = TALInferencer('asl_mmaction::asl/asl_demo.py', 'demo.pth')
@@ -66,15 +69,24 @@ class TALInferencer:
         grid: Mapping[str, float] | None = None,
     ) -> None:
         self.config = load_config(config)
+        missing = [key for key in ('model', 'test_dataloader') if not self.config.get(key)]
+        if missing:
+            raise ValueError(
+                f'expected a config with model and test_dataloader but got no {missing[0]} in '
+                f'{self.config.filename or "it"}'
+            )
+        self.device = _find_device(device)
         content = load_checkpoint(checkpoint)
         self.classes = find_classes(self.config, content)
         check_classes(self.config, {f'the names for checkpoint {checkpoint}': self.classes})
-        self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
-        if self.config.model.head.num_classes == 1 < len(self.classes):
+        if self.config.model.get('head', {}).get('num_classes', 1) == 1 < len(self.classes):
             self.classes = ('action',)  # the classes come from elsewhere
         self.simulated = bool(dataset_meta(content).get('simulated'))
         dataset = self.config.test_dataloader.dataset
         self.sources = _source_files(dataset)
+        self.elsewhere = any(step.get('backend_args') for step in dataset.pipeline)
+        if not isinstance(grid, Mapping | None):
+            raise TypeError(f'expected grid with some of {GRID_KEYS} but got {grid!r}')
         self.grid = {**(dataset.get('grid') or {}), **(grid or {})}
         unknown = sorted(self.grid.keys() - set(GRID_KEYS))
         if unknown:
@@ -109,6 +121,8 @@ class TALInferencer:
             top_k: at most so many detections for each feature, the best ones.
             out: also write all of it as JSON in ActivityNet's form, seconds at full precision.
 
+        What is no feature, and a file that is not there, is an error before anything is computed.
+
         Returns:
             For each feature ``{'video_name', 'duration', 'detections'}``, a detection being
             ``{'label', 'label_id', 'score', 'segment': [start, end]}``, seconds, best score first.
@@ -116,20 +130,25 @@ class TALInferencer:
 
         Raises:
             FileNotFoundError: no such feature file.
-            TypeError: an input or a number in it of another type.
-            ValueError: a duration or fps that is not above 0, an empty array, another width than
-                the model's, NaN, a name that is there twice, an unknown key, a source too few or
-                too many, an ``out`` that cannot be written.
+            TypeError: an input, or a name or number in it, of another type.
+            ValueError: a count below 1, a threshold that is no number, a duration or fps that is
+                not above 0, an empty array, another width than the model's, NaN, a name that is
+                there twice, an unknown key, a source too few or too many, an ``out`` that cannot be
+                written.
         """
         for name, value in (('batch_size', batch_size), ('top_k', top_k)):
-            if value is not None and value < 1:
-                raise ValueError(f'expected {name} >= 1 but got {value}')
+            counts = isinstance(value, (int, np.integer)) and value >= 1
+            if not counts and (name, value) != ('top_k', None):
+                raise ValueError(f'expected {name} >= 1, a whole number, but got {value!r}')
+        if not isinstance(score_threshold, NUMBERS) or math.isnan(score_threshold):
+            raise ValueError(f'expected score_threshold to be a number but got {score_threshold!r}')
         if out is not None:
             out = Path(out)
             if out.is_dir():
                 raise ValueError(f'expected a file to write but got the folder {out}')
             prepare_folder(out.parent)
-        if isinstance(inputs, (Mapping, str, os.PathLike, np.ndarray, Tensor)):
+        single = isinstance(inputs, (Mapping, str, bytes, os.PathLike, np.ndarray, Tensor))
+        if single or not isinstance(inputs, Iterable):
             inputs = [inputs]
         samples = [self._sample(item, index) for index, item in enumerate(inputs)]
         names = [sample['video_name'] for sample in samples]
@@ -156,25 +175,30 @@ class TALInferencer:
     def _sample(self, item: Sources | Mapping, index: int) -> dict:
         """One sample as TALDataset hands it to the pipeline, without annotations."""
         settings = dict(item) if isinstance(item, Mapping) else {'feature': item}
-        unknown = sorted(settings.keys() - INPUT_KEYS)
-        if unknown or 'feature' not in settings:
+        if settings.keys() - INPUT_KEYS or 'feature' not in settings:
             raise ValueError(
-                f"expected 'feature' and some of {sorted(INPUT_KEYS)} but got {sorted(settings)}"
+                f"input {index}: expected 'feature' and some of {sorted(INPUT_KEYS)} but got "
+                f'{list(settings)}'
             )
         feature = settings['feature']
         several = isinstance(feature, (list, tuple))
-        parts = [_as_loaded(part) for part in (feature if several else [feature])]
+        parts = [_as_loaded(part, index) for part in (feature if several else [feature])]
         files = [part for part in parts if isinstance(part, str)]
         name = settings.get('video_name', Path(files[0]).stem if files else f'array_{index}')
+        if not isinstance(name, str):
+            raise TypeError(f'input {index}: expected video_name to be a string but got {name!r}')
         if len(parts) != len(self.sources) and (several or files):
             raise ValueError(
                 f'video {name!r}: expected {len(self.sources)} features in a list '
                 f'({", ".join(self.sources)}) but got {len(parts)}'
             )
+        if not self.elsewhere:
+            for file in files:
+                check_file(f'video {name!r}: expected a feature file', file)
         sample = {'feature_path' if files else 'feature': parts if len(parts) > 1 else parts[0]}
         sample['video_name'] = name
         duration = sample['duration'] = settings.get('duration')
-        number = isinstance(duration, (int, float, np.number))
+        number = isinstance(duration, NUMBERS) and not isinstance(duration, bool)
         if duration is not None and not (number and 0 < duration < math.inf):
             raise ValueError(
                 f'video {name!r}: expected a duration > 0, in seconds, but got {duration!r}'
@@ -229,15 +253,30 @@ class TALInferencer:
         }
 
 
-def _as_loaded(feature: Feature) -> str | np.ndarray:
+def _find_device(device: str | torch.device | None) -> torch.device:
+    try:
+        found = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        torch.empty(0, device=found)
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        reason = str(error).partition('\n')[0]
+        raise ValueError(
+            f'expected a device of this machine but got {device!r}: {reason}'
+        ) from error
+    return found
+
+
+def _as_loaded(feature: Feature, index: int) -> str | np.ndarray:
     if isinstance(feature, (str, os.PathLike)):
         return os.fspath(feature)
     if isinstance(feature, np.ndarray):
         return feature
     if isinstance(feature, Tensor):
+        if feature.layout != torch.strided:
+            raise TypeError(f'input {index}: expected a dense tensor but got {feature.layout}')
         # numpy has no bfloat16
         return (feature.float() if feature.is_floating_point() else feature).detach().cpu().numpy()
-    raise TypeError(f'expected a feature file or array but got {type(feature).__name__}')
+    found = type(feature).__name__
+    raise TypeError(f'input {index}: expected a feature file or array but got {found}')
 
 
 def _source_files(dataset: Mapping) -> list[str]:

@@ -22,6 +22,17 @@ from asl_mmaction.visualization import ClassGaussians
 CLASS_LEVEL = 'head.sensitivity.class_level.'
 
 
+def check_file(expected: str, path: str | os.PathLike) -> None:
+    """Make sure that there is a file, of which ``expected`` says what it should be.
+
+    Raises:
+        FileNotFoundError: there is none, or a folder.
+    """
+    if not Path(path).is_file():
+        found = 'is a folder' if Path(path).is_dir() else 'does not exist'
+        raise FileNotFoundError(f'{expected} but got {path}, which {found}')
+
+
 def load_config(config: str | os.PathLike | Config) -> Config:
     """A config from a file, from an installed package, or as it is.
 
@@ -39,8 +50,7 @@ def load_config(config: str | os.PathLike | Config) -> Config:
         raise TypeError(f'expected a config or its path but got {type(config).__name__}')
     if '::' in str(config):
         return get_config(str(config))
-    if not Path(config).is_file():
-        raise FileNotFoundError(f'expected a config file but got {config}, which does not exist')
+    check_file('expected a config file', config)
     return Config.fromfile(config)
 
 
@@ -54,8 +64,7 @@ def load_checkpoint(checkpoint: str | os.PathLike) -> dict:
         FileNotFoundError: no such file.
         ValueError: not a checkpoint of the Runner.
     """
-    if not Path(checkpoint).is_file():
-        raise FileNotFoundError(f'expected a checkpoint but got {checkpoint}, which does not exist')
+    check_file('expected a checkpoint', checkpoint)
     try:
         content = torch.load(checkpoint, map_location='cpu', weights_only=True)
     except PermissionError:

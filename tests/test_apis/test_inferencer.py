@@ -101,6 +101,7 @@ def test_a_bfloat16_tensor_is_its_numbers(inferencer, feature):
         ({'fp': 3}, ValueError, r"expected grid with some of \('fps', .*\) but got 'fp'"),
         ({'fps': 0}, ValueError, 'expected fps > 0 but got 0'),
         ({'clip_len': '8'}, TypeError, "expected clip_len to be a number but got '8'"),
+        (25, TypeError, r"expected grid with some of \('fps', .*\) but got 25"),
     ],
 )
 def test_a_wrong_grid_is_found_at_once(demo, grid, error, message):
@@ -205,9 +206,17 @@ def test_sensitivity_may_be_in_the_config_the_checkpoint_or_neither(demo, files,
         (lambda f: f[:0], ValueError, r"video 'array_0'.*at least one step but got an empty"),
         (lambda f: np.where(np.arange(24) == 3, np.nan, f), ValueError, r"'array_0'.*got NaN"),
         (lambda f: f[None], ValueError, r'expected shape \(T, 24\)'),
-        (lambda f: 'no/such.npy', FileNotFoundError, r"'such': no/such\.npy: no such feature file"),
-        (lambda f: 'no/such.xyz', ValueError, r"\.npy.* but got '\.xyz'"),
-        (lambda f: [7], TypeError, r'expected a feature file or array but got int'),
+        (lambda f: 'no/such.npy', FileNotFoundError, r"'such': .* no/such\.npy, which does not ex"),
+        (lambda f: str(ROOT), FileNotFoundError, r'expected a feature file .*, which is a fold'),
+        (lambda f: __file__, ValueError, r"\.npy.* but got '\.py'"),
+        (lambda f: 7, TypeError, r'input 0: expected a feature file or array but got int'),
+        (lambda f: None, TypeError, r'input 0: expected a feature file or array but got NoneType'),
+        (lambda f: b'a.npy', TypeError, r'expected a feature file or array but got bytes'),
+        (lambda f: [f, 7], TypeError, r'input 1: expected a feature file or array but got int'),
+        (lambda f: f.tolist(), TypeError, r'expected a feature file or array but got float'),
+        (lambda f: torch.ones(9, 24).to_sparse(), TypeError, r'dense tensor but got torch\.sparse'),
+        (lambda f: {'feature': f, 'video_name': 5}, TypeError, r'input 0: .* a string but got 5'),
+        (lambda f: {'feature': f, 'duration': True}, ValueError, r'in seconds, but got True'),
         (lambda f: {'features': f}, ValueError, r"expected 'feature' .* but got \['features'\]"),
         (lambda f: {'feature': f, 'duration': -5}, ValueError, r"'array_0': expected a .* got -5"),
         (lambda f: {'feature': f, 'duration': float('nan')}, ValueError, r'seconds, but got nan'),
@@ -222,6 +231,32 @@ def test_mistakes_in_the_input_are_one_clear_line(inferencer, feature, change, e
     with pytest.raises(error, match=match) as info:
         inferencer(change(feature))
     assert '\n' not in str(info.value)
+
+
+def test_a_missing_file_is_found_before_anything_is_computed(inferencer, files, monkeypatch):
+    monkeypatch.setattr(inferencer, '_run', None)
+    with pytest.raises(FileNotFoundError, match=r"'gone': .* gone\.npy, which does not exist"):
+        inferencer([*files, 'gone.npy'])
+
+
+@pytest.mark.parametrize('threshold', ['0.3', None, float('nan')])
+def test_a_threshold_is_a_number(inferencer, feature, threshold):
+    with pytest.raises(ValueError, match='expected score_threshold to be a number but got'):
+        inferencer(feature, score_threshold=threshold)
+
+
+def test_a_device_that_is_not_there(demo):
+    for device in ('gpu', 'cuda:99', 'xla'):
+        with pytest.raises(ValueError, match=f"expected a device .* but got '{device}': ") as info:
+            TALInferencer(demo.config, demo.checkpoint, device=device)
+        assert '\n' not in str(info.value)
+
+
+@pytest.mark.parametrize('key', ['model', 'test_dataloader'])
+def test_a_config_of_less_than_a_model_and_its_data(demo, key):
+    config = Config({name: value for name, value in demo.config.items() if name != key})
+    with pytest.raises(ValueError, match=f'expected a config with model and test_.* got no {key}'):
+        TALInferencer(config, demo.checkpoint, device='cpu')
 
 
 @pytest.fixture(scope='module')
@@ -267,7 +302,7 @@ def test_a_missing_source_is_one_clear_line(two_sources, inferencer, feature, tm
     for inputs in (file, [[file]], {'feature': [file] * 3}):
         with pytest.raises(ValueError, match=expected + r'but got [13]$'):
             two_sources(inputs)
-    with pytest.raises(FileNotFoundError, match=r"video 'v': .*gone\.npy: no such feature file"):
+    with pytest.raises(FileNotFoundError, match=r"video 'v': .*gone\.npy, which does not exist"):
         two_sources([[file, tmp_path / 'gone.npy']])
     with pytest.raises(ValueError, match=r"video 'v': .*v\.npy: expected shape \(T, 8\)"):
         two_sources([[file, file]])
@@ -288,9 +323,11 @@ def test_classes_of_a_class_agnostic_model(demo, feature, tmp_path):
 
 
 @pytest.mark.parametrize('option', ['batch_size', 'top_k'])
-def test_counts_are_positive(inferencer, feature, option):
-    with pytest.raises(ValueError, match=f'expected {option} >= 1 but got 0'):
-        inferencer(feature, **{option: 0})
+@pytest.mark.parametrize('value', [0, 1.5, '2'])
+def test_counts_are_positive(inferencer, feature, option, value):
+    match = f'expected {option} >= 1, a whole number, but got {value!r}'
+    with pytest.raises(ValueError, match=match):
+        inferencer(feature, **{option: value})
 
 
 def test_no_input_gives_no_output(inferencer):

@@ -17,12 +17,14 @@ from asl_mmaction.apis.loading import (
 from asl_mmaction.models.sensitivity import ClassSensitivity
 
 
-def test_a_config_comes_from_a_file_a_package_or_as_it_is(demo):
+def test_a_config_comes_from_a_file_a_package_or_as_it_is(demo, tmp_path):
     config = load_config(demo.config_path)
     assert load_config(config) is config
     assert load_config('asl_mmaction::asl/asl_demo.py').model.type == config.model.type
-    with pytest.raises(FileNotFoundError, match=r'expected a config file but got none\.py'):
+    with pytest.raises(FileNotFoundError, match=r'file but got none\.py, which does not exist'):
         load_config('none.py')
+    with pytest.raises(FileNotFoundError, match=r'a config file but got .*, which is a f'):
+        load_config(tmp_path)
     with pytest.raises(TypeError, match='expected a config or its path but got int'):
         load_config(3)
 
@@ -60,6 +62,8 @@ def test_a_checkpoint_without_weights_or_that_is_not_there(tmp_path, content):
         load_checkpoint(tmp_path / 'a.pth')
     with pytest.raises(FileNotFoundError, match=r'b\.pth, which does not exist'):
         load_checkpoint(tmp_path / 'b.pth')
+    with pytest.raises(FileNotFoundError, match=r'expected a checkpoint but got .*, which is a f'):
+        load_checkpoint(tmp_path)
 
 
 def test_a_checkpoint_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
