@@ -30,6 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from asl_mmaction.datasets.writing import check_training
 from asl_mmaction.structures.files import write_json
 
 #: Seconds; a smaller excess over the duration is rounding, not dirt.
@@ -178,12 +179,9 @@ def convert(source: Source, *, as_published: bool = False) -> dict:
         Content of an annotation file of the schema; ``conversion`` holds the counts by subset.
 
     Raises:
-        ValueError: An action of a class that no rule is about.
+        ValueError: An action of a class that no rule is about; nothing is left to be trained on.
     """
     labels = {name: index for index, name in enumerate(source.classes)}
-    if len(labels) != len(source.classes) or not labels:
-        files = ', '.join(sorted({str(video.file) for video in source.videos.values()}))
-        raise ValueError(f'{files}: expected distinct class names but got {list(source.classes)}')
     counts, database = Counter(source.counts), {}
     for name, video in source.videos.items():
         kept = _clean(video, counts, as_published)
@@ -205,6 +203,11 @@ def convert(source: Source, *, as_published: bool = False) -> dict:
                 for start, end, label in kept
             ],
         }
+    files = ', '.join(sorted({str(video.file) for video in source.videos.values()}))
+    with naming(files or source.version, 'a dataset'):
+        check_training(database)
+        if len(labels) != len(source.classes) or not labels:
+            raise ValueError(f'expected distinct class names but got {list(source.classes)}')
     by_subset: dict[str, dict[str, int]] = {}
     for (subset, what), count in sorted(counts.items()):
         if count:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,25 @@ FEATURE_FOLDER = 'features'
 #: Says what made the folder that it is in, and, a line each, which of its files that has made.
 #: Anything else in it is the user's own.
 MARKER = '.made_by'
+
+
+def check_training(database: Mapping[str, Mapping]) -> None:
+    """Refuse a dataset that nothing can be learned from; one to test on alone is fine.
+
+    Args:
+        database: Of the schema of :class:`TALDataset`.
+
+    Raises:
+        ValueError: There is no video, or no action in those of the subset ``training``.
+    """
+    videos = [video for video in database.values() if video['subset'] == 'training']
+    if not database:
+        raise ValueError('expected videos but got none')
+    if videos and not any(video['annotations'] for video in videos):
+        raise ValueError(
+            f'expected actions in the videos of subset training but got {len(videos)} videos '
+            'without any'
+        )
 
 
 class DatasetWriter:
@@ -36,7 +55,12 @@ class DatasetWriter:
         np.save(path, np.ascontiguousarray(feature, dtype=np.float32))
 
     def annotations(self, content: dict) -> None:
-        """Write ``annotations.json`` (the schema of :class:`TALDataset`)."""
+        """Write ``annotations.json`` (the schema of :class:`TALDataset`).
+
+        Raises:
+            ValueError: See :func:`check_training`.
+        """
+        check_training(content['database'])
         write_json(self.root / ANNOTATION_FILE, content)
 
 

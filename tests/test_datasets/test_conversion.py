@@ -98,8 +98,10 @@ def test_empty_videos_stay_and_are_counted():
         ([(0, 1, 'c')], {}, "a.json: video 'x': expected one of 2 classes but got 'c'"),
         ([], {'duration': 0.0}, 'expected a duration > 0 but got 0.0'),
         ([], {'duration': float('inf')}, 'expected a duration > 0 but got inf'),
-        ([], {'classes': ('a', 'a')}, 'a.json: expected distinct class names'),
-        ([], {'classes': ()}, 'a.json: expected distinct class names'),
+        ([(0, 1, 'a')], {'classes': ('a', 'a')}, 'a.json: expected distinct class names'),
+        ([], {'classes': (), 'subset': 'test'}, 'a.json: expected distinct class names'),
+        ([], {}, 'a.json: expected actions in the videos of subset training but got 1 videos with'),
+        ([(12, 13, 'a')], {}, 'a.json: expected actions in the videos of subset training but got'),
     ],
 )
 def test_what_no_rule_is_about(actions, settings, message):
@@ -184,6 +186,13 @@ def test_writing_excludes_and_never_overwrites_the_source(tmp_path):
         )
     with pytest.raises(ValueError, match=r"names.txt: expected names of .* exclude but got 'y'"):
         conversion.write_sources(again, args, [], {})
+    (tmp_path / 'names.txt').write_text('x')
+    with pytest.raises(ValueError, match=r'v: expected videos but got none'):
+        conversion.write_sources({'annotations.json': source([])}, args, [], {})
+    with pytest.raises(ValueError, match=r'a.json: expected actions in the videos of subset train'):
+        conversion.write_sources(
+            {'annotations.json': source([])}, arguments('--out', tmp_path), [], {}
+        )
     assert (tmp_path / 'annotations.json').read_bytes() == before
 
 
@@ -195,7 +204,7 @@ def test_writing_several_is_all_or_nothing(tmp_path):
     assert not (tmp_path / 'out').exists()
     (tmp_path / 'out').touch()
     with pytest.raises(ValueError, match=r'out/a.json: expected a file that can be written but'):
-        conversion.write_sources({'a.json': source([])}, args, [], {})
+        conversion.write_sources({'a.json': source(DIRTY)}, args, [], {})
 
 
 def test_reading_a_database():

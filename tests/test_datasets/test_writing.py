@@ -11,7 +11,11 @@ from asl_mmaction.datasets.writing import write_dataset
 def write(out, value=1.0, made_by='me'):
     with write_dataset(out, made_by) as writer:
         writer.feature('a', np.full((2, 3), value))
-        writer.annotations({'database': {'a': value}})
+        writer.annotations({'database': database(value)})
+
+
+def database(value=1.0, subset='test'):
+    return {'a': {'subset': subset, 'duration': value, 'annotations': []}}
 
 
 def test_what_is_written(tmp_path):
@@ -20,7 +24,7 @@ def test_what_is_written(tmp_path):
     feature = np.load(out / 'features' / 'a.npy')
     assert feature.dtype == np.float32
     np.testing.assert_array_equal(feature, np.ones((2, 3)))
-    assert json.loads((out / 'annotations.json').read_text()) == {'database': {'a': 1.0}}
+    assert json.loads((out / 'annotations.json').read_text()) == {'database': database()}
     assert os.listdir(out.parent) == ['data']
 
 
@@ -31,7 +35,7 @@ def test_an_earlier_data_set_is_replaced_as_a_whole(tmp_path):
         writer.feature('old', np.ones((2, 3)))
     write(out, 2.0)
     assert os.listdir(out / 'features') == ['a.npy']
-    assert json.loads((out / 'annotations.json').read_text()) == {'database': {'a': 2.0}}
+    assert json.loads((out / 'annotations.json').read_text()) == {'database': database(2.0)}
     assert os.listdir(tmp_path) == ['data']
 
 
@@ -47,6 +51,22 @@ def test_a_failure_leaves_all_as_it_was(tmp_path, before):
         assert os.listdir(out / 'features') == ['a.npy']
 
 
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        ({}, 'expected videos but got none'),
+        (database(subset='training'), 'expected actions .* training but got 1 videos without any'),
+    ],
+)
+def test_nothing_to_learn_from_is_not_written(tmp_path, content, message):
+    out = tmp_path / 'data'
+    write(out)
+    with pytest.raises(ValueError, match=message), write_dataset(out, 'me') as writer:
+        writer.annotations({'database': content})
+    assert json.loads((out / 'annotations.json').read_text()) == {'database': database()}
+    assert os.listdir(out / 'features') == ['a.npy']
+
+
 def test_a_failing_move_brings_the_earlier_data_set_back(tmp_path, monkeypatch):
     out = tmp_path / 'data'
     write(out)
@@ -60,7 +80,7 @@ def test_a_failing_move_brings_the_earlier_data_set_back(tmp_path, monkeypatch):
     monkeypatch.setattr(type(out), 'rename', refuse)
     with pytest.raises(OSError, match='disk'):
         write(out, 2.0)
-    assert json.loads((out / 'annotations.json').read_text()) == {'database': {'a': 1.0}}
+    assert json.loads((out / 'annotations.json').read_text()) == {'database': database()}
     assert os.listdir(tmp_path) == ['data']
 
 
