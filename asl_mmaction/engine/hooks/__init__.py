@@ -1,4 +1,5 @@
+from asl_mmaction.engine.hooks.compile_hook import CompileHook
 from asl_mmaction.engine.hooks.epoch_seed_hook import EpochSeedHook
 from asl_mmaction.engine.hooks.one_sync_runtime_info_hook import OneSyncRuntimeInfoHook
 
-__all__ = ['EpochSeedHook', 'OneSyncRuntimeInfoHook']
+__all__ = ['CompileHook', 'EpochSeedHook', 'OneSyncRuntimeInfoHook']
