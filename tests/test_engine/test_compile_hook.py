@@ -1,4 +1,4 @@
-"""The hook that compiles the training: the losses alone, once for a shape, and only while it runs."""
+"""The hook that compiles the losses of a training, once for each shape, and only while it runs."""
 
 from types import SimpleNamespace
 
