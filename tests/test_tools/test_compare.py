@@ -96,9 +96,9 @@ def test_runs_and_goes_on_where_it_stopped(tool, calls, capsys):
 
 
 def test_options_reach_every_run(tool, calls):
-    options = ['--epochs', '3', '--cfg-options', 'x.y=1', '--amp']
+    options = ['--epochs', '3', '--cfg-options', 'train_cfg.y=1', '--amp']
     assert tool.main(['a.py', 'b.py', '--seeds', '0', *options]) == 0
-    settings = ('--cfg-options', 'train_cfg.max_epochs=3', 'x.y=1')
+    settings = ('--cfg-options', 'train_cfg.max_epochs=3', 'train_cfg.y=1')
     assert [call[-3:] for call in calls] == [settings] * 4
     assert ['--amp' in call for call in calls] == [True, False] * 2  # only training
 
@@ -113,7 +113,11 @@ def test_options_reach_every_run(tool, calls):
             ('train_cfg.max_epochs=4', 'train_cfg.max_epochs=3'),
         ),
         (['--amp'], [], ('no options', '--amp')),
-        (['--cfg-options', 'x=1'], ['--cfg-options', 'x=2'], ('x=2', 'x=1')),
+        (
+            ['--cfg-options', 'val_cfg.x=1'],
+            ['--cfg-options', 'val_cfg.x=2'],
+            ('val_cfg.x=2', 'val_cfg.x=1'),
+        ),
     ],
 )
 def test_runs_of_other_options_are_refused(tool, calls, capsys, made, asked, words):
@@ -127,10 +131,55 @@ def test_runs_of_other_options_are_refused(tool, calls, capsys, made, asked, wor
     assert calls == []  # refused before anything is trained
 
 
-def test_same_options_in_another_order_are_the_same(tool, calls):
-    assert tool.main(['a.py', '--seeds', '0', '--cfg-options', 'x=1', 'y=2']) == 0
+RUN = """
+model = dict(type='DenseLocalizer', neck=dict(theta=0.2))
+optim_wrapper = dict(optimizer=dict(type='AdamW', lr={lr}))
+param_scheduler = [dict(type='LinearLR', end=5)]
+default_hooks = dict(logger=dict(type='LoggerHook', interval={interval}))
+test_evaluator = dict(type='TALMetric', tiou_thresholds=[0.5]{out})
+width = {lr}
+"""
+
+
+def test_runs_of_a_config_that_has_changed_since_are_refused(tool, calls, capsys):
+    base = ['a.py', 'b.py', '--work-dir', 'work', '--seeds', '0']
+    Path('b.py').write_text(RUN.format(lr=0.1, interval=1, out=''))
+    assert tool.main(base) == 0
+    # As the Runner leaves it
+    left = Path('work/b/seed_0/b.py')
+    left.write_text(RUN.format(lr=0.1, interval=1, out=", out_dir='o'") + "work_dir = 'x'\n")
+    Path('b.py').write_text(RUN.format(lr=0.1, interval=7, out=''))
     calls.clear()
-    assert tool.main(['a.py', '--seeds', '0', '--cfg-options', 'y=2', 'x=1']) == 0
+    assert tool.main(base) == 0  # what is logged is of no effect
+    capsys.readouterr()
+    Path('b.py').write_text(RUN.format(lr=0.2, interval=7, out=''))
+    assert (
+        'expected runs with optim_wrapper.optimizer.lr=0.2 as b.py says today but work/b/seed_0 '
+        'was made with 0.1: name another --work-dir, or delete that folder'
+    ) in mistake(tool, capsys, *base)
+    changed = RUN.format(lr=0.2, interval=7, out='').replace('theta=0.2', 'theta=0')
+    Path('b.py').write_text(changed.replace('end=5)', 'end=5), dict(type="ConstantLR")'))
+    line = mistake(tool, capsys, *base)
+    assert 'with model.neck.theta=0 as b.py says' in line
+    assert 'was made with 0.2 (and 2 more): ' in line
+    left.write_text('a = ')
+    assert f'cannot read {left}: ' in mistake(tool, capsys, *base)
+    assert calls == []
+
+
+def test_a_config_that_cannot_be_read_stops_before_the_first_run(tool, calls, capsys):
+    Path('b.py').write_text('model = dict(')
+    assert 'cannot read b.py: ' in mistake(tool, capsys, 'a.py', 'b.py')
+    assert 'max_epoch, which has no effect' in mistake(
+        tool, capsys, 'a.py', '--cfg-options', 'max_epoch=3'
+    )
+    assert calls == []
+
+
+def test_same_options_in_another_order_are_the_same(tool, calls):
+    assert tool.main(['a.py', '--seeds', '0', '--cfg-options', 'val_cfg.x=1', 'val_cfg.y=2']) == 0
+    calls.clear()
+    assert tool.main(['a.py', '--seeds', '0', '--cfg-options', 'val_cfg.y=2', 'val_cfg.x=1']) == 0
     assert calls == []
 
 
@@ -197,3 +246,6 @@ def test_trains_and_tests_for_true(tiny_config, tmp_path, run_python):
     assert [path.name for path in folder.glob('epoch_*.pth')] == ['epoch_1.pth']
     value = json.loads((folder / 'metrics.json').read_text())['metrics']['mAP']
     assert f'| tiny | {value * 100:.2f} (' in done.stdout
+    # The config that the Runner left is the one of today.
+    again = run_python(TOOL, tiny_config, *options, cwd=tmp_path)
+    assert (again.returncode, again.stdout) == (0, done.stdout), again.stderr

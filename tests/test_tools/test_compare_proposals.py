@@ -156,6 +156,24 @@ def test_runs_of_other_options_are_refused(tool, runs, monkeypatch, capsys):
     assert tool.main(['hapt', '--methods', 'asl']) == 0  # which does not need it
 
 
+def test_runs_of_a_config_that_has_changed_since_are_refused(tool, runs, monkeypatch, capsys):
+    monkeypatch.setattr(tool, 'Runs', lambda *_: runs)
+    assert tool.main(['hapt', '--methods', 'tcanet', 'bsn']) == 0
+    runs.calls.clear()
+    path = runs.folder('bmn') / 'bmn_hapt.py'
+    content = Config.fromfile(path)
+    content.test_dataloader.dataset.subset = ['training', 'test']  # for TCANet
+    content.dump(path)
+    assert tool.main(['hapt', '--methods', 'tcanet', 'bsn']) == 0
+    content.optim_wrapper.optimizer.lr = 7.0
+    content.dump(path)
+    with pytest.raises(SystemExit) as end:
+        tool.main(['hapt', '--methods', 'tcanet'])
+    assert end.value.code == 2
+    assert f'{path.parent} was made with 7.0: ' in capsys.readouterr().err
+    assert runs.calls == []
+
+
 def test_numbers_are_those_of_the_metric(tool, runs, tmp_path):
     path = tmp_path / 'proposals.json'
     path.write_text(results(0.5))

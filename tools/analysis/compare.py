@@ -3,7 +3,8 @@
 Every run is ``tools/train.py`` and then ``tools/test.py`` on its last checkpoint, in
 ``WORK_DIR/<config>/seed_<seed>``. A run that already has its metrics.json is not repeated, so that
 an interrupted comparison goes on where it stopped. What a run was made with is in its options.json
-(without one: no options); runs made with others than those asked for are refused.
+(without one: no options), and the Runner leaves its config there: runs made with other options than
+those asked for, or of a config that has changed since, are refused.
 
 Example:
     python tools/analysis/compare.py configs/actionformer/actionformer_hapt.py \
@@ -13,20 +14,37 @@ Example:
 import argparse
 import json
 import os
+import reprlib
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 
+from mmengine.config import Config
+
 from asl_mmaction.datasets.conversion import naming, read_object
-from asl_mmaction.engine.cli import MistakeError, report_mistakes
+from asl_mmaction.engine.cli import (
+    RUNNER_KEYS,
+    MistakeError,
+    make_parser,
+    read_config,
+    report_mistakes,
+)
 
 TOOLS = Path(__file__).resolve().parents[1]
 OPTIONS = 'options.json'
+# Keys that do not change the numbers: these are of the last checkpoint, and nothing is validated.
+WITHOUT_EFFECT = (
+    *('default_hooks.checkpoint', 'default_hooks.logger', 'env_cfg', 'experiment_name'),
+    *('launcher', 'log_level', 'log_processor', 'randomness.seed', 'resume'),
+    *('val_cfg', 'val_dataloader', 'val_evaluator', 'visualizer', 'work_dir'),
+)
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,25 +77,28 @@ def check_runs(configs: Sequence[Path], args: argparse.Namespace) -> None:
     """Let nothing start that could not be compared.
 
     Raises:
-        MistakeError: a config is not there, two share their name (and so their folder), a seed is
-            given twice, or a finished run was made with other options.
+        MistakeError: a config is not there or cannot be read, two share their name (and so their
+            folder), a seed is given twice, or a finished run was made with other options or with
+            the config as it was before it was changed.
         ValueError: a finished run has no metrics.
     """
     check_seeds(args.seeds)
     if args.jobs < 1:
         raise MistakeError(f'expected --jobs of 1 or more but got {args.jobs}')
-    for config in configs:
-        if not config.is_file():
-            raise MistakeError(f'expected a config file but got {config}, which does not exist')
+    settings = settings_of(args)
+    given = ['--cfg-options', *settings] if settings else []
+    options = make_parser('').parse_args(['', *given]).cfg_options
+    contents = [read_config(config, options) for config in configs]
     names = [config.stem for config in configs]
     if len(set(names)) < len(names):
         raise MistakeError(f'expected configs of different names but got {", ".join(names)}')
-    asked = {'amp': args.amp, 'cfg_options': settings_of(args)}
-    for name in names:
+    asked = {'amp': args.amp, 'cfg_options': settings}
+    for name, content in zip(names, contents, strict=True):
         for seed in args.seeds:
             folder = args.work_dir / name / f'seed_{seed}'
             if (folder / 'metrics.json').is_file():
                 check_options(folder, asked)
+                check_config(folder / f'{name}.py', content)
                 read_metrics(folder)
 
 
@@ -111,6 +132,49 @@ def check_options(folder: Path, asked: dict) -> None:
             f'expected runs made with {_words(asked)} but {folder} was made with '
             f'{_words(made)}: name another --work-dir, or delete that folder'
         )
+
+
+def check_config(path: Path, asked: Config, without: Sequence[str] = WITHOUT_EFFECT) -> None:
+    """Let no run be used that was made with the config as it was before it was changed.
+
+    Args:
+        path: Of the config that the Runner left with the run; if there is none, nothing is known.
+        asked: The config as it is today.
+        without: Keys that may differ.
+
+    Raises:
+        MistakeError: They differ in what changes the numbers.
+    """
+    if not path.is_file():
+        return
+    made = read_config(path, {})
+    found = [
+        difference
+        for key in RUNNER_KEYS
+        for difference in differences(made.get(key), asked.get(key), key)
+        if not any(f'{difference[0]}.'.startswith(f'{name}.') for name in without)
+        and not difference[0].endswith('.out_dir')
+    ]
+    if found:
+        key, old, new = found[0]
+        more = f' (and {len(found) - 1} more)' if len(found) > 1 else ''
+        raise MistakeError(
+            f'expected runs with {key}={reprlib.repr(new)} as {path.name} says today but '
+            f'{path.parent} was made with {reprlib.repr(old)}{more}: name another --work-dir, or '
+            'delete that folder'
+        )
+
+
+def differences(made: Any, asked: Any, where: str) -> Iterator[tuple[str, Any, Any]]:
+    """Keys, of levels joined by dots, in which two entries of configs differ, and both values."""
+    if isinstance(made, dict) and isinstance(asked, dict):
+        for key in dict.fromkeys((*made, *asked)):
+            yield from differences(made.get(key), asked.get(key), f'{where}.{key}')
+    elif isinstance(made, (list, tuple)) and isinstance(asked, (list, tuple)):
+        for index, (old, new) in enumerate(zip_longest(made, asked)):
+            yield from differences(old, new, f'{where}.{index}')
+    elif made != asked:
+        yield where, made, asked
 
 
 def _words(options: dict) -> str:

@@ -7,7 +7,8 @@ names scores of a video-level classifier and they are there, those.
 
 Every run lies in ``WORK_DIR/<config>/seed_<seed>``, as compare.py's do, with the config it was made
 by and its log. What is there is not made again, so that an interrupted comparison goes on where it
-stopped, and the runs of compare.py are used, if they were made without options.
+stopped, and the runs of compare.py are used, if they were made without options. What was made with
+the config as it was before it was changed is refused.
 
 Example:
     python tools/analysis/compare_proposals.py hapt --seeds 0
@@ -23,7 +24,15 @@ from pathlib import Path
 
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 import numpy as np
-from compare import OPTIONS, TOOLS, check_options, check_seeds, read_metrics
+from compare import (
+    OPTIONS,
+    TOOLS,
+    WITHOUT_EFFECT,
+    check_config,
+    check_options,
+    check_seeds,
+    read_metrics,
+)
 from mmaction.registry import DATASETS, METRICS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
@@ -79,10 +88,16 @@ class Runs:
         return {'amp': False, 'cfg_options': moved}
 
     def check(self, method: str) -> None:
-        """Raises MistakeError if what is there of a method was made with other options."""
+        """Raises MistakeError if what is there of a method was made by others than those of today.
+
+        That is, options or config; what was tested may differ, and is scored here.
+        """
+        without = (*WITHOUT_EFFECT, 'test_dataloader', 'test_evaluator')
         for name in steps_of(method):
             if self.folder(name).exists():
                 check_options(self.folder(name), self.options)
+                path = self.folder(name) / f'{name}_{self.data}.py'
+                check_config(path, self.config(name), without)
 
     def found(self, method: str) -> Path:
         """File of the proposals or detections of a method."""
@@ -90,12 +105,22 @@ class Runs:
         names = ('detections.json', 'proposals.json', 'all/proposals.json')
         files = [self.folder(name) / file for file in names]
         if not any(path.is_file() for path in files):
-            inputs = {'tcanet': self.proposals_of_bmn, 'bsn': self.proposals_of_pgm}
-            config = self.train(name, inputs[method]() if method in inputs else {})
-            self.test(name, config, self.folder(name))
+            if method == 'tcanet':
+                self.make_proposals_of_bmn()
+            elif method == 'bsn':
+                self.make_proposals_of_pgm()
+            self.test(name, self.train(name), self.folder(name))
         return next(path for path in files if path.is_file())
 
-    def proposals_of_bmn(self) -> dict[str, str]:
+    def inputs(self, name: str) -> dict[str, str]:
+        """Values of a config's variables that name files of other runs."""
+        if name == 'tcanet':
+            return {'proposals_file': str(self.folder('bmn') / 'all' / 'proposals.json')}
+        if name == 'bsn_pem':
+            return {'proposals_dir': str(self.folder('bsn_tem') / 'pgm')}
+        return {}
+
+    def make_proposals_of_bmn(self) -> None:
         """BMN's, of the training videos too."""
         out = self.folder('bmn') / 'all'
         if not (out / 'proposals.json').is_file():
@@ -104,9 +129,8 @@ class Runs:
             train = content.train_dataloader.dataset
             subsets = [train.get('dataset', train).subset, content.test_dataloader.dataset.subset]
             self.test('bmn', config, out, f'test_dataloader.dataset.subset=[{",".join(subsets)}]')
-        return {'proposals_file': str(out / 'proposals.json')}
 
-    def proposals_of_pgm(self) -> dict[str, str]:
+    def make_proposals_of_pgm(self) -> None:
         """Those of the boundaries that TEM finds, of the training videos too."""
         folder = self.folder('bsn_tem')
         if not (folder / 'pgm.done').is_file():
@@ -116,19 +140,13 @@ class Runs:
             pem = self.config_path('bsn_pem')
             self.call('bsn_tem', tool, pem, folder / 'tem', '--out', folder / 'pgm')
             (folder / 'pgm.done').touch()
-        return {'proposals_dir': str(folder / 'pgm')}
 
-    def train(self, name: str, inputs: Mapping[str, str] | None = None) -> Path:
-        """Train to the last epoch; the config as it was run.
-
-        Args:
-            name: start of the config's name.
-            inputs: values of the config's variables that name files of other runs.
-        """
+    def train(self, name: str) -> Path:
+        """Train to the last epoch; the config as it was run. ``name``: start of the config's."""
         folder = self.folder(name)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / OPTIONS).write_text(json.dumps(self.options))
-        content = self.config(name, inputs)
+        content = self.config(name)
         config = folder / f'{name}_{self.data}.py'
         content.dump(config)
         if last_checkpoint(folder).name != f'epoch_{content.train_cfg.max_epochs}.pth':
@@ -143,10 +161,10 @@ class Runs:
         arguments += ['--cfg-options', *options] if options else []
         self.call(name, TOOLS / 'test.py', config, last_checkpoint(folder), *arguments)
 
-    def config(self, name: str, inputs: Mapping[str, str] | None = None) -> Config:
-        """See :meth:`train`."""
+    def config(self, name: str) -> Config:
+        """The config with the paths of these runs."""
         source = Config.fromfile(self.config_path(name))
-        moved = {source[key]: value for key, value in (inputs or {}).items()}
+        moved = {source[key]: value for key, value in self.inputs(name).items()}
         if self.data_root is not None:
             moved[source.data_root] = f'{Path(self.data_root)}/'
         config = Config(replace_paths(source.to_dict(), moved))
