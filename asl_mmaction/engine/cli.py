@@ -18,6 +18,7 @@ from pathlib import Path
 from types import NoneType, SimpleNamespace, UnionType
 from typing import Any
 
+import torch
 from mmaction import registry as registries
 from mmaction.registry import METRICS, OPTIMIZERS
 from mmengine.config import Config, ConfigDict, DictAction
@@ -247,6 +248,8 @@ def read_config(path: str | os.PathLike, options: Mapping[str, Any]) -> Config:
         loader = config.get(name) or {}
         if loader.get('num_workers') == 0 and loader.get('persistent_workers'):
             loader.persistent_workers = False  # there are none; torch refuses to keep them
+        if torch.cuda.is_available():
+            loader.setdefault('pin_memory', True)  # without a GPU torch warns of it
     return config
 
 

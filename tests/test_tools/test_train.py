@@ -286,3 +286,15 @@ def test_help_has_no_gpus(train, capsys):
         train('--help')
     assert caught.value.code == 0
     assert '--gpus' not in capsys.readouterr().out
+
+
+def test_compile_changes_no_result(train, tiny_config, tmp_path):
+    torch.compiler.reset()
+    fixed = ['model.data_preprocessor.min_len=512', 'train_cfg.max_epochs=1']
+    results = []
+    for options in ([], ['compile.backend=eager']):
+        train(tiny_config, '--no-validate', '--cfg-options', *fixed, *options)
+        results.append(torch.load(tmp_path / 'work' / 'epoch_1.pth', weights_only=True))
+    assert 'CompileHook' in log_of(tmp_path / 'work')
+    for ours, theirs in zip(*(result['state_dict'].values() for result in results), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
