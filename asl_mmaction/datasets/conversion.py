@@ -336,6 +336,12 @@ def count_table(content: dict, official: Mapping[str, tuple[int, int]] | None = 
 # What several readers share
 
 
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        found = 'expected a file but got a folder' if path.is_dir() else 'no such file'
+        raise FileNotFoundError(f'{path}: {found}')
+
+
 def read_json(path: Path) -> Any:
     """Parse a JSON file.
 
@@ -343,8 +349,7 @@ def read_json(path: Path) -> Any:
         FileNotFoundError: There is none.
         ValueError: It is not JSON.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f'{path}: no such file')
+    _check_file(path)
     with naming(str(path), 'JSON'):
         return json.loads(path.read_text(encoding='utf-8-sig'), object_pairs_hook=_once)
 
@@ -383,8 +388,7 @@ def read_table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
         ValueError: A column is missing, a row has fewer values than there are columns, or there is
             no row.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f'{path}: no such file')
+    _check_file(path)
     with naming(str(path), 'a CSV file'), path.open(newline='', encoding='utf-8-sig') as file:
         reader = csv.DictReader(file)
         names = reader.fieldnames or []
@@ -426,8 +430,7 @@ def read_lines(path: Path) -> Iterator[tuple[str, str, tuple[str, str]]]:
 
 
 def _lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise FileNotFoundError(f'{path}: no such file')
+    _check_file(path)
     with naming(str(path), 'a text file'):
         return path.read_text(encoding='utf-8-sig').splitlines()
 

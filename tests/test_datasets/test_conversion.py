@@ -317,6 +317,12 @@ def test_reading_durations_and_names(tmp_path):
             read(tmp_path / 'no.txt')
 
 
+def test_a_folder_in_place_of_a_file(tmp_path):
+    for read in (conversion.read_json, conversion.read_names, conversion.read_durations):
+        with pytest.raises(FileNotFoundError, match=f'{tmp_path}: expected a file but got a fold'):
+            read(tmp_path)
+
+
 def test_class_names():
     assert [len(names) for names in (THUMOS14, MULTITHUMOS, CHARADES)] == [20, 65, 157]
     for names in (THUMOS14, MULTITHUMOS, CHARADES):

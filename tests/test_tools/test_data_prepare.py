@@ -750,6 +750,7 @@ def test_epic100_tables(prepare, tmp_path, file, old, new, message):
 )
 def test_missing_files_and_readme(prepare, tmp_path, name):
     assert 'no such' in prepare(name, tmp_path / 'none.json')
+    assert 'no such' in prepare(name, tmp_path / 'none')
     readme = (ROOT / 'tools' / 'data' / name / 'README.md').read_text()
     for part in ('Where from', 'Licence', f'tools/data/{name}/prepare.py', f'data/{name}\n'):
         assert part in readme, part

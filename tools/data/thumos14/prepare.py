@@ -53,6 +53,9 @@ def main(argv: list[str] | None = None) -> int:
 def read(paths: list[Path], durations: Path | None) -> Source:
     """Read all files; see the README for their forms."""
     source = Source('THUMOS14', THUMOS14)
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        raise FileNotFoundError(f'{missing[0]}: no such file or folder')
     if any(path.suffix == '.json' for path in paths):
         for path in paths:
             read_database(path, read_object(path), source, ANY_SUBSET)
