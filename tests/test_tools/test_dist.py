@@ -55,6 +55,35 @@ def launch(run_python, tmp_path):
     return run
 
 
+@pytest.mark.parametrize(
+    ('script', 'arguments', 'message'),
+    [
+        ('dist_train.sh', '', 'expected a config and a number of processes but got 0 arguments'),
+        ('dist_train.sh', 'tiny.py', 'expected a config and a number of processes but got 1 '),
+        ('dist_train.sh', 'none.py 2', 'expected a config file but got none.py, which is no file'),
+        (
+            'dist_train.sh',
+            'tiny.py two',
+            'processes of 1 or more but got two; usage: dist_train.sh',
+        ),
+        ('dist_train.sh', 'tiny.py 0', 'processes of 1 or more but got 0; usage: dist_train.sh'),
+        ('dist_train.sh', 'tiny.py --seed', 'processes of 1 or more but got --seed'),
+        ('dist_test.sh', '', 'expected a config, a checkpoint and a number of processes but got 0'),
+        ('dist_test.sh', 'none.py none.pth 2', 'expected a config file but got none.py'),
+        ('dist_test.sh', 'tiny.py none.pth 2', 'expected a checkpoint but got none.pth'),
+        ('dist_test.sh', 'tiny.py tiny.py x', 'of 1 or more but got x; usage: dist_test.sh CONFIG'),
+    ],
+)
+def test_a_mistake_ends_in_one_line(tiny_config, tmp_path, script, arguments, message):
+    done = subprocess.run(
+        ['bash', TOOLS / script, *arguments.split()], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f'{script}: error: ')
+    assert message in line
+
+
 def test_two_processes_train_and_test_as_one(launch, run_python, tiny_config, tmp_path):
     for name, batch_size in (('one', 2), ('two', 1)):
         (tmp_path / f'{name}.py').write_text(STEADY.format(batch_size=batch_size))
