@@ -19,7 +19,7 @@ from rich.table import Table
 import asl_mmaction  # noqa: F401  first: it repairs and registers
 from asl_mmaction.apis import read_class_gaussians
 from asl_mmaction.datasets.synthetic import generate
-from asl_mmaction.engine.cli import report_mistakes
+from asl_mmaction.engine.cli import MistakeError, report_mistakes
 from asl_mmaction.visualization import (
     ClassGaussians,
     draw_gaussians,
@@ -41,10 +41,10 @@ def main(argv: list[str] | None = None) -> int:
     start = time.perf_counter()
     console = Console(file=sys.stdout)
 
+    config = load_demo_config(args)
     # The same bytes each time, in less than a second.
     generate(args.data_root)
     say(console, f'data: {args.data_root.resolve()}')
-    config = load_demo_config(args)
     train_and_test(config, console)
 
     gaussians = read_class_gaussians(config, last_checkpoint(args.work_dir))
@@ -62,7 +62,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def load_demo_config(args: argparse.Namespace) -> Config:
-    """The demo's config with the paths and the seed of the command line."""
+    """The demo's config with the paths and the seed of the command line.
+
+    Raises:
+        MistakeError: the training would end before the warm-up of the learning rate.
+    """
     config = Config.fromfile(CONFIG)
     config.work_dir = os.fspath(args.work_dir)
     config.randomness = {'seed': args.seed}
@@ -70,6 +74,12 @@ def load_demo_config(args: argparse.Namespace) -> Config:
         config[name].dataset.data_root = os.fspath(args.data_root)
     config.test_evaluator.out_dir = config.work_dir
     if args.epochs is not None:
+        warmup = config.param_scheduler[0].end
+        if args.epochs <= warmup:
+            raise MistakeError(
+                f'expected --epochs of {warmup + 1} or more but got {args.epochs}: the learning '
+                f'rate warms up for {warmup}'
+            )
         config.train_cfg.max_epochs = args.epochs
     return config
 

@@ -106,6 +106,17 @@ def test_own_data_is_not_replaced(tmp_path, capsys):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.parametrize('epochs', [0, 5])
+def test_a_demo_as_short_as_the_warm_up_does_not_start(tmp_path, capsys, epochs):
+    options = ['--data-root', str(tmp_path / 'seq'), '--work-dir', str(tmp_path / 'work')]
+    with pytest.raises(SystemExit) as caught:
+        load_tool('demo').main([*options, '--epochs', str(epochs)])
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f'expected --epochs of 6 or more but got {epochs}: ' in line
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_plot_sensitivity_draws_and_prints(demo, tmp_path, capsys):
     tool = load_tool('analysis/plot_sensitivity')
     files = [str(next(demo.work.glob('*.py'))), str(next(demo.work.glob('*.pth')))]
@@ -120,6 +131,21 @@ def test_plot_sensitivity_draws_and_prints(demo, tmp_path, capsys):
     with pytest.raises(SystemExit):
         tool.main(['none.py', files[1]])
     assert 'none.py' in capsys.readouterr().err
+    (tmp_path / 'broken.py').write_text('model = dict(')
+    (tmp_path / 'damaged.pth').write_bytes(Path(files[1]).read_bytes()[:1000])
+    drawn = [str(demo.work / 'detections.json'), str(demo.data / 'annotations.json')]
+    mains = (tool.main, []), (load_tool('analysis/visualize').main, [*drawn, '--sensitivity'])
+    for config, checkpoint, message in (
+        (str(tmp_path / 'broken.py'), files[1], 'broken.py: SyntaxError: '),
+        ('asl_mmaction::asl/none.py', files[1], 'cannot read asl_mmaction::asl/none.py: '),
+        (files[0], str(tmp_path / 'damaged.pth'), 'damaged.pth: it is damaged'),
+    ):
+        for main, options in mains:
+            with pytest.raises(SystemExit) as caught:
+                main([*options, config, checkpoint])
+            assert caught.value.code == 2
+            (line,) = capsys.readouterr().err.splitlines()
+            assert message in line
     (tmp_path / 'bare.json').write_text('{"database": {}}')
     with pytest.raises(SystemExit):
         tool.main([*files, '--planted', str(tmp_path / 'bare.json')])

@@ -166,6 +166,12 @@ def test_a_file_of_another_form(tmp_path, run, file, content, message):
     assert not (tmp_path / 'out.json').exists()
 
 
+def test_a_folder_is_no_file_to_write(tmp_path, run):
+    code, _, error = run('--out', tmp_path)
+    assert code == 2
+    assert f'expected a file for --out but got {tmp_path}, which is a folder' in error
+
+
 def test_real_ground_truth_found_perfectly(tmp_path, run, real_data):
     assert load(PREPARE).main([str(real_data('epic100')), '--out', str(tmp_path)]) == 0
     for task in CLASSES:

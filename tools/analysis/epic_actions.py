@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from results import read_annotations, read_results
 
-from asl_mmaction.engine.cli import report_mistakes
+from asl_mmaction.engine.cli import MistakeError, report_mistakes
 from asl_mmaction.evaluation.functional import Instances, average_precision, join_detections
 from asl_mmaction.evaluation.metrics.reports import SIMULATED
 from asl_mmaction.ops.soft_nms import soft_nms
@@ -45,6 +45,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     with report_mistakes():
+        if args.out is not None and args.out.is_dir():
+            raise MistakeError(f'expected a file for --out but got {args.out}, which is a folder')
         report = evaluate(args)
         if args.out is not None:
             write_json(args.out, report)

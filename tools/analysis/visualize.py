@@ -8,7 +8,7 @@ from results import read_annotations, read_results
 
 import asl_mmaction  # noqa: F401  first: it repairs and registers
 from asl_mmaction.apis import read_class_gaussians
-from asl_mmaction.engine.cli import report_mistakes
+from asl_mmaction.engine.cli import read_config, report_mistakes
 from asl_mmaction.structures.files import check_file_name
 from asl_mmaction.visualization import draw_timeline, save_figure
 
@@ -41,7 +41,10 @@ def draw(args: argparse.Namespace) -> int:
     """Draw each video that was asked for; the number of pictures."""
     results = read_results(args.detections)['results']
     database = read_annotations(args.annotations)['database']
-    gaussians = read_class_gaussians(*args.sensitivity) if args.sensitivity else None
+    gaussians = None
+    if args.sensitivity:
+        config, checkpoint = args.sensitivity
+        gaussians = read_class_gaussians(read_config(config, {}), checkpoint)
     videos = args.videos or list(results)
     for holder, name in ((results, args.detections), (database, args.annotations)):
         unknown = [video for video in videos if video not in holder]
