@@ -139,7 +139,7 @@ class TALInferencer:
         for name, value in (('batch_size', batch_size), ('top_k', top_k)):
             counts = isinstance(value, (int, np.integer)) and value >= 1
             if not counts and (name, value) != ('top_k', None):
-                raise ValueError(f'expected {name} >= 1, a whole number, but got {value!r}')
+                raise ValueError(f'expected {name} to be a whole number >= 1 but got {value!r}')
         if not isinstance(score_threshold, NUMBERS) or math.isnan(score_threshold):
             raise ValueError(f'expected score_threshold to be a number but got {score_threshold!r}')
         if out is not None:

@@ -112,6 +112,12 @@ class TALDataset(BaseDataset):
         _check_keys('data_prefix', data_prefix, {'feature'})
         _check_keys('grid', grid or {}, set(GRID_KEYS))
         _check_keys('filter_cfg', filter_cfg or {}, {'filter_empty', 'min_duration'})
+        for argument, value in (('subset', subset), ('feature_file', feature_file)):
+            if not isinstance(value, str) and not (_is_names(value) and value):
+                raise TypeError(f'expected {argument} to be a name or several but got {value!r}')
+        min_duration = (filter_cfg or {}).get('min_duration', 0.0)
+        if not _is_number(min_duration):
+            raise TypeError(f'expected min_duration to be a number but got {min_duration!r}')
         for file in [feature_file] if isinstance(feature_file, str) else feature_file:
             if '{video}' not in file and not file.endswith(('.h5', '.hdf5')):
                 raise ValueError(f"expected '{{video}}' in feature_file but got {file!r}")
@@ -184,10 +190,12 @@ class TALDataset(BaseDataset):
     def _read_file(self) -> dict:
         # JSON whatever the name is: other formats that mmengine would choose by it run code
         content = read_json(Path(self.ann_file))
-        if not isinstance(content, dict) or not isinstance(content.get('database'), dict):
+        holder = content if isinstance(content, dict) else {}
+        if not isinstance(holder.get('database'), dict):
+            found = holder.get('database', content)
             raise TypeError(
-                f"{self.ann_file}: expected an object with a 'database' of videos "
-                f'but got {_describe(content)}'
+                f"{self.ann_file}: expected an object with a 'database' of videos by name "
+                f'but got {_describe(found)}'
             )
         return content
 

@@ -325,7 +325,7 @@ def test_classes_of_a_class_agnostic_model(demo, feature, tmp_path):
 @pytest.mark.parametrize('option', ['batch_size', 'top_k'])
 @pytest.mark.parametrize('value', [0, 1.5, '2'])
 def test_counts_are_positive(inferencer, feature, option, value):
-    match = f'expected {option} >= 1, a whole number, but got {value!r}'
+    match = f'expected {option} to be a whole number >= 1 but got {value!r}'
     with pytest.raises(ValueError, match=match):
         inferencer(feature, **{option: value})
 

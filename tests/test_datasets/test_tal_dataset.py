@@ -266,6 +266,28 @@ def test_what_the_file_says_of_all_videos(make, change, message):
         make({**base_content(), **change}, grid=None if 'window' in message else GRID)
 
 
+@pytest.mark.parametrize('database', [None, [], 'a'])
+def test_a_database_is_by_name(make, database):
+    found = type(database).__name__
+    with pytest.raises(TypeError, match=f"with a 'database' of videos by name but got {found}$"):
+        make({'database': database}, files='')
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'subset': 5}, 'expected subset to be a name or several but got 5'),
+        ({'subset': []}, r'expected subset to be a name or several but got \[\]'),
+        ({'feature_file': None}, 'expected feature_file to be a name or several but got None'),
+        ({'feature_file': [3]}, r'expected feature_file to be a name or several but got \[3\]'),
+        ({'filter_cfg': {'min_duration': '1'}}, "min_duration to be a number but got '1'"),
+    ],
+)
+def test_settings_of_another_type(make, settings, message):
+    with pytest.raises(TypeError, match=message):
+        make(**settings)
+
+
 @pytest.mark.parametrize('name', ['a.json', 'a.txt', 'a.pkl', 'a.yaml'])
 def test_annotations_are_json_whatever_their_name_and_nothing_is_run(make, tmp_path, name):
     make()

@@ -3,6 +3,7 @@ import multiprocessing
 import os
 import pickle
 import sys
+import zipfile
 from collections import OrderedDict
 
 import numpy as np
@@ -48,6 +49,11 @@ def test_npy_is_mapped_and_not_copied(npy):
     feature = load(npy(FEATURE))
     assert isinstance(feature, np.memmap)
     assert isinstance(feature[2:4], np.memmap)
+    np.testing.assert_array_equal(feature, FEATURE)
+
+
+def test_a_list_of_one_source(npy):
+    feature = load(npy(FEATURE), sources=[{'feat_dim': 3}])
     np.testing.assert_array_equal(feature, FEATURE)
 
 
@@ -195,6 +201,18 @@ def test_tensors_that_numpy_does_not_have(tmp_path):
         load(save_pt(tmp_path / 'b.pt', tensor.to_sparse()))
 
 
+def test_what_is_no_array_in_a_file_that_can_be_read(tmp_path):
+    with zipfile.ZipFile(tmp_path / 'x.npz', 'w') as archive:
+        archive.writestr('readme.txt', 'text')
+    with pytest.raises(ValueError, match=r'x\.npz: expected an array of numbers but got bytes'):
+        load(tmp_path / 'x.npz')
+    h5py = pytest.importorskip('h5py')
+    with h5py.File(tmp_path / 'x.h5', 'w') as file:
+        file['feature'] = h5py.Empty('f4')
+    with pytest.raises(ValueError, match=r'x\.h5: expected an array of numbers but got Empty'):
+        load(tmp_path / 'x.h5')
+
+
 def test_a_file_cut_short(npy):
     path = npy(FEATURE)
     path.write_bytes(path.read_bytes()[:-8])
@@ -211,8 +229,15 @@ def test_missing_files_and_unknown_formats(tmp_path):
 
 def test_settings(npy):
     assert isinstance(TRANSFORMS.build({'type': 'LoadFeature', 'feat_dim': 3}), LoadFeature)
-    with pytest.raises(ValueError, match='expected feat_dim >= 1 but got 0'):
-        LoadFeature(feat_dim=0)
+    for feat_dim in (0, '3', 3.0):
+        message = f'expected feat_dim to be a whole number >= 1 but got {feat_dim!r}'
+        with pytest.raises(ValueError, match=message):
+            LoadFeature(feat_dim=feat_dim)
+    with pytest.raises(TypeError, match='expected key to be a string but got 5'):
+        LoadFeature(feat_dim=3, key=5)
+    for channels in (5, [0, 1, 2], [0, 9]):
+        with pytest.raises(ValueError, match=r'that are 3 of 6 but got'):
+            LoadFeature(feat_dim=3, channels=channels, file_dim=6)
     results = {'video_name': 'vid', 'grid': {'fps': 1}, 'feature_path': str(npy(FEATURE))}
     with pytest.raises(TypeError, match='expected a FeatureGrid but got'):
         LoadFeature(feat_dim=3)(results)

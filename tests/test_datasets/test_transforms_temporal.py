@@ -215,7 +215,9 @@ def test_a_mapped_file_stays_mapped(tmp_path):
 @pytest.mark.parametrize(
     ('settings', 'message'),
     [
-        ({'max_len': 0}, 'expected max_len >= 1 but got 0'),
+        ({'max_len': 0}, 'expected max_len to be a whole number >= 1 but got 0'),
+        ({'max_len': '9'}, "expected max_len to be a whole number >= 1 but got '9'"),
+        ({'max_len': 9.0}, r'expected max_len to be a whole number >= 1 but got 9\.0'),
         ({'max_len': 9, 'crop_ratio': (0.9, 0.5)}, 'expected 0 < crop_ratio low <= high <= 1'),
         ({'max_len': 9, 'crop_ratio': (0, 0.5)}, 'expected 0 < crop_ratio low <= high <= 1'),
         ({'max_len': 9, 'min_overlap': 0}, r'expected 0 < min_overlap <= 1 but got 0'),

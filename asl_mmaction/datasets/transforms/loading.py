@@ -90,8 +90,8 @@ class LoadFeature(BaseTransform):
         sources: Sequence[Mapping] | None = None,
         backend_args: dict | None = None,
     ) -> None:
-        if feat_dim < 1:
-            raise ValueError(f'expected feat_dim >= 1 but got {feat_dim}')
+        if not isinstance(feat_dim, int) or feat_dim < 1:
+            raise ValueError(f'expected feat_dim to be a whole number >= 1 but got {feat_dim!r}')
         self.backend_args = backend_args
         if sources is None:
             self.sources = None
@@ -111,19 +111,19 @@ class LoadFeature(BaseTransform):
             raise TypeError(f'{video}: expected a FeatureGrid but got {results["grid"]!r}')
         given = results.get('feature', results.get('feature_path'))
         wanted = len(self.sources or [self.source])
-        count = len(given) if isinstance(given, (list, tuple)) else 1
+        parts = given if isinstance(given, (list, tuple)) else [given]
+        count = len(parts)
         if count != wanted and not isinstance(given, np.ndarray):
             raise ValueError(
                 f'{video}: expected {wanted} features, one of each source, but got '
                 f'{given if isinstance(given, str) else count}'
             )
         if self.sources is None:
-            one = given[0] if isinstance(given, (list, tuple)) else given
-            results['feature'] = self._read(self.source, one, results)
+            results['feature'] = self._read(self.source, parts[0], results)
         elif isinstance(given, np.ndarray):
             results['feature'] = self._read(_Source(self.feat_dim), given, results)
         else:
-            results['feature'] = self._read_all(given, results)
+            results['feature'] = self._read_all(parts, results)
         mismatch = length_mismatch(results, len(results['feature']))
         if mismatch is not None and _is_first():
             print_log(
@@ -189,14 +189,17 @@ class _Source:
     grid: Mapping | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.key, str | None):
+            raise TypeError(f'expected key to be a string but got {self.key!r}')
         if (self.channels is None) != (self.file_dim is None):
             raise ValueError('expected channels and file_dim together but got one of them')
         if self.channels is not None:
-            first, end = self.channels
+            pair = isinstance(self.channels, (list, tuple)) and len(self.channels) == 2
+            first, end = self.channels if pair else (0, 0)
             if not 0 <= first < end <= self.file_dim or end - first != self.feat_dim:
                 raise ValueError(
                     f'expected channels [first, last + 1) that are {self.feat_dim} of '
-                    f'{self.file_dim} but got {tuple(self.channels)}'
+                    f'{self.file_dim} but got {self.channels}'
                 )
 
     def find_grid(self, grid: FeatureGrid) -> FeatureGrid:

@@ -56,13 +56,16 @@ def read_feature(path: str, key: str | None = None, backend_args: dict | None = 
     else:
         raise FileNotFoundError('no such feature file')
     try:
-        return READERS[extension](file, key)
+        feature = READERS[extension](file, key)
     except (ImportError, UnfitFeatureError):
         raise
     except Exception as error:  # a reader may raise anything at a broken or malicious file
         raise UnfitFeatureError(
             f'expected a readable {extension} file but got {_describe(file, extension)}'
         ) from error
+    if not isinstance(feature, np.ndarray):  # such as the bytes of another file in a zip
+        raise UnfitFeatureError(f'expected an array of numbers but got {type(feature).__name__}')
+    return feature
 
 
 def _opened(file: File) -> AbstractContextManager[IO[bytes]]:

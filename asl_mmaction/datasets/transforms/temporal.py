@@ -40,8 +40,8 @@ class RandomTruncate(BaseTransform):
         crop_ratio: tuple[float, float] | None = (0.9, 1.0),
         min_overlap: float = 0.5,
     ) -> None:
-        if max_len < 1:
-            raise ValueError(f'expected max_len >= 1 but got {max_len}')
+        if not isinstance(max_len, int) or max_len < 1:
+            raise ValueError(f'expected max_len to be a whole number >= 1 but got {max_len!r}')
         if crop_ratio is not None and not 0 < crop_ratio[0] <= crop_ratio[1] <= 1:
             raise ValueError(f'expected 0 < crop_ratio low <= high <= 1 but got {crop_ratio}')
         if not 0 < min_overlap <= 1:
