@@ -23,9 +23,14 @@ class FeatureSimulator:
         num_classes: Number of classes K.
         feat_dim: Width C.
         seed: One seed gives the same features for a video each time, whatever the other videos.
+
+    Raises:
+        ValueError: The seed is negative.
     """
 
     def __init__(self, num_classes: int, feat_dim: int, seed: int = 0) -> None:
+        if seed < 0:
+            raise ValueError(f'expected seed >= 0 but got {seed}')
         rng = np.random.default_rng((seed, feat_dim, num_classes))
         means = rng.standard_normal((num_classes, len(PHASES), feat_dim), dtype=np.float32)
         means *= SIGNAL * np.sqrt(feat_dim) / np.linalg.norm(means, axis=2, keepdims=True)

@@ -52,11 +52,13 @@ def generate(
         num_test: Videos of subset ``test``.
 
     Raises:
-        ValueError: A number of videos is not positive.
+        ValueError: A number of videos is not positive, or the seed is negative.
         FileExistsError: ``out`` holds other things.
     """
     if num_train < 1 or num_test < 1:
         raise ValueError(f'expected at least one video per subset but got {num_train}, {num_test}')
+    if seed < 0:
+        raise ValueError(f'expected seed >= 0 but got {seed}')
     database = {}
     with write_dataset(out, made_by=__name__) as writer:
         for number, (subset, count) in enumerate((('training', num_train), ('test', num_test))):

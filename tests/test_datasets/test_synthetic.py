@@ -84,4 +84,6 @@ def test_the_moment_lies_where_the_record_says(monkeypatch):
 def test_wrong_settings(tmp_path):
     with pytest.raises(ValueError, match='at least one video per subset but got 0, 3'):
         generate(tmp_path / 'x', num_train=0, num_test=3)
+    with pytest.raises(ValueError, match='expected seed >= 0 but got -1'):
+        generate(tmp_path / 'x', seed=-1)
     assert not (tmp_path / 'x').exists()

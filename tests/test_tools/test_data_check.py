@@ -151,6 +151,10 @@ def test_a_video_in_both(run, tmp_path, capsys):
     ('text', 'message'),
     [
         ('a = 1', 'expected dataloaders in {} but it has none'),
+        (
+            'train_dataloader = dict(batch_size=2)',
+            'expected a dataset in train_dataloader but it has none',
+        ),
         (None, 'expected a config file but got {}, which does not exist'),
         (
             "train_dataloader = dict(dataset=dict(type='Tal'))",
@@ -187,6 +191,14 @@ def with_another_line(tmp_path, line):
     path = tmp_path / 'config.py'
     path.write_text(f'{path.read_text()}{line}\n')
     return [str(path)]
+
+
+def test_a_pipeline_that_does_not_read(run, tmp_path, capsys):
+    run()
+    line = "train_dataloader['dataset']['pipeline'] = [dict(type='PackTALInputs')]"
+    assert tool.main(with_another_line(tmp_path, line)) == 1
+    message = 'error: train: expected a pipeline of LoadFeature and PackTALInputs but got 1 of'
+    assert message in capsys.readouterr().out
 
 
 def test_a_wrapped_dataset(run, tmp_path, capsys):

@@ -111,6 +111,15 @@ def test_scores_of_videos_where_the_config_fuses_them(run, tmp_path, capsys):
     ('argv', 'message'),
     [
         (('--limit', 0), 'expected --limit >= 1 but got 0'),
+        (('--seed', -1), 'expected seed >= 0 but got -1'),
+        (
+            ('--cfg-options', 'train_dataloader.dataset.feature_file=[{video}.npy,b_{video}.npy]'),
+            "expected 1 feature_file, one a source, but got ['{video}.npy', 'b_{video}.npy']",
+        ),
+        (
+            ('--cfg-options', 'train_dataloader.dataset.pipeline.0.type=Load'),
+            'expected one LoadFeature in the pipeline but got 0',
+        ),
         (('--annotations', 'none.json'), 'none.json: no such file'),
         (
             ('--cfg-options', 'train_dataloader.dataset.feature_file={video}.csv'),
@@ -122,3 +131,18 @@ def test_mistakes_leave_nothing_behind(run, tmp_path, capsys, argv, message):
     assert run(*argv) == 2
     assert message in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ['config.py', 'given.json']
+
+
+@pytest.mark.parametrize(
+    ('text', 'key'),
+    [
+        ('a = 1', 'ann_file'),
+        ('train_dataloader = dict(batch_size=2)', 'ann_file'),
+        ("train_dataloader = dict(dataset=dict(ann_file='given.json'))", 'pipeline'),
+    ],
+)
+def test_a_config_without_training_data(run, tmp_path, capsys, text, key):
+    (tmp_path / 'config.py').write_text(text)
+    assert run() == 2
+    message = f'expected a train_dataloader.dataset with {key} in {tmp_path / "config.py"} but it'
+    assert message in capsys.readouterr().err

@@ -20,6 +20,7 @@ from asl_mmaction.datasets.transforms.loading import length_mismatch
 from asl_mmaction.engine.cli import MistakeError, SettingsAction, read_config, report_mistakes
 
 SHOWN = 5  # findings of one kind
+READING = ['LoadFeature', 'PackTALInputs']
 OUTSIDE = 'segments wholly outside the video'
 
 
@@ -68,7 +69,9 @@ def dataset_configs(config: Config) -> list[tuple[str, dict]]:
         loader = config.get(f'{name}_dataloader')
         if loader is None:
             continue
-        own = loader['dataset']
+        own = loader.get('dataset')
+        if own is None:
+            raise MistakeError(f'expected a dataset in {name}_dataloader but it has none')
         while 'dataset' in own:  # such as RepeatDataset
             own = own['dataset']
         same = [title for title, dataset in found.items() if dataset == own]
@@ -86,7 +89,12 @@ def check(title: str, config: dict) -> Report:
     report = Report(title)
     try:
         dataset = DATASETS.build({**config, 'pipeline': [], 'filter_cfg': None, 'test_mode': True})
-        loaders = [TRANSFORMS.build(step) for step in config['pipeline'] if is_reading(step)]
+        steps = [step for step in config.get('pipeline', []) if step['type'] in READING]
+        if [step['type'] for step in steps] != READING:
+            raise ValueError(
+                f'expected a pipeline of {" and ".join(READING)} but got {len(steps)} of these'
+            )
+        loaders = [TRANSFORMS.build(step) for step in steps]
     except (OSError, ValueError, TypeError) as error:
         report.errors.append(f'{title}: {error}')
         return report
@@ -111,10 +119,6 @@ def check(title: str, config: dict) -> Report:
             check_length(report, sample, len(packed['inputs']))
     check_unit(report)
     return report
-
-
-def is_reading(step: dict) -> bool:
-    return step['type'] in ('LoadFeature', 'PackTALInputs')
 
 
 def check_segments(report: Report, sample: dict) -> None:

@@ -16,7 +16,7 @@ import torch
 from asl_mmaction.datasets.conversion import naming, read_object, videos_of
 from asl_mmaction.datasets.simulation import FeatureSimulator
 from asl_mmaction.datasets.writing import FEATURE_FOLDER, write_dataset
-from asl_mmaction.engine.cli import SettingsAction, read_config, report_mistakes
+from asl_mmaction.engine.cli import MistakeError, SettingsAction, read_config, report_mistakes
 from asl_mmaction.structures.feature_grid import FeatureGrid
 from asl_mmaction.structures.files import check_file_name, write_json
 
@@ -39,7 +39,13 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     with report_mistakes():
         config = read_config(args.config, args.cfg_options)
-        dataset = config.train_dataloader.dataset
+        dataset = (config.get('train_dataloader') or {}).get('dataset') or {}
+        missing = [key for key in ('ann_file', 'pipeline') if key not in dataset]
+        if missing:
+            raise MistakeError(
+                f'expected a train_dataloader.dataset with {missing[0]} in {args.config} '
+                'but it has none'
+            )
         path = args.annotations or Path(dataset.get('data_root', ''), dataset.ann_file)
         content = limited(path, args.limit)
         fusion = (config.get('test_evaluator') or {}).get('score_fusion')
@@ -82,10 +88,15 @@ def simulate(
     Returns:
         The steps of the first source, all videos.
     """
-    (load,) = (step for step in dataset['pipeline'] if step['type'] == 'LoadFeature')
+    loads = [step for step in dataset['pipeline'] if step['type'] == 'LoadFeature']
+    if len(loads) != 1:
+        raise ValueError(f'expected one LoadFeature in the pipeline but got {len(loads)}')
+    (load,) = loads
     sources = load.get('sources') or [load]
     files = dataset.get('feature_file', '{video}.npy')
     files = [files] if isinstance(files, str) else list(files)
+    if len(files) != len(sources):
+        raise ValueError(f'expected {len(sources)} feature_file, one a source, but got {files}')
     with naming(str(path), SCHEMA):
         classes = {name: index for index, name in enumerate(content['classes'])}
         settings = dict(dataset.get('grid') or content['grid'])
