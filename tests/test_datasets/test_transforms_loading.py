@@ -1,10 +1,11 @@
 import io
-import multiprocessing
 import os
 import pickle
+import subprocess
 import sys
 import zipfile
 from collections import OrderedDict
+from multiprocessing.sharedctypes import RawValue
 
 import numpy as np
 import pytest
@@ -564,7 +565,7 @@ def warnings(monkeypatch, tmp_path):
             file.write(f'{text}\n')
 
     monkeypatch.setattr(loading, 'print_log', log)
-    monkeypatch.setattr(loading, 'WARNED', multiprocessing.Value('b', False))
+    monkeypatch.setattr(loading, 'WARNED', RawValue('b', False))
     return lambda: path.read_text().splitlines()
 
 
@@ -591,3 +592,9 @@ def test_a_feature_of_another_length_is_warned_of_once_a_run(warnings, num_worke
 def test_a_feature_that_fits_or_may_is_not_warned_of(warnings, duration):
     assert Videos('v', duration=duration)[0] == 24
     assert warnings() == []
+
+
+def test_how_processes_start_is_left_to_the_user():
+    code = 'import multiprocessing as m, asl_mmaction; print(m.get_start_method(allow_none=True))'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.stdout == 'None\n', done.stderr

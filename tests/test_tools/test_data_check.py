@@ -1,7 +1,7 @@
 import importlib.util
 import json
-import multiprocessing
 import sys
+from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +123,7 @@ def test_times_in_frames(run):
 def test_a_length_is_told_once(run, monkeypatch):
     logged = []
     monkeypatch.setattr(loading, 'print_log', lambda *args, **kwargs: logged.append(args))
-    monkeypatch.setattr(loading, 'WARNED', multiprocessing.Value('b', False))
+    monkeypatch.setattr(loading, 'WARNED', RawValue('b', False))
     code, lines = run({name: np.zeros((24, 3)) for name in 'abc'})
     assert (code, lines[-1], logged) == (1, '3 errors', [])
 

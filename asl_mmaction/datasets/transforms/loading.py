@@ -2,9 +2,9 @@
 
 import logging
 import math
-import multiprocessing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.sharedctypes import RawValue
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -18,8 +18,9 @@ from asl_mmaction.structures.feature_grid import FeatureGrid
 #: Feature steps by which lengths may differ, and the part of the length: of a feature from what its
 #: video's duration says, and of joined sources from each other.
 LENGTH_TOLERANCE_STEPS, LENGTH_TOLERANCE = 3, 0.02
-#: Whether this run has warned of a feature of another length; one for all workers of its loaders.
-WARNED = multiprocessing.Value('b', False)
+#: Whether this run has warned of a feature of another length; one for all workers of its loaders. A
+#: value with a lock would settle how processes are started, which is up to the user.
+WARNED = RawValue('b', False)
 
 
 def length_mismatch(sample: Mapping, num_steps: int) -> str | None:
@@ -173,8 +174,7 @@ class LoadFeature(BaseTransform):
 
 
 def _is_first() -> bool:
-    with WARNED.get_lock():
-        first, WARNED.value = not WARNED.value, True
+    first, WARNED.value = not WARNED.value, True
     return first
 
 
