@@ -29,6 +29,7 @@ from mmengine.registry import Registry
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, LogProcessor, Runner, set_random_seed
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 # How this package words a user's mistake, how mmengine's registries do, and how Python does where
@@ -74,10 +75,10 @@ UNTYPED = {
     'train_dataloader': DataLoader,
     'val_dataloader': DataLoader,
 }
-# Annotations that leave no doubt about a number or a text; a Callable may be given by name.
-PLAIN = {bool, dict, float, int, list, str, tuple, Mapping, NoneType, Sequence} | {
-    *(DataLoader, Tensor, nn.Module)
-}
+# Annotations that leave no doubt about a number or a text; a Callable may be given by name. The
+# first are built from a dict.
+BUILT = {DataLoader, Optimizer, nn.Module}
+PLAIN = {bool, dict, float, int, list, str, tuple, Mapping, NoneType, Sequence, Tensor} | BUILT
 # Whose constructors check what a config gives them, without the words of MISTAKES.
 STACK = {'mmaction', 'mmcv', 'mmengine', 'numpy', 'torch', *sys.stdlib_module_names}
 
@@ -286,15 +287,19 @@ def check_values(value: Any, where: str = '') -> None:
     if where == 'optim_wrapper.optimizer' and isinstance(name, str) and not OPTIMIZERS.get(name):
         # mmengine looks into it before it asks the registry to build it.
         raise MistakeError(f'{where}: {name} is not in the optimizer registry')
-    hints = _annotations(_parts().get(name, UNTYPED.get(where)))
+    part = name if callable(name) else _parts().get(str(name), UNTYPED.get(where))
+    hints = _annotations(part)
     for key, item in value.items():
         path = f'{where}.{key}'.lstrip('.')
         kinds = hints.get(key, {Any})
         if isinstance(item, (str, float, int)) and kinds <= PLAIN:
-            number = not isinstance(item, str) and bool(kinds & {bool, float, int})
+            # mmengine says str of a loss_scale that may be a number.
+            number = not isinstance(item, str) and bool(kinds & {bool, float, int, str})
             if not number and type(item) not in kinds:
-                names = ' or '.join(sorted(kind.__name__ for kind in kinds - {NoneType}))
-                raise MistakeError(f'expected {path} of type {names} but got {item!r}')
+                kinds = kinds - {NoneType, Tensor}
+                names = {'dict' if kind in BUILT else kind.__name__ for kind in kinds}
+                expected = ' or '.join(sorted(names))
+                raise MistakeError(f'expected {path} of type {expected} but got {item!r}')
         check_values(item, path)
 
 
@@ -319,7 +324,7 @@ def _annotations(part: Callable | None) -> dict[str, set]:
             alone = SimpleNamespace(__annotations__={key: parameter.annotation})
             try:
                 hint = typing.get_type_hints(alone, function.__globals__)[key]
-            except (NameError, TypeError):
+            except (AttributeError, NameError, TypeError):  # of a package that is not installed
                 hint = Any
             union = typing.get_origin(hint) in (typing.Union, UnionType)
             kinds = typing.get_args(hint) if union else [hint]
