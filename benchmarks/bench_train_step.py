@@ -1,13 +1,14 @@
 """Speed of the training step beside the same step in its plain form.
 
     python benchmarks/bench_train_step.py                       the HAPT shape, widths 128 and 512
-    python benchmarks/bench_train_step.py --shape thumos14 --device cuda
+    python benchmarks/bench_train_step.py --shape thumos14 --device cuda --compile
 
 A step: pad, forward, backward, clip, AdamW, moving average. Plain: every clip padded to a fixed
 length, torch's conv1d, attention under a (T, T) mask, optimizer and average parameter by parameter.
-Both start from one model and must report one loss. Clips are random, as long as those of the data
-set. Last come the multiplications and additions of the model (counted with plain convolutions) a
-second, and their share of the machine's own float32 matrix product.
+Compiled: ours with torch.compile for losses and gradients, padded to the longest clip. All start
+from one model and must report one loss. Clips are random, as long as those of the data set. Last
+come the multiplications and additions of the model (counted with plain convolutions) a second, and
+their share of the machine's own float32 matrix product.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import copy
 import random
+import time
 from contextlib import nullcontext
 
 from common import (  # isort: skip  first: it imports asl_mmaction before all else
@@ -43,11 +45,14 @@ SHAPES = {
 class Trainer:
     """A model with its optimizer and average."""
 
-    def __init__(self, config, device: str, plain: bool, fixed: int) -> None:
+    def __init__(
+        self, config, device: str, *, plain: bool = False, compiled: bool = False, min_len: int = 0
+    ) -> None:
         config = copy.deepcopy(config)
-        if plain:
-            config.model.data_preprocessor.min_len = fixed
+        config.model.data_preprocessor.min_len = min_len
         self.model = build_model(config, device).train()
+        if compiled:
+            self.model.forward = torch.compile(self.model.forward, dynamic=False)
         self.parameters = list(self.model.parameters())
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=1e-4, weight_decay=0.05, fused=not plain, foreach=False
@@ -83,13 +88,18 @@ def bench(config, shape: tuple, arguments: argparse.Namespace, width: int) -> No
     )
     batches = [collate(clips[i : i + 2]) for i in range(0, len(clips), 2)]
     trainers = {
-        'ours': Trainer(config, device, False, fixed),
-        'plain': Trainer(config, device, True, fixed),
+        'ours': Trainer(config, device),
+        'plain': Trainer(config, device, plain=True, min_len=fixed),
     }
+    if arguments.compile:
+        trainers['compiled'] = Trainer(config, device, compiled=True, min_len=high)
     losses = {}
     for name, trainer in trainers.items():
         torch.manual_seed(0)  # one drop-path for all
+        start = time.perf_counter()
         losses[name] = float(trainer.step(batches[0]))
+    if arguments.compile:
+        print(f'{width:5}  first compiled step: {time.perf_counter() - start:.0f} s')
     if max(losses.values()) - min(losses.values()) > 1e-4 * losses['plain']:
         raise RuntimeError(f'the losses disagree: {losses}')
 
@@ -119,10 +129,12 @@ def main() -> None:
     parser.add_argument('--widths', type=int, nargs='+')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--repeats', type=int, default=15)
+    parser.add_argument('--compile', action='store_true', help='a third column: torch.compile')
     arguments = parser.parse_args()
     shape = SHAPES[arguments.shape]
     print(f'Training step, {arguments.shape} shape, batch 2, float32, {machine(arguments.device)}')
-    print('width      ours ms     plain ms  ratio  GFLOP/s ours  matrix product  share')
+    compiled = '  compiled ms' if arguments.compile else ''
+    print(f'width      ours ms     plain ms{compiled}  ratio  GFLOP/s ours  matrix product  share')
     for width in arguments.widths or shape[4]:
         bench(load_config(shape[0], width), shape, arguments, width)
 

@@ -79,7 +79,8 @@ def temporal_attention(
         return out.transpose(1, 2).reshape(num_videos, num_steps, channels)
 
     half = window_size // 2
-    if query.device.type == 'cpu' and query.dtype == torch.float32 and not dropout:
+    eager = query.device.type == 'cpu' and not torch.compiler.is_compiling()
+    if eager and query.dtype == torch.float32 and not dropout:
         return _WindowedAttention.apply(query, key, value, bias, num_heads, half)
     return _attend_in_windows(query, key, value, bias, num_heads, half, dropout)
 
