@@ -72,10 +72,6 @@ def make_runner(config) -> Runner:
     """The Runner, once data, model and the checkpoint to resume from, if any, fit each other."""
     path = checkpoint_to_resume(config)
     content = load_training(path) if path else {}
-    options = config.pop('compile', None)
-    if options:  # mmengine would compile what torch cannot
-        hook = dict(type='CompileHook', **({} if options is True else options))
-        config.custom_hooks = [*(config.get('custom_hooks') or []), hook]
     runner = Runner.from_cfg(config)
     classes = classes_of('train', runner.train_loop) | classes_of('val', runner.val_loop)
     if path:  # the Runner loads it again, with all that belongs to the training

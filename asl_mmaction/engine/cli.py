@@ -245,6 +245,10 @@ def read_config(path: str | os.PathLike, options: Mapping[str, Any]) -> Config:
             f'expected --cfg-options that fit {path} but got {", ".join(options)}: {error.args[0]}'
         ) from error
     check_values({key: config[key] for key in RUNNER_KEYS if key in config})
+    options = config.pop('compile', None)
+    if options:  # mmengine would compile what torch cannot
+        hook = dict(type='CompileHook', **({} if options is True else options))
+        config.custom_hooks = [*(config.get('custom_hooks') or []), hook]
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = config.get(name) or {}
         if loader.get('num_workers') == 0 and loader.get('persistent_workers'):

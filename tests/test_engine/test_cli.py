@@ -280,3 +280,20 @@ def test_no_workers_are_kept_where_there_are_none(tmp_path):
     config = read_config(path, {'train_dataloader.num_workers': 0})
     assert config.train_dataloader == {'num_workers': 0, 'persistent_workers': False}
     assert config.val_dataloader == {'num_workers': 4, 'persistent_workers': True}
+
+
+@pytest.mark.parametrize(
+    ('options', 'hooks'),
+    [
+        ({}, []),
+        ({'compile': False}, []),
+        ({'compile': True}, [{'type': 'CompileHook'}]),
+        ({'compile.mode': 'default'}, [{'type': 'CompileHook', 'mode': 'default'}]),
+    ],
+)
+def test_compile_becomes_a_hook(tmp_path, options, hooks):
+    path = tmp_path / 'some.py'
+    path.write_text("custom_hooks = [dict(type='EMAHook')]\n")
+    config = read_config(path, options)
+    assert config.custom_hooks == [{'type': 'EMAHook'}, *hooks]
+    assert 'compile' not in config

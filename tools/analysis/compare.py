@@ -43,6 +43,7 @@ OPTIONS = 'options.json'
 WITHOUT_EFFECT = (
     *('default_hooks.checkpoint', 'default_hooks.logger', 'env_cfg', 'experiment_name'),
     *('launcher', 'log_level', 'log_processor', 'randomness.seed', 'resume'),
+    *('test_dataloader.pin_memory', 'train_dataloader.pin_memory'),
     *('val_cfg', 'val_dataloader', 'val_evaluator', 'visualizer', 'work_dir'),
 )
 

@@ -14,8 +14,8 @@ class CompileHook(Hook):
     """Compiles the losses of the model, and with them their gradients, for the training.
 
     mmengine's setting ``compile`` hands all of ``train_step`` to the compiler, data and optimizer
-    included, at which torch 2.13 fails; ``tools/train.py`` reads that setting as this hook. Each
-    shape of a batch is compiled by itself, so shapes should not change: see ``min_len`` and
+    included, at which torch 2.13 fails; the tools of this package read that setting as this hook.
+    Each shape of a batch is compiled by itself, so shapes should not change: see ``min_len`` and
     ``gt_divisor`` of :class:`~asl_mmaction.models.data_preprocessors.FeaturePreprocessor`.
 
     Args:
