@@ -29,6 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     with report_mistakes():
         config = configure(args)
         apply_arguments(config, args)
+        check_schedulers(config)
         make_runner(config).train()
     return 0
 
@@ -66,6 +67,20 @@ def apply_arguments(config, args: argparse.Namespace) -> None:
         config.merge_from_dict({'auto_scale_lr.enable': True})
     if args.seed is not None:
         config.merge_from_dict({'randomness.seed': args.seed})
+
+
+def check_schedulers(config) -> None:
+    """Let the training be long enough for every scheduler to begin."""
+    schedulers = config.get('param_scheduler') or []
+    epochs = config.get('train_cfg', {}).get('max_epochs')
+    for index, scheduler in enumerate(schedulers if isinstance(schedulers, list) else []):
+        begin = scheduler.get('begin', 0)
+        if epochs is not None and scheduler.get('by_epoch', True) and begin >= epochs:
+            raise MistakeError(
+                f'expected train_cfg.max_epochs of {begin + 1} or more but got {epochs}, and '
+                f'param_scheduler.{index} begins after {begin}; for a constant learning rate: '
+                '--cfg-options param_scheduler=[]'
+            )
 
 
 def make_runner(config) -> Runner:

@@ -298,3 +298,12 @@ def test_compile_changes_no_result(train, tiny_config, tmp_path):
     assert 'CompileHook' in log_of(tmp_path / 'work')
     for ours, theirs in zip(*(result['state_dict'].values() for result in results), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_a_training_that_ends_before_a_scheduler_begins_is_refused(train, tiny_config, capsys):
+    tiny_config.write_text(tiny_config.read_text().replace('end=1,', 'begin=3, end=4,'))
+    with pytest.raises(SystemExit) as caught:
+        train(tiny_config)
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert 'expected train_cfg.max_epochs of 4 or more but got 3, and param_scheduler.0 ' in line
