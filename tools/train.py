@@ -75,7 +75,7 @@ def check_schedulers(config) -> None:
     epochs = config.get('train_cfg', {}).get('max_epochs')
     for index, scheduler in enumerate(schedulers if isinstance(schedulers, list) else []):
         begin = scheduler.get('begin', 0)
-        if epochs is not None and scheduler.get('by_epoch', True) and begin >= epochs:
+        if scheduler.get('by_epoch', True) and epochs and epochs <= begin:
             raise MistakeError(
                 f'expected train_cfg.max_epochs of {begin + 1} or more but got {epochs}, and '
                 f'param_scheduler.{index} begins after {begin}; for a constant learning rate: '
