@@ -113,8 +113,13 @@ def report_mistakes() -> Iterator[None]:
     try:
         yield
     except (
-        *(AssertionError, ImportError, KeyError, MistakeError),
-        *(OSError, TypeError, ValueError),
+        AssertionError,
+        ImportError,
+        KeyError,
+        MistakeError,
+        OSError,
+        TypeError,
+        ValueError,
     ) as error:
         line = describe_mistake(error)
         if line is None:
@@ -172,11 +177,8 @@ class SettingsAction(DictAction):
         super().__call__(parser, namespace, values, option_string)
 
 
-def make_parser(description: str) -> argparse.ArgumentParser:
-    """A parser with the arguments that both tools have."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='folder for logs and checkpoints')
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``, what :func:`read_config` takes."""
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -185,6 +187,14 @@ def make_parser(description: str) -> argparse.ArgumentParser:
         metavar='KEY=VALUE',
         help='settings that override those of the config, e.g. train_dataloader.batch_size=4',
     )
+
+
+def make_parser(description: str) -> argparse.ArgumentParser:
+    """A parser with the arguments that both tools have."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints')
+    add_cfg_options(parser)
     parser.add_argument(
         '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='of jobs'
     )
@@ -245,9 +255,15 @@ def read_config(path: str | os.PathLike, options: Mapping[str, Any]) -> Config:
             f'expected --cfg-options that fit {path} but got {", ".join(options)}: {error.args[0]}'
         ) from error
     check_values({key: config[key] for key in RUNNER_KEYS if key in config})
-    options = config.pop('compile', None)
-    if options:  # mmengine would compile what torch cannot
-        hook = dict(type='CompileHook', **({} if options is True else options))
+    _adapt(config)
+    return config
+
+
+def _adapt(config: Config) -> None:
+    """Change what mmengine or torch would stumble over, or does not choose by itself."""
+    compiling = config.pop('compile', None)
+    if compiling:  # mmengine would compile what torch cannot
+        hook = dict(type='CompileHook', **({} if compiling is True else compiling))
         config.custom_hooks = [*(config.get('custom_hooks') or []), hook]
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = config.get(name) or {}
@@ -255,7 +271,6 @@ def read_config(path: str | os.PathLike, options: Mapping[str, Any]) -> Config:
             loader.persistent_workers = False  # there are none; torch refuses to keep them
         if torch.cuda.is_available():
             loader.setdefault('pin_memory', True)  # without a GPU torch warns of it
-    return config
 
 
 def misspelled(key: str) -> str | None:

@@ -32,7 +32,7 @@ from asl_mmaction.datasets.conversion import naming, read_object
 from asl_mmaction.engine.cli import (
     RUNNER_KEYS,
     MistakeError,
-    make_parser,
+    add_cfg_options,
     read_config,
     report_mistakes,
 )
@@ -87,8 +87,9 @@ def check_runs(configs: Sequence[Path], args: argparse.Namespace) -> None:
     if args.jobs < 1:
         raise MistakeError(f'expected --jobs of 1 or more but got {args.jobs}')
     settings = settings_of(args)
-    given = ['--cfg-options', *settings] if settings else []
-    options = make_parser('').parse_args(['', *given]).cfg_options
+    parser = argparse.ArgumentParser()
+    add_cfg_options(parser)
+    options = parser.parse_args(['--cfg-options', *settings] if settings else []).cfg_options
     contents = [read_config(config, options) for config in configs]
     names = [config.stem for config in configs]
     if len(set(names)) < len(names):

@@ -17,7 +17,7 @@ from mmengine.registry import init_default_scope
 import asl_mmaction.datasets  # noqa: F401 (registers its parts)
 from asl_mmaction.apis.loading import check_classes
 from asl_mmaction.datasets.transforms.loading import length_mismatch
-from asl_mmaction.engine.cli import MistakeError, SettingsAction, read_config, report_mistakes
+from asl_mmaction.engine.cli import MistakeError, add_cfg_options, read_config, report_mistakes
 
 SHOWN = 5  # findings of one kind
 READING = ['LoadFeature', 'PackTALInputs']
@@ -42,9 +42,7 @@ class Report:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=SettingsAction, default={}, help='key=value ...'
-    )
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
     with report_mistakes():
         config = read_config(args.config, args.cfg_options)

@@ -16,7 +16,7 @@ import torch
 from asl_mmaction.datasets.conversion import naming, read_object, videos_of
 from asl_mmaction.datasets.simulation import FeatureSimulator
 from asl_mmaction.datasets.writing import FEATURE_FOLDER, write_dataset
-from asl_mmaction.engine.cli import MistakeError, SettingsAction, read_config, report_mistakes
+from asl_mmaction.engine.cli import MistakeError, add_cfg_options, read_config, report_mistakes
 from asl_mmaction.structures.feature_grid import FeatureGrid
 from asl_mmaction.structures.files import check_file_name, write_json
 
@@ -33,9 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--annotations', type=Path, help="instead of the config's annotation file")
     parser.add_argument('--limit', type=int, help='so many videos of each subset only')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=SettingsAction, default={}, help='key=value ...'
-    )
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
     with report_mistakes():
         config = read_config(args.config, args.cfg_options)
