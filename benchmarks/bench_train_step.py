@@ -2,11 +2,14 @@
 
     python benchmarks/bench_train_step.py                       the HAPT shape, widths 128 and 512
     python benchmarks/bench_train_step.py --shape thumos14 --device cuda --compile
+    python benchmarks/bench_train_step.py --actionformer DIR    beside a checkout of the public code
 
 A step: pad, forward, backward, clip, AdamW, moving average. Plain: every clip padded to a fixed
 length, torch's conv1d, attention under a (T, T) mask, optimizer and average parameter by parameter.
 Compiled: ours with torch.compile for losses and gradients, padded to the longest clip. All start
-from one model and must report one loss. Clips are random, as long as those of the data set. Last
+from one model and must report one loss. Public: the ActionFormer of
+happyharrycn/actionformer_release with as many parameters, its loss, AdamW, clipping and average;
+its weights are others, and so is its loss. Clips are random, as long as those of the data set. Last
 come the multiplications and additions of the model (counted with plain convolutions) a second, and
 their share of the machine's own float32 matrix product.
 """
@@ -16,8 +19,11 @@ from __future__ import annotations
 import argparse
 import copy
 import random
+import sys
 import time
+import types
 from contextlib import nullcontext
+from pathlib import Path
 
 from common import (  # isort: skip  first: it imports asl_mmaction before all else
     build_model,
@@ -35,7 +41,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from asl_mmaction.engine.optimizers import ForeachEMA
 
-# config, least and greatest length of a clip, length of the plain form's padding, default widths
+# config, least and greatest length of a clip, length to which the plain form and the public code
+# pad, default widths
 SHAPES = {
     'hapt': ('actionformer/actionformer_hapt.py', 600, 880, 1536, (128, 512)),
     'thumos14': ('actionformer/actionformer_thumos14.py', 2304, 2304, 2304, (512,)),
@@ -78,6 +85,65 @@ class Trainer:
         return sum(value for name, value in losses.items() if 'loss' in name)
 
 
+class PublicTrainer:
+    """The same of the public ActionFormer, in a checkout of which ``folder`` is."""
+
+    def __init__(self, config, device: str, folder: Path, max_seq_len: int) -> None:
+        # Its C++ NMS, which training does not need, may be uncompiled.
+        sys.modules.setdefault('nms_1d_cpu', types.ModuleType('nms_1d_cpu'))
+        sys.path.insert(0, str(folder))
+        from libs.core.config import load_default_config
+        from libs.modeling import make_meta_arch
+        from libs.utils import ModelEma
+
+        model, settings = config.model, load_default_config()
+        width = model.neck.channels
+        settings['train_cfg'] |= {
+            'init_loss_norm': model.head.loss_normalizer,
+            'label_smoothing': model.head.loss_cls.get('label_smoothing', 0.0),
+        }
+        sizes = {
+            'input_dim': model.projection.in_channels,
+            'embd_dim': width,
+            'fpn_dim': width,
+            'head_dim': width,
+            'n_mha_win_size': model.neck.window_size,
+            'num_classes': model.head.num_classes,
+            'max_seq_len': max_seq_len,
+            'train_cfg': settings['train_cfg'],
+            'test_cfg': settings['test_cfg'],
+        }
+        torch.manual_seed(0)
+        self.model = make_meta_arch('LocPointTransformer', **settings['model'] | sizes)
+        self.model.to(device).train()
+        self.parameters = list(self.model.parameters())
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-4, weight_decay=0.05)
+        self.average = ModelEma(self.model)
+
+    def step(self, batch: dict) -> torch.Tensor:
+        """One step; its loss."""
+        videos = [
+            {
+                'feats': feature.T,
+                'segments': sample.gt_instances.segments,
+                'labels': sample.gt_instances.labels,
+                'video_id': sample.video_name,
+                'duration': sample.duration,
+                'fps': 1.0,
+                'feat_stride': 1.0,
+                'feat_num_frames': 1.0,
+            }
+            for feature, sample in zip(batch['inputs'], batch['data_samples'], strict=True)
+        ]
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.model(videos)['final_loss']
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimizer.step()
+        self.average.update(self.model)
+        return loss.detach()
+
+
 def bench(config, shape: tuple, arguments: argparse.Namespace, width: int) -> None:
     _, low, high, fixed, _ = shape
     device = arguments.device
@@ -102,6 +168,12 @@ def bench(config, shape: tuple, arguments: argparse.Namespace, width: int) -> No
         print(f'{width:5}  first compiled step: {time.perf_counter() - start:.0f} s')
     if max(losses.values()) - min(losses.values()) > 1e-4 * losses['plain']:
         raise RuntimeError(f'the losses disagree: {losses}')
+    if arguments.actionformer:
+        public = PublicTrainer(config, device, arguments.actionformer, fixed)
+        counts = [sum(x.numel() for x in t.parameters) for t in (public, trainers['ours'])]
+        if counts[0] != counts[1]:
+            raise RuntimeError(f'the numbers of parameters disagree: {counts}')
+        trainers['public'] = public
 
     def stepper(trainer):
         rest = iter(batches)
@@ -117,10 +189,12 @@ def bench(config, shape: tuple, arguments: argparse.Namespace, width: int) -> No
     rate = counter.get_total_flops() * mean / steps / medians['ours'] / 1e6
     top = matmul_rate(device)
     cells = '  '.join(f'{value:11.1f}' for value in medians.values())
-    print(
-        f'{width:5}  {cells}  {medians["plain"] / medians["ours"]:5.2f}  {rate:11.0f}  '
-        f'{top:13.0f}  {rate / top:5.0%}'
+    ratios = '  '.join(
+        f'{medians[name] / medians["ours"]:12.2f}'
+        for name in ('plain', 'public')
+        if name in medians
     )
+    print(f'{width:5}  {cells}  {ratios}  {rate:11.0f}  {top:13.0f}  {rate / top:5.0%}')
 
 
 def main() -> None:
@@ -130,11 +204,17 @@ def main() -> None:
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--repeats', type=int, default=15)
     parser.add_argument('--compile', action='store_true', help='a third column: torch.compile')
+    parser.add_argument(
+        '--actionformer', type=Path, metavar='DIR', help='another column: the public code in DIR'
+    )
     arguments = parser.parse_args()
     shape = SHAPES[arguments.shape]
     print(f'Training step, {arguments.shape} shape, batch 2, float32, {machine(arguments.device)}')
-    compiled = '  compiled ms' if arguments.compile else ''
-    print(f'width      ours ms     plain ms{compiled}  ratio  GFLOP/s ours  matrix product  share')
+    names = ['ours', 'plain', *['compiled'] * arguments.compile]
+    names += ['public'] if arguments.actionformer else []
+    ratios = [f'{name} / ours' for name in names if name in ('plain', 'public')]
+    columns = [*(f'{name} ms'.rjust(11) for name in names), *(name.rjust(12) for name in ratios)]
+    print('width', *columns, 'GFLOP/s ours  matrix product  share', sep='  ')
     for width in arguments.widths or shape[4]:
         bench(load_config(shape[0], width), shape, arguments, width)
 
