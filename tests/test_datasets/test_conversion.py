@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from asl_mmaction.datasets import conversion
-from asl_mmaction.datasets.class_names import CHARADES, MULTITHUMOS, THUMOS14
 from asl_mmaction.datasets.conversion import Source, SourceVideo, convert
 
 FILE = Path('a.json')
@@ -321,15 +320,6 @@ def test_a_folder_in_place_of_a_file(tmp_path):
     for read in (conversion.read_json, conversion.read_names, conversion.read_durations):
         with pytest.raises(FileNotFoundError, match=f'{tmp_path}: expected a file but got a fold'):
             read(tmp_path)
-
-
-def test_class_names():
-    assert [len(names) for names in (THUMOS14, MULTITHUMOS, CHARADES)] == [20, 65, 157]
-    for names in (THUMOS14, MULTITHUMOS, CHARADES):
-        assert len(set(names)) == len(names)
-    assert MULTITHUMOS[:20] == THUMOS14 == tuple(sorted(THUMOS14))
-    # Charades' own documentation: c059 is sitting in a chair, c011 at a table
-    assert (CHARADES[59], CHARADES[11]) == ('Sitting in a chair', 'Sitting at a table')
 
 
 def test_a_byte_order_mark_is_no_content(tmp_path):
