@@ -9,6 +9,7 @@ from mmaction.registry import TASK_UTILS
 from asl_mmaction.models.layers import pack_pyramid
 from asl_mmaction.models.task_modules import PointAssigner
 from asl_mmaction.structures.point_targets import GroundTruths
+from asl_mmaction.structures.points import Points
 
 STEPS = (16, 8, 4)
 
@@ -38,7 +39,8 @@ def losses_by_loop(head, feats, masks, truths):
     weights = torch.ones(2, *mask.shape)
     quality = None
     if head.sensitivity is not None:
-        sensitivity = head.sensitivity(pack_pyramid(feats, masks), points, targets)
+        pyramid = pack_pyramid(feats, masks, kernel_size=9)  # levels far from one another
+        sensitivity = head.sensitivity(pyramid, points, targets)
         weights = torch.stack([sensitivity.cls, sensitivity.loc])
         quality = sensitivity.quality
     segments = head.decode(points, outputs)
@@ -92,6 +94,35 @@ def test_losses_equal_loop(build, localizer_config, asl, radius, normalize):
         assert names == {'loss_cls', 'loss_loc', 'loss_sensitivity', 'loss_ascl'}
     else:
         assert names == {'loss_cls', 'loss_loc'}
+
+
+@pytest.mark.parametrize('kernel_size', [1, 3, 5, 7])
+def test_levels_see_nothing_of_one_another(build, localizer_config, kernel_size, monkeypatch):
+    """Whatever the largest kernel on the packed pyramid is, each level comes out as if alone."""
+    config = localizer_config(True)['head']
+    config['sensitivity']['instance_level']['kernel_size'] = kernel_size
+    head = build(config)
+    predicted, weighed = [], []
+    predict = head.predict_points
+    monkeypatch.setattr(
+        head, 'predict_points', lambda *args: predicted.append(predict(*args)) or predicted[0]
+    )
+    head.sensitivity.register_forward_hook(lambda module, args, out: weighed.append(out.quality))
+    feats, masks, truths = problem()
+    head.loss(feats, masks, truths)
+
+    points = head.point_generator(STEPS, 'cpu')
+    for level, (feat, mask) in enumerate(zip(feats, masks, strict=True)):
+        here = points.levels == level
+        alone = pack_pyramid([feat], [mask])
+        expected = (
+            *predict(alone, Points(*(x[here] for x in points))),
+            head.sensitivity.instance_level(alone),
+        )
+        got = (*predicted[0], weighed[0])
+        for x, y in zip(got, expected, strict=True):
+            # Sums of up to 7 x 8 products of numbers below 10, in another order
+            torch.testing.assert_close(x[:, here], y, rtol=0, atol=1e-4)
 
 
 def test_contrast_without_sensitivity_is_around_the_centre(build, localizer_config):
