@@ -29,16 +29,6 @@ FULL = [
     if path.stem == f'asl_{baseline.stem.removeprefix("actionformer_")}'
 ]
 PARTS = ('sensitivity', 'loss_contrast')
-# What the paper says: batch, epochs, learning rate, detections of a video
-PAPER_SETTINGS = {
-    'multithumos': (2, 60, 2e-4, 200),
-    'charades': (16, 30, 2e-4, 200),
-    'ego4d': (2, 15, 2e-4, 2000),
-    'epic100': (2, 25, 2e-4, 2000),
-    'thumos14': (2, 30, 1e-4, 200),
-    'activitynet13': (16, 15, 1e-3, 100),
-}
-PAPER = [path for path in CONFIGS if path.stem.endswith('_paper') and 'hapt' not in path.stem]
 SHORT = 60  # steps of a video
 
 spec = importlib.util.spec_from_file_location(
@@ -221,23 +211,6 @@ def test_asl_without_its_parts_is_its_baseline(path, baseline):
         assert ours[part] == theirs[part]  # the same budget and data
 
 
-@pytest.mark.parametrize('path', PAPER, ids=lambda path: path.stem)
-def test_the_papers_setting(path):
-    config = Config.fromfile(path)
-    task = path.stem.removeprefix('asl_').removesuffix('_paper')
-    batch, epochs, lr, detections = PAPER_SETTINGS[task.partition('_')[0]]
-    assert config.train_dataloader.batch_size == batch
-    assert config.train_cfg.max_epochs == epochs
-    assert config.param_scheduler[-1].get('end', epochs) == epochs
-    assert config.optim_wrapper.optimizer.lr == lr
-    assert config.optim_wrapper.paramwise_cfg.custom_keys.class_level == dict(decay_mult=0.0)
-    assert config.model.post_processor.max_per_video == detections
-    head = config.model.head
-    assert head.sensitivity.normalize == 'none'
-    assert head.assigner.get('match', 'shortest') == 'shortest'
-    assert (config.model.neck.theta, head.loss_contrast.loss_weight) == (0.2, 0.3)
-
-
 def test_names_are_lower_case_and_unique():
     names = [path.stem for path in FILES]
     assert [name for name in names if name != name.lower() or '-' in name] == []
@@ -247,7 +220,6 @@ def test_names_are_lower_case_and_unique():
 def test_there_are_configs():
     assert {'asl_demo', 'asl_hapt', 'actionformer_hapt'} <= {path.stem for path in CONFIGS}
     assert {'asl_demo', 'asl_hapt', 'asl_tridet_hapt'} <= {path.stem for path, _ in FULL}
-    assert {path.stem.split('_')[1] for path in PAPER} == set(PAPER_SETTINGS)
 
 
 @pytest.mark.parametrize('path', BASES, ids=name_of)
