@@ -16,6 +16,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
+from asl_mmaction.apis.datasets import agreed_settings, dataset_configs
 from asl_mmaction.apis.loading import (
     check_classes,
     check_file,
@@ -46,12 +47,13 @@ class TALInferencer:
         checkpoint: written by the Runner with that config; read safely (weights only).
         device: such as ``'cpu'`` or ``'cuda:0'``; without, the GPU where there is one.
         grid: ``fps``, ``feat_stride``, ``clip_len`` of the features, each where it differs from the
-            config's ``test_dataloader.dataset.grid``.
+            config's ``test_dataloader.dataset.grid``. Several test datasets have to agree.
 
     Raises:
         FileNotFoundError: no such config or checkpoint.
-        ValueError: the config has no model or no test data, the checkpoint does not fit it, there
-            is no such device, or the grid is not known.
+        ValueError: the config has no model or no test data, or several test datasets of different
+            pipelines, files or grids; the checkpoint does not fit it, there is no such device, or
+            the grid is not known.
 
     Example:
         >>> inferencer = TALInferencer('asl_mmaction::asl/asl_demo.py', 'demo.pth')
@@ -82,18 +84,16 @@ class TALInferencer:
         if self.config.model.get('head', {}).get('num_classes', 1) == 1 < len(self.classes):
             self.classes = ('action',)  # the classes come from elsewhere
         self.simulated = bool(dataset_meta(content).get('simulated'))
-        dataset = self.config.test_dataloader.dataset
-        self.sources = _source_files(dataset)
-        self.elsewhere = any(step.get('backend_args') for step in dataset.pipeline)
         if not isinstance(grid, Mapping | None):
             raise TypeError(f'expected grid with some of {GRID_KEYS} but got {grid!r}')
-        self.grid = {**(dataset.get('grid') or {}), **(grid or {})}
+        self.sources, pipeline, self.grid = _data_settings(self.config, grid or {})
+        self.elsewhere = any(step.get('backend_args') for step in pipeline)
         unknown = sorted(self.grid.keys() - set(GRID_KEYS))
         if unknown:
             raise ValueError(f'expected grid with some of {GRID_KEYS} but got {unknown[0]!r}')
         FeatureGrid(**{**dict.fromkeys(GRID_KEYS, 1), **self.grid})  # checks the values
         with DefaultScope.overwrite_default_scope('mmaction'):
-            self.pipeline = Compose(dataset.pipeline)
+            self.pipeline = Compose(pipeline)
             self.model = MODELS.build(self.config.model)
         load_weights(self.model, content, checkpoint)
         self.model.to(self.device).eval()
@@ -279,7 +279,17 @@ def _as_loaded(feature: Feature, index: int) -> str | np.ndarray:
     raise TypeError(f'input {index}: expected a feature file or array but got {found}')
 
 
-def _source_files(dataset: Mapping) -> list[str]:
-    """File name of each source that the test data has."""
-    files = dataset.get('feature_file', '{video}.npy')
-    return [files] if isinstance(files, str) else list(files)
+def _data_settings(config: Config, grid: Mapping) -> tuple[list[str], list[dict], dict]:
+    """File name of each source, pipeline and grid of the test data; ``grid`` replaces its own."""
+    datasets = {
+        key: {
+            'pipeline': part.get('pipeline') or [],
+            'feature_file': part.get('feature_file', '{video}.npy'),
+            'grid': {**(part.get('grid') or {}), **grid},
+        }
+        for key, part in dataset_configs(config, 'test_dataloader').items()
+    }
+    settings = agreed_settings(datasets, ('pipeline', 'feature_file', 'grid'))
+    files = settings['feature_file']
+    sources = [files] if isinstance(files, str) else list(files)
+    return sources, settings['pipeline'], settings['grid']

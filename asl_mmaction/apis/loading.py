@@ -16,7 +16,9 @@ from mmengine.hub import get_config
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 from torch import nn
+from torch.utils.data import Dataset
 
+from asl_mmaction.apis.datasets import agreed_settings, find_datasets, is_a, setting_of
 from asl_mmaction.visualization import ClassGaussians
 
 CLASS_LEVEL = 'head.sensitivity.class_level.'
@@ -124,13 +126,16 @@ def find_classes(config: Config, content: dict) -> tuple[str, ...]:
     """Class names of the training data as the checkpoint has them, or the config's metainfo.
 
     Raises:
-        ValueError: neither has any.
+        ValueError: neither has any, or the config's test datasets have different ones.
     """
-    dataset = config.get('test_dataloader', {}).get('dataset', {})
-    for metainfo in (dataset_meta(content), dataset.get('metainfo')):
-        classes = (metainfo or {}).get('classes')
-        if isinstance(classes, (list, tuple)):
-            return tuple(classes)
+    classes = dataset_meta(content).get('classes')
+    if not isinstance(classes, (list, tuple)):
+        dataset = (config.get('test_dataloader') or {}).get('dataset') or {}
+        found = find_datasets(dataset, 'test_dataloader.dataset')
+        own = {key: setting_of(part, 'metainfo') or {} for key, part in found.items()}
+        classes = agreed_settings(own, ['classes'])['classes']
+    if isinstance(classes, (list, tuple)):
+        return tuple(classes)
     raise ValueError(
         "expected class names in the checkpoint's dataset_meta or in the config's "
         'test_dataloader.dataset.metainfo but got none'
@@ -189,22 +194,29 @@ def check_classes(config: Config, classes: Mapping[str, Sequence[str] | None]) -
 
 
 def _trains_on_all_labels(config: Config) -> bool:
-    dataset = (config.get('train_dataloader') or {}).get('dataset', {})
-    while 'dataset' in dataset:  # such as RepeatDataset
-        dataset = dataset['dataset']
-    packing = [step for step in dataset.get('pipeline', []) if step['type'] == 'PackTALInputs']
-    return any(not step.get('class_agnostic') for step in packing)
+    dataset = (config.get('train_dataloader') or {}).get('dataset') or {}
+    return any(map(_packs_all_labels, find_datasets(dataset).values()))
+
+
+def _packs_all_labels(dataset: Mapping | Dataset) -> bool:
+    pipeline = setting_of(dataset, 'pipeline') or []
+    return any(
+        is_a(step, 'PackTALInputs') and not setting_of(step, 'class_agnostic')
+        for step in getattr(pipeline, 'transforms', pipeline)
+    )
 
 
 def classes_of(name: str, loop: BaseLoop | None) -> dict[str, Sequence[str] | None]:
-    """The classes of a Runner's loop over data, as :func:`check_classes` takes them."""
+    """The classes of each dataset of a Runner's loop, as :func:`check_classes` takes them."""
     if loop is None:
         return {}
-    dataset = loop.dataloader.dataset
-    classes = getattr(dataset, 'metainfo', {}).get('classes')
-    while hasattr(dataset, 'dataset'):  # such as RepeatDataset
-        dataset = dataset.dataset
-    return {f'the {name} data {getattr(dataset, "ann_file", "")}'.strip(): classes}
+    found = find_datasets(loop.dataloader.dataset)
+    classes = {}
+    for key, dataset in found.items():
+        place = f' ({key})' if len(found) > 1 else ''
+        where = f'the {name} data {getattr(dataset, "ann_file", "")}'.strip() + place
+        classes[where] = (setting_of(dataset, 'metainfo') or {}).get('classes')
+    return classes
 
 
 def read_class_gaussians(

@@ -185,6 +185,10 @@ class TALDataset(BaseDataset):
         print_log(f'filter_cfg keeps {len(samples)} of {len(self.data_list)} videos', 'current')
         return samples
 
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Labels of the segments of a video, for mmengine's ClassBalancedDataset."""
+        return self.get_data_info(idx)['labels'].tolist()
+
     # The file as a whole
 
     def _read_file(self) -> dict:

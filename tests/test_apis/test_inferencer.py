@@ -62,6 +62,38 @@ def test_numbers_are_those_of_the_test_tool(demo, inferencer, files, tmp_path):
         assert_same(output['detections'], expected[output['video_name']])
 
 
+def with_test_data(demo, *changes):
+    """The config with a test of several datasets."""
+    config = Config(demo.config.to_dict())
+    part = config.test_dataloader.dataset
+    parts = [{**part, **change} for change in changes]
+    joined = {'type': 'ConcatDataset', 'datasets': parts}
+    config.test_dataloader.dataset = {'type': 'RepeatDataset', 'times': 1, 'dataset': joined}
+    return config
+
+
+def test_several_test_datasets_that_agree_are_as_one(demo, inferencer, files):
+    config = with_test_data(demo, {'subset': 'test'}, {'subset': 'other', 'data_root': 'there'})
+    joined = TALInferencer(config, demo.checkpoint, device='cpu')
+    assert joined(files) == inferencer(files)
+
+
+def test_several_test_datasets_have_to_agree(demo, inferencer, feature):
+    grid = dict(inferencer.grid)
+    for change, message in (
+        ({'feature_file': 'x_{video}.npy'}, "feature_file .* 'x_{video}.npy' in test_dataloader"),
+        ({'grid': {**grid, 'fps': 7}}, r'grid\.fps in all datasets but got 10 in .* and 7 in'),
+        ({'pipeline': []}, 'the same pipeline in all datasets'),
+    ):
+        config = with_test_data(demo, {}, change)
+        with pytest.raises(ValueError, match=message) as error:
+            TALInferencer(config, demo.checkpoint, device='cpu')
+        assert '\n' not in str(error.value)
+    config = with_test_data(demo, {}, {'grid': {**grid, 'fps': 7}})
+    given = TALInferencer(config, demo.checkpoint, device='cpu', grid={'fps': 10})
+    assert given(feature) == inferencer(feature)
+
+
 def test_arrays_files_and_batches_agree(inferencer, files, feature):
     one_by_one = [output for file in files for output in inferencer(str(file))]
     together = inferencer(files, batch_size=2)

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from mmaction.registry import DATASETS
+from mmengine.dataset import ClassBalancedDataset
 
 from asl_mmaction.datasets import tal_dataset
 from asl_mmaction.datasets.tal_dataset import TALDataset
@@ -79,6 +80,22 @@ def test_it_is_built_from_a_config(make, tmp_path):
     }
     dataset = DATASETS.build(config)
     assert [dataset.get_data_info(i)['video_name'] for i in range(3)] == ['a', 'b', 'c']
+
+
+def test_videos_of_a_rare_class_are_repeated(make, tmp_path):
+    """By hand: of 4 videos one has 'jump', all have 'run'; t = 1: sqrt(1 / 0.25) = 2 times."""
+    content = {
+        'database': {
+            name: {'subset': 'training', 'duration': 9.0, 'annotations': [item(0, 8, 'run')]}
+            for name in 'abcd'
+        }
+    }
+    content['database']['c']['annotations'].append(item(1, 2, 'jump'))
+    dataset = make(content)
+    assert [dataset.get_cat_ids(i) for i in range(4)] == [[1], [1], [1, 0], [1]]
+    balanced = ClassBalancedDataset(dataset, oversample_thr=1.0)
+    names = [balanced.get_data_info(i)['video_name'] for i in range(len(balanced))]
+    assert names == ['a', 'b', 'c', 'c', 'd']
 
 
 def test_order_of_the_class_sources(make, tmp_path):

@@ -210,6 +210,62 @@ def test_a_wrapped_dataset(run, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[-len(lines) :] == lines
 
 
+def joined(loader, *parts):
+    """A line that has a loader of several parts, each with settings of its own."""
+    parts = ', '.join(f"{{**{loader}['dataset'], {settings}}}" for settings in parts)
+    return f"{loader} = dict(dataset=dict(type='ConcatDataset', datasets=[{parts}]))"
+
+
+def test_every_part_of_joined_datasets_is_checked(run, tmp_path, capsys):
+    run({'b': np.zeros((49, 4))}, d=video('more', (1, 3, 'run'), (30, 31, 'run')))
+    repeated = "dict(type='RepeatDataset', times=2, dataset=train_dataloader['dataset'])"
+    lines = (
+        f"more = dict(train_dataloader['dataset'], subset='more')\n"
+        f"train_dataloader = dict(dataset=dict(type='ConcatDataset', datasets=[{repeated}, more]))"
+    )
+    assert tool.main(with_another_line(tmp_path, lines)) == 1
+    out = [line for line in capsys.readouterr().out.splitlines() if 'mmengine' not in line]
+    assert out[0].split() == ['train', '1', 'train', '2', 'val,', 'test']
+    assert [line.split()[1:] for line in out[1:3]] == [['2', '1', '1'], ['3', '2', '1']]
+    assert out[-3:-1] == [
+        'warning: train 2: 1 segments wholly outside the video: d 30..31 s of 20 s',
+        f"error: train 1: video 'b': {tmp_path}/features/b.npy: expected shape (T, 3) or (3, T) "
+        'but got (49, 4)',
+    ]
+
+
+def test_a_video_in_two_parts_of_a_training_is_warned_of(run, tmp_path, capsys):
+    run()
+    line = joined('train_dataloader', "'max_refetch': 1", "'max_refetch': 2")
+    assert tool.main(with_another_line(tmp_path, line)) == 0
+    warning = 'warning: train 1: 2 videos given twice: a in train 1 and train 2, b in train 1 and'
+    assert warning in capsys.readouterr().out
+
+
+def test_a_video_in_two_parts_of_a_test_is_an_error(run, tmp_path, capsys):
+    run()
+    line = joined('test_dataloader', '', '')
+    assert tool.main(with_another_line(tmp_path, line)) == 1
+    errors = [e for e in capsys.readouterr().out.splitlines() if e.startswith('error: ')]
+    assert errors == [
+        "error: video 'c' is in test 1 and test 2, and the results of a test are one for each name"
+    ]
+
+
+def test_a_training_that_is_tested_on_the_same_data(run, tmp_path, capsys):
+    run()
+    assert tool.main(with_another_line(tmp_path, 'val_dataloader = train_dataloader')) == 1
+    assert "error: video 'a' is in val and in training" in capsys.readouterr().out
+
+
+def test_the_classes_of_every_part_are_compared(run, tmp_path, capsys):
+    run()
+    line = joined('val_dataloader', "'indices': 1", "'metainfo': {'classes': ['run', 'jump']}")
+    assert tool.main(with_another_line(tmp_path, line)) == 1
+    message = "in that order, in the val 2 data but got 2, of which number 0 is 'run' instead of"
+    assert message in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ('line', 'message'),
     [

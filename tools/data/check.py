@@ -15,6 +15,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 import asl_mmaction.datasets  # noqa: F401 (registers its parts)
+from asl_mmaction.apis.datasets import dataset_configs
 from asl_mmaction.apis.loading import check_classes
 from asl_mmaction.datasets.transforms.loading import length_mismatch
 from asl_mmaction.engine.cli import MistakeError, add_cfg_options, read_config, report_mistakes
@@ -35,6 +36,10 @@ class Report:
     errors: list[str] = field(default_factory=list)
     warnings: dict[str, list[str]] = field(default_factory=dict)
 
+    def places(self, loader: str) -> list[str]:
+        """Those of the title that belong to a loader: 'val' of 'train, val' for 'val'."""
+        return [place for place in self.title.split(', ') if place.split()[0] == loader]
+
     def warn(self, kind: str, what: str) -> None:
         self.warnings.setdefault(kind, []).append(what)
 
@@ -47,7 +52,9 @@ def main(argv: list[str] | None = None) -> int:
     with report_mistakes():
         config = read_config(args.config, args.cfg_options)
         init_default_scope('mmaction')
-        reports = [check(title, dataset) for title, dataset in dataset_configs(config)]
+        reports = [check(title, dataset) for title, dataset in different_datasets(config)]
+    for video, places in repeats('train', reports):
+        reports[0].warn('videos given twice', f'{video} in {places}')
     print('\n'.join(summary(reports)))
     errors = [error for report in reports for error in report.errors] + leaks(reports)
     try:
@@ -60,26 +67,24 @@ def main(argv: list[str] | None = None) -> int:
     return 1 if errors else 0
 
 
-def dataset_configs(config: Config) -> list[tuple[str, dict]]:
-    """The different datasets of a config: ('train', ...), ('val, test', ...)."""
-    found: dict[str, dict] = {}
+def different_datasets(config: Config) -> list[tuple[str, dict]]:
+    """The different datasets of a config: ('train', ...), ('val, test', ...).
+
+    Those that a wrapper joins are numbered: ('train 1', ...), ('train 2', ...).
+    """
+    found: list[tuple[list[str], dict]] = []
     for name in ('train', 'val', 'test'):
-        loader = config.get(f'{name}_dataloader')
-        if loader is None:
-            continue
-        own = loader.get('dataset')
-        if own is None:
-            raise MistakeError(f'expected a dataset in {name}_dataloader but it has none')
-        while 'dataset' in own:  # such as RepeatDataset
-            own = own['dataset']
-        same = [title for title, dataset in found.items() if dataset == own]
-        if same:
-            found[f'{same[0]}, {name}'] = found.pop(same[0])
-        else:
-            found[name] = own
+        parts = dataset_configs(config, f'{name}_dataloader').values()
+        for number, part in enumerate(parts, 1):
+            title = f'{name} {number}' if len(parts) > 1 else name
+            same = [titles for titles, other in found if other == part]
+            if same:
+                same[0].append(title)
+            else:
+                found.append(([title], part))
     if not found:
         raise MistakeError(f'expected dataloaders in {config.filename} but it has none')
-    return list(found.items())
+    return [(', '.join(titles), part) for titles, part in found]
 
 
 def check(title: str, config: dict) -> Report:
@@ -159,14 +164,31 @@ def check_length(report: Report, sample: dict, steps: int) -> None:
 
 
 def leaks(reports: list[Report]) -> list[str]:
-    """Videos that are trained on and tested on."""
-    trained = {video for r in reports if r.title.startswith('train') for video in r.videos}
-    return [
-        f'video {video!r} is in {report.title} and in training'
-        for report in reports
-        if not report.title.startswith('train')
-        for video in sorted(report.videos & trained)
+    """Videos that are trained on and tested on, or that one test has twice."""
+    errors = [
+        f'video {video!r} is in {places}, and the results of a test are one for each name'
+        for loader in ('val', 'test')
+        for video, places in repeats(loader, reports)
     ]
+    trained = {video for r in reports if r.places('train') for video in r.videos}
+    for report in reports:
+        tested = ', '.join(report.places('val') + report.places('test'))
+        errors += [
+            f'video {video!r} is in {tested} and in training'
+            for video in sorted(report.videos & trained)
+            if tested
+        ]
+    return errors
+
+
+def repeats(loader: str, reports: list[Report]) -> list[tuple[str, str]]:
+    """Videos that several datasets of a loader have, such as ('a', 'val 1 and val 2')."""
+    places: dict[str, list[str]] = {}
+    for report in reports:
+        for place in report.places(loader):
+            for video in report.videos:
+                places.setdefault(video, []).append(place)
+    return [(v, ' and '.join(found)) for v, found in sorted(places.items()) if len(found) > 1]
 
 
 def summary(reports: list[Report]) -> list[str]:
@@ -178,7 +200,8 @@ def summary(reports: list[Report]) -> list[str]:
     rows.append(['steps', *(step_range(r.steps) for r in reports)])
     for name in dict.fromkeys(name for r in reports for name in r.labels):
         rows.append([name, *(str(r.labels[name]) for r in reports)])
-    lines = [row[0].ljust(width) + ''.join(cell.rjust(22) for cell in row[1:]) for row in rows]
+    column = max(20, *(len(r.title) for r in reports)) + 2
+    lines = [row[0].ljust(width) + ''.join(cell.rjust(column) for cell in row[1:]) for row in rows]
     for report in reports:
         for kind, found in report.warnings.items():
             more = ', ...' if len(found) > SHOWN else ''
