@@ -1,5 +1,7 @@
 # ActivityNet-1.3: 200 activities; TSP features, every video resized to one length.
 # Prepare with: python tools/data/activitynet13/prepare.py SOURCE
+_base_ = ['feature_dataset.py']
+
 data_root = 'data/activitynet13/'
 ann_file = 'annotations.json'
 feature_file = 'v_{video}.npy'
@@ -12,11 +14,9 @@ min_overlap = 0.5  # the part of an action that a crop must keep
 train_subset, test_subset = 'training', 'validation'
 train_batch_size = 16
 test_batch_size = 16
-num_workers = 4
 missing_videos = []  # names of videos without features
 tiou_thresholds = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]
 
-dataset_type = 'TALDataset'
 load_feature = dict(type='LoadFeature', feat_dim=feat_dim)
 train_pipeline = [
     load_feature,
@@ -30,43 +30,27 @@ test_pipeline = [
     dict(type='PackTALInputs'),
 ]
 
+data = dict(
+    data_root=data_root,
+    ann_file=ann_file,
+    feature_file=feature_file,
+    grid=grid,
+    exclude_videos=missing_videos,
+)
 train_dataloader = dict(
     batch_size=train_batch_size,
-    num_workers=num_workers,
-    persistent_workers=num_workers > 0,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='pseudo_collate'),
     dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file=ann_file,
         subset=train_subset,
-        feature_file=feature_file,
-        grid=grid,
-        exclude_videos=missing_videos,
-        filter_cfg=dict(filter_empty=True, min_duration=0.01),
+        filter_cfg=dict(min_duration=0.01),
         pipeline=train_pipeline,
+        **data,
     ),
 )
 val_dataloader = dict(
     batch_size=test_batch_size,
-    num_workers=num_workers,
-    persistent_workers=num_workers > 0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='pseudo_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file=ann_file,
-        subset=test_subset,
-        feature_file=feature_file,
-        grid=grid,
-        exclude_videos=missing_videos,
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
+    dataset=dict(subset=test_subset, pipeline=test_pipeline, **data),
 )
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type='TALMetric', tiou_thresholds=tiou_thresholds)
+val_evaluator = dict(tiou_thresholds=tiou_thresholds)
 test_evaluator = val_evaluator

@@ -1,5 +1,7 @@
 # The synthetic demo data (asl_mmaction/datasets/synthetic.py): where a frame matters is known.
 # Generate with: python tools/data/synthetic/generate.py
+_base_ = ['feature_dataset.py']
+
 data_root = 'data/demo/'
 ann_file = 'annotations.json'
 feature_file = '{video}.npy'
@@ -15,7 +17,6 @@ test_batch_size = 8
 num_workers = 0  # a sample takes less than a millisecond
 tiou_thresholds = [0.3, 0.4, 0.5, 0.6, 0.7]
 
-dataset_type = 'TALDataset'
 load_feature = dict(type='LoadFeature', feat_dim=feat_dim)
 train_pipeline = [
     load_feature,
@@ -24,43 +25,22 @@ train_pipeline = [
 ]
 test_pipeline = [load_feature, dict(type='PackTALInputs')]
 
+data = dict(data_root=data_root, ann_file=ann_file, feature_file=feature_file, grid=grid)
 train_dataloader = dict(
     batch_size=train_batch_size,
     num_workers=num_workers,
-    persistent_workers=num_workers > 0,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    persistent_workers=False,
     # 7 % of a batch is padding, instead of 27 %
     batch_sampler=dict(type='LengthGroupedBatchSampler'),
-    collate_fn=dict(type='pseudo_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file=ann_file,
-        subset=train_subset,
-        feature_file=feature_file,
-        grid=grid,
-        filter_cfg=dict(filter_empty=True),
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(subset=train_subset, pipeline=train_pipeline, **data),
 )
 val_dataloader = dict(
     batch_size=test_batch_size,
     num_workers=num_workers,
-    persistent_workers=num_workers > 0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='pseudo_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file=ann_file,
-        subset=test_subset,
-        feature_file=feature_file,
-        grid=grid,
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
+    persistent_workers=False,
+    dataset=dict(subset=test_subset, pipeline=test_pipeline, **data),
 )
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type='TALMetric', tiou_thresholds=tiou_thresholds)
+val_evaluator = dict(tiou_thresholds=tiou_thresholds)
 test_evaluator = val_evaluator

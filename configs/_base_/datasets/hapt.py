@@ -1,5 +1,7 @@
 # HAPT: 12 activities and postural transitions in 61 recordings of inertial signals.
 # Prepare with: python tools/data/hapt/prepare.py SOURCE
+_base_ = ['feature_dataset.py']
+
 data_root = 'data/hapt/'
 ann_file = 'annotations.json'
 feature_file = '{video}.npy'
@@ -19,7 +21,6 @@ tiou_thresholds = dict(
     mAP_strict=[0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95],
 )
 
-dataset_type = 'TALDataset'
 load_feature = dict(type='LoadFeature', feat_dim=feat_dim)
 train_pipeline = [
     load_feature,
@@ -28,41 +29,20 @@ train_pipeline = [
 ]
 test_pipeline = [load_feature, dict(type='PackTALInputs')]
 
+data = dict(data_root=data_root, ann_file=ann_file, feature_file=feature_file, grid=grid)
 train_dataloader = dict(
     batch_size=train_batch_size,
     num_workers=num_workers,
-    persistent_workers=num_workers > 0,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='pseudo_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file=ann_file,
-        subset=train_subset,
-        feature_file=feature_file,
-        grid=grid,
-        filter_cfg=dict(filter_empty=True),
-        pipeline=train_pipeline,
-    ),
+    persistent_workers=False,
+    dataset=dict(subset=train_subset, pipeline=train_pipeline, **data),
 )
 val_dataloader = dict(
     batch_size=test_batch_size,
     num_workers=num_workers,
-    persistent_workers=num_workers > 0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='pseudo_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file=ann_file,
-        subset=test_subset,
-        feature_file=feature_file,
-        grid=grid,
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
+    persistent_workers=False,
+    dataset=dict(subset=test_subset, pipeline=test_pipeline, **data),
 )
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type='TALMetric', tiou_thresholds=tiou_thresholds)
+val_evaluator = dict(tiou_thresholds=tiou_thresholds)
 test_evaluator = val_evaluator

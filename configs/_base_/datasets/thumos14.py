@@ -1,5 +1,7 @@
 # THUMOS14: 20 sports actions; two-stream I3D features.
 # Prepare with: python tools/data/thumos14/prepare.py SOURCE
+_base_ = ['feature_dataset.py']
+
 data_root = 'data/thumos14/'
 ann_file = 'annotations.json'
 feature_file = '{video}.npy'
@@ -12,12 +14,10 @@ min_overlap = 0.5  # the part of an action that a crop must keep
 train_subset, test_subset = 'training', 'test'
 train_batch_size = 2
 test_batch_size = 1
-num_workers = 4
 # video_test_0000270 is labelled past its end; evaluations on 211 videos leave it out.
 exclude_videos = []
 tiou_thresholds = [0.3, 0.4, 0.5, 0.6, 0.7]
 
-dataset_type = 'TALDataset'
 load_feature = dict(type='LoadFeature', feat_dim=feat_dim)
 train_pipeline = [
     load_feature,
@@ -26,43 +26,16 @@ train_pipeline = [
 ]
 test_pipeline = [load_feature, dict(type='PackTALInputs')]
 
+data = dict(data_root=data_root, ann_file=ann_file, feature_file=feature_file, grid=grid)
 train_dataloader = dict(
     batch_size=train_batch_size,
-    num_workers=num_workers,
-    persistent_workers=num_workers > 0,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='pseudo_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file=ann_file,
-        subset=train_subset,
-        feature_file=feature_file,
-        grid=grid,
-        filter_cfg=dict(filter_empty=True),
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(subset=train_subset, pipeline=train_pipeline, **data),
 )
 val_dataloader = dict(
     batch_size=test_batch_size,
-    num_workers=num_workers,
-    persistent_workers=num_workers > 0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='pseudo_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file=ann_file,
-        subset=test_subset,
-        feature_file=feature_file,
-        grid=grid,
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
+    dataset=dict(subset=test_subset, pipeline=test_pipeline, **data),
 )
 test_dataloader = val_dataloader
 
-val_evaluator = dict(
-    type='TALMetric', tiou_thresholds=tiou_thresholds, exclude_videos=exclude_videos
-)
+val_evaluator = dict(tiou_thresholds=tiou_thresholds, exclude_videos=exclude_videos)
 test_evaluator = val_evaluator
