@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 import asl_mmaction  # noqa: F401  registers the parts that configs name
 from asl_mmaction.datasets.synthetic import generate
@@ -16,6 +17,34 @@ ROOT = Path(__file__).parents[1]
 # Test models are small: threads cost more than they gain.
 torch.set_num_threads(1)
 os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+# The same examples on every machine, however slow; `--hypothesis-profile=default` draws new ones.
+settings.register_profile(
+    'same', derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile('same')
+
+
+@pytest.fixture(scope='module')
+def double():
+    """New tensors and weights are float64.
+
+    Two ways to compute the same then differ by about 1e-15 on any processor, far below the 1e-7
+    that ``assert_close`` allows, and a mistake by much more.
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+@pytest.fixture
+def single():
+    """New tensors and weights are float32: for one test among those in :func:`double`."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    yield
+    torch.set_default_dtype(before)
 
 
 @pytest.fixture(scope='session')

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     'models.necks': {'models.layers', 'ops'},
     'models.task_modules': {'ops', 'structures'},
     'models.losses': {'ops', 'structures'},
-    'models.sensitivity': {'models.layers', 'structures'},
+    'models.sensitivity': {'models.layers', 'ops', 'structures'},
     'models.heads': {'models.layers', 'models.task_modules', 'ops', 'structures'},
     'models.post_processors': {'ops', 'structures'},
     'models.localizers': {'models.layers', 'ops', 'structures'},

@@ -80,7 +80,7 @@ def temporal_attention(
 
     half = window_size // 2
     eager = query.device.type == 'cpu' and not torch.compiler.is_compiling()
-    if eager and query.dtype == torch.float32 and not dropout:
+    if eager and query.dtype in (torch.float32, torch.float64) and not dropout:
         return _WindowedAttention.apply(query, key, value, bias, num_heads, half)
     return _attend_in_windows(query, key, value, bias, num_heads, half, dropout)
 

@@ -72,6 +72,11 @@ SENSITIVITY = {
 CONTRAST = {'type': 'ActionSensitiveContrastiveLoss'}
 
 
+@pytest.fixture(scope='module', autouse=True)
+def _double(double):
+    """Models are tested in float64; tests of other precisions name them."""
+
+
 @pytest.fixture(scope='session')
 def localizer_config():
     """Function: config of a tiny localizer; ``asl=True`` fills theta, sensitivity, contrast.

@@ -11,6 +11,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from asl_mmaction.models.layers import PackedPyramid, pack_pyramid
+from asl_mmaction.ops.precision import at_least_float32
 from asl_mmaction.structures.point_targets import GroundTruths, PointTargets
 from asl_mmaction.structures.points import Points
 from asl_mmaction.structures.segments import paired_tiou
@@ -202,7 +203,7 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         }
         if self.sensitivity is not None:
             with torch.no_grad():
-                score = outputs.cls_logits.float().sigmoid()
+                score = at_least_float32(outputs.cls_logits).sigmoid()
                 score = score.gather(-1, targets.gt_labels.unsqueeze(-1)).squeeze(-1)
                 quality = torch.stack([score, paired_tiou(pred, target)], dim=-1)
             losses.update(self.sensitivity.loss(sensitivity, targets, quality, num_positives))
@@ -225,7 +226,7 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         total, weight = num_positives * world_size, 1 - self.normalizer_momentum
         # Not in place: what torch.compile computes again for the backward pass would start from
         # the new average.
-        self.normalizer = self.normalizer.lerp(total, weight)
+        self.normalizer = self.normalizer.lerp(total.to(self.normalizer), weight)
         return self.normalizer / world_size
 
     def predict(
@@ -238,4 +239,5 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
             (N, P) of the valid points.
         """
         outputs, points, mask = self(feats, masks)
-        return outputs.cls_logits.float().sigmoid(), self.decode(points, outputs).float(), mask
+        scores = at_least_float32(outputs.cls_logits).sigmoid()
+        return scores, at_least_float32(self.decode(points, outputs)), mask

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from asl_mmaction.models.heads.base_dense_head import BaseDenseHead, HeadOutputs
 from asl_mmaction.models.layers import MaskedConv1d, MaskedConvTower, PackedPyramid
 from asl_mmaction.models.task_modules import decode_offsets
+from asl_mmaction.ops.precision import at_least_float32
 from asl_mmaction.structures.points import Points
 
 
@@ -60,4 +61,4 @@ class PointHead(BaseDenseHead):
 
     def decode(self, points: Points, outputs: HeadOutputs, labels: Tensor | None = None) -> Tensor:
         """See :class:`BaseDenseHead`: one segment serves all classes."""
-        return decode_offsets(points, outputs.offsets.float())
+        return decode_offsets(points, at_least_float32(outputs.offsets))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from asl_mmaction.models.heads.base_dense_head import BaseDenseHead
 from asl_mmaction.models.layers import MaskedConv1d, MaskedConvTower, PackedPyramid
 from asl_mmaction.models.task_modules import decode_offsets
+from asl_mmaction.ops.precision import at_least_float32
 from asl_mmaction.structures.points import Points
 
 
@@ -132,5 +133,5 @@ class TridentHead(BaseDenseHead):
         else:
             flat = (index * num_classes + labels.unsqueeze(-1)).flatten(1)
             near = responses.flatten(1).gather(1, flat).view_as(bins) * inside  # (N, P, B + 1)
-        probability = (near.float() + bins.float()).softmax(dim=2)
+        probability = (at_least_float32(near) + at_least_float32(bins)).softmax(dim=2)
         return (probability * distances).sum(2)

@@ -119,7 +119,7 @@ class ChannelAttention(nn.Module):
         split = (3, self.num_groups, -1)
         query, key, value = qkv.unflatten(-1, split).movedim(1, -1).unbind(1)  # (N, h, C/h, T)
         # The count itself may be more than a half-precision number holds.
-        scale = mask.sum(1).clamp(min=1).float().rsqrt().to(query.dtype)[:, None, None, None]
+        scale = mask.sum(1).clamp(min=1).rsqrt().to(query.dtype)[:, None, None, None]
         attention = F.softmax((query * scale) @ key.transpose(-1, -2), dim=-1)  # (N, h, C/h, C/h)
         out = self.attn_dropout(attention) @ value  # (N, h, C/h, T)
         out = out.flatten(1, 2).transpose(1, 2)  # (N, T, C)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from asl_mmaction.models.layers.masked_conv import MaskedConv1d
 from asl_mmaction.models.layers.transformer_block import ScaledDropPath, masked_max_pool
+from asl_mmaction.ops.precision import at_least_float32
 
 
 class MaskedGroupNorm(nn.Module):
@@ -29,8 +30,9 @@ class MaskedGroupNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(N, T, C), zero on padding, and (N, T) -> (N, T, C) float32, zero on padding."""
-        groups = x.float().unflatten(-1, (self.num_groups, -1))  # (N, T, groups, C / groups)
+        """(N, T, C), zero on padding, and (N, T) -> (N, T, C) float32 or more, 0 on padding."""
+        x = at_least_float32(x)
+        groups = x.unflatten(-1, (self.num_groups, -1))  # (N, T, groups, C / groups)
         valid = mask[:, :, None, None]
         count = (valid.sum(1, keepdim=True) * groups.size(-1)).clamp(min=1)
         mean = groups.sum((1, 3), keepdim=True) / count

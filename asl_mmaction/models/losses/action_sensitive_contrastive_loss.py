@@ -7,6 +7,7 @@ from mmengine import dist
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_gather
 
+from asl_mmaction.ops.precision import at_least_float32
 from asl_mmaction.structures.point_targets import GroundTruths
 
 
@@ -32,10 +33,10 @@ def contrastive_loss(
         tau: Temperature.
 
     Returns:
-        (A,) float32; 0 for a feature that is not valid or has no positive.
+        (A,) float32 (float64 of float64); 0 for a feature that is not valid or has no positive.
     """
-    feats = F.normalize(feats.float(), dim=-1)
-    background = F.normalize(background.float(), dim=-1)
+    feats = F.normalize(at_least_float32(feats), dim=-1)
+    background = F.normalize(at_least_float32(background), dim=-1)
     with torch.autocast(feats.device.type, enabled=False):  # tau magnifies what is rounded away
         similarity = feats @ torch.cat([feats, background]).T / tau  # (A, A + B)
     itself = torch.eye(len(feats), dtype=torch.bool, device=feats.device)
@@ -100,7 +101,7 @@ class ActionSensitiveContrastiveLoss(nn.Module):
         pooling = self.sampler(ground_truths, mask, class_level)
         weights = torch.cat([pooling.cls, pooling.loc, pooling.background], dim=1)  # (N, 3G, T)
         with torch.autocast(feats.device.type, enabled=False):
-            pooled = torch.bmm(weights, feats.float())  # (N, 3G, C)
+            pooled = torch.bmm(weights, at_least_float32(feats))  # (N, 3G, C)
         valid = torch.cat([pooling.has_frames] * 2 + [pooling.has_background], dim=1)
         labels = ground_truths.labels.repeat(1, 3)
         world_size = dist.get_world_size()

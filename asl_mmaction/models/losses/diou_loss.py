@@ -4,6 +4,7 @@ from mmaction.registry import MODELS
 from torch import Tensor
 
 from asl_mmaction.models.losses.utils import ElementwiseLoss
+from asl_mmaction.ops.precision import at_least_float32
 
 
 def segment_diou_loss(pred: Tensor, target: Tensor, eps: float = 1e-6) -> Tensor:
@@ -15,10 +16,10 @@ def segment_diou_loss(pred: Tensor, target: Tensor, eps: float = 1e-6) -> Tensor
         eps: Least length of union and hull, in that unit.
 
     Returns:
-        (...) float32, in [0, 2].
+        (...) float32 (float64 of float64), in [0, 2].
     """
-    start, end = pred.float().unbind(-1)
-    target_start, target_end = target.float().unbind(-1)
+    start, end = at_least_float32(pred).unbind(-1)
+    target_start, target_end = at_least_float32(target).unbind(-1)
     inter = (end.minimum(target_end) - start.maximum(target_start)).clamp(min=0)
     union = (end - start) + (target_end - target_start) - inter
     hull = (end.maximum(target_end) - start.minimum(target_start)).clamp(min=eps)

@@ -5,6 +5,7 @@ from mmaction.registry import MODELS
 from torch import Tensor
 
 from asl_mmaction.models.losses.utils import ElementwiseLoss
+from asl_mmaction.ops.precision import at_least_float32
 
 
 def sigmoid_focal_loss(
@@ -19,9 +20,9 @@ def sigmoid_focal_loss(
         gamma: Focusing exponent; 0 = binary cross-entropy.
 
     Returns:
-        float32, same shape.
+        float32 (float64 of float64), same shape.
     """
-    pred, target = pred.float(), target.float()
+    pred, target = at_least_float32(pred), at_least_float32(target)
     cross_entropy = F.binary_cross_entropy_with_logits(pred, target, reduction='none')
     probability = pred.sigmoid()
     miss = probability + target - 2 * probability * target  # 1 - probability of the target
@@ -63,5 +64,5 @@ class SigmoidFocalLoss(ElementwiseLoss):
         """(..., K) logits and targets -> (..., K)."""
         if self.label_smoothing:
             smooth = self.label_smoothing
-            target = target.float() * (1 - smooth) + smooth / (target.size(-1) + 1)
+            target = at_least_float32(target) * (1 - smooth) + smooth / (target.size(-1) + 1)
         return sigmoid_focal_loss(pred, target, self.alpha, self.gamma)

@@ -7,6 +7,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from asl_mmaction.models.layers import MaskedConv1d, PackedPyramid
+from asl_mmaction.ops.precision import at_least_float32
 
 
 @MODELS.register_module()
@@ -42,4 +43,4 @@ class InstanceSensitivity(BaseModule):
             fc(F.relu(conv(pyramid.feats, pyramid.mask)))
             for conv, fc in zip(self.convs, self.fcs, strict=True)
         ]
-        return pyramid.unpack(torch.cat(logits, dim=-1)).float().sigmoid()
+        return at_least_float32(pyramid.unpack(torch.cat(logits, dim=-1))).sigmoid()

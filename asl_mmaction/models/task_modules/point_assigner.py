@@ -4,6 +4,7 @@ import torch
 from mmaction.registry import TASK_UTILS
 from torch import Tensor
 
+from asl_mmaction.ops.precision import at_least_float32
 from asl_mmaction.structures.point_targets import GroundTruths, PointTargets
 from asl_mmaction.structures.points import Points
 
@@ -52,7 +53,7 @@ class PointAssigner:
         Returns:
             Targets of (N, P) points.
         """
-        segments = ground_truths.segments.float()  # (N, G, 2)
+        segments = at_least_float32(ground_truths.segments)  # (N, G, 2)
         start, end = segments[:, None, :, 0], segments[:, None, :, 1]  # (N, 1, G)
         center = points.centers[None, :, None]  # (1, P, 1)
         left, right = center - start, end - center  # (N, P, G)
@@ -78,10 +79,10 @@ class PointAssigner:
 
         # Compared, as F.one_hot reads the labels' range back from the device.
         classes = torch.arange(self.num_classes, device=tied.device)
-        one_hot = (ground_truths.labels[..., None] == classes).float()  # (N, G, K)
+        one_hot = (ground_truths.labels[..., None] == classes).to(segments)  # (N, G, K)
         matched = candidate if self.match == 'all' else tied
         return PointTargets(
-            labels=(matched.float() @ one_hot).clamp(max=1.0),
+            labels=(matched.to(one_hot) @ one_hot).clamp(max=1.0),
             segments=_gather(segments, first),
             gt_inds=torch.where(positive, first, -1),
             gt_labels=ground_truths.labels.gather(1, first) * positive,

@@ -6,6 +6,7 @@ import torch
 from mmaction.registry import TASK_UTILS
 from torch import Tensor, nn
 
+from asl_mmaction.ops.precision import at_least_float32
 from asl_mmaction.structures.point_targets import GroundTruths
 
 # Log-density of a frame that must not be chosen.
@@ -62,8 +63,8 @@ class SensitiveFrameSampler:
             mask: (N, T) bool, valid level-0 frames.
             class_level: The class-level evaluator, or None.
         """
-        start = ground_truths.segments[..., :1].float()  # (N, G, 1)
-        end = ground_truths.segments[..., 1:].float()
+        start = at_least_float32(ground_truths.segments[..., :1])  # (N, G, 1)
+        end = at_least_float32(ground_truths.segments[..., 1:])
         frames = torch.arange(mask.size(1), device=mask.device, dtype=start.dtype)  # (T,)
         valid = mask[:, None] & ground_truths.masks[..., None]  # (N, G, T)
         length = (end - start).clamp(min=1e-6)
@@ -119,4 +120,4 @@ def _frames_of(frames: Tensor, start: Tensor, end: Tensor, center: Tensor, mask:
 
 def _mean_weights(chosen: Tensor) -> Tensor:
     """(N, G, T) bool -> weights that average over the chosen frames; 0 where there is none."""
-    return chosen.float() / chosen.sum(-1, keepdim=True).clamp(min=1)
+    return chosen / chosen.sum(-1, keepdim=True).clamp(min=1)

@@ -24,7 +24,7 @@ def test_min_len(make_sample, collate, steps, expected):
     assert batch['inputs'].size(1) == expected
 
 
-def test_ground_truths_are_padded_with_a_mask(make_sample, collate):
+def test_ground_truths_are_padded_with_a_mask(single, make_sample, collate):
     samples = collate(
         make_sample(8, [(1, 3), (2, 7.5), (0, 8)], [2, 0, 1]),
         make_sample(8),

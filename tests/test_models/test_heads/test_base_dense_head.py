@@ -84,11 +84,11 @@ def test_losses_equal_loop(build, localizer_config, asl, radius, normalize):
     losses = head.loss(feats, masks, truths)
     cls, loc, quality, count = losses_by_loop(head, feats, masks, truths)
     assert count > 3
-    assert losses['loss_cls'].item() == pytest.approx(cls / count, rel=1e-4)
-    assert losses['loss_loc'].item() == pytest.approx(loc / count, rel=1e-4)
+    assert losses['loss_cls'].item() == pytest.approx(cls / count, rel=1e-9)
+    assert losses['loss_loc'].item() == pytest.approx(loc / count, rel=1e-9)
     names = {key for key in losses if 'loss' in key}
     if asl:
-        assert losses['loss_sensitivity'].item() == pytest.approx(quality / count, rel=1e-4)
+        assert losses['loss_sensitivity'].item() == pytest.approx(quality / count, rel=1e-9)
         expected = head.loss_contrast(feats[0], masks[0], truths, head.sensitivity.class_level)
         assert torch.equal(losses['loss_ascl'], expected)
         assert names == {'loss_cls', 'loss_loc', 'loss_sensitivity', 'loss_ascl'}
@@ -151,8 +151,8 @@ def test_normalizer_is_a_moving_average_of_the_positives(build, localizer_config
         losses = head.loss(feats, masks, truths)
         average = 0.8 * average + 0.2 * max(count, 1)
         assert head.normalizer.item() == pytest.approx(average)
-        assert losses['loss_cls'].item() == pytest.approx(cls / average, rel=1e-4)
-        assert losses['loss_loc'].item() == pytest.approx(loc / average, rel=1e-4)
+        assert losses['loss_cls'].item() == pytest.approx(cls / average, rel=1e-9)
+        assert losses['loss_loc'].item() == pytest.approx(loc / average, rel=1e-9)
         losses['loss_cls'].backward()  # an in-place update must not break the graph
     assert 'normalizer' in head.state_dict()
 
@@ -172,7 +172,7 @@ def test_no_ground_truth(build, localizer_config, asl):
     losses = head.loss(feats, masks, truths)
     cls, _, _, count = losses_by_loop(head, feats, masks, truths)
     assert count == 0
-    assert losses['loss_cls'].item() == pytest.approx(cls, rel=1e-4)
+    assert losses['loss_cls'].item() == pytest.approx(cls, rel=1e-9)
     for key in losses.keys() - {'loss_cls'}:
         if 'loss' in key:
             assert losses[key].item() == 0

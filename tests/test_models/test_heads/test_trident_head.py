@@ -58,7 +58,7 @@ def segment_by_loop(outputs, lengths, video, level, step, label):
     return ends
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(
     lengths=st.sampled_from([(4,), (8, 4), (12, 6, 3), (4, 2, 1)]),
     num_bins=st.sampled_from([1, 3, 20]),
@@ -81,7 +81,7 @@ def test_decode_equals_loop_over_bins(make_head, lengths, num_bins, seed):
     every, chosen = head.decode(points, outputs), head.decode(points, outputs, labels)
     assert every.shape == (*shape, NUM_CLASSES, 2)
     own = labels[..., None, None].expand(-1, -1, 1, 2)
-    torch.testing.assert_close(chosen, every.gather(2, own).squeeze(2), atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(chosen, every.gather(2, own).squeeze(2))
     for video in range(2):
         point = 0
         for level, length in enumerate(lengths):
@@ -89,7 +89,7 @@ def test_decode_equals_loop_over_bins(make_head, lengths, num_bins, seed):
                 for label in range(NUM_CLASSES):
                     expected = segment_by_loop(outputs, lengths, video, level, step, label)
                     found = every[video, point, label]
-                    assert found.tolist() == pytest.approx(expected, abs=1e-4)
+                    assert found.tolist() == pytest.approx(expected)
                 point += 1
 
 
@@ -129,7 +129,7 @@ def test_each_level_alone(make_head):
                 tower, out = getattr(head, f'{name}_tower'), getattr(head, f'{name}_out')
                 expected = tower_alone(tower, out, valid)
                 found = getattr(outputs, field)[video, own].flatten(1)
-                torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+                torch.testing.assert_close(found, expected)
             first += feat.size(1)
     assert (outputs.starts[~mask] == 0).all()
     assert (outputs.ends[~mask] == 0).all()
@@ -167,8 +167,8 @@ def test_losses_equal_loop(make_head, iou_power):
                     hit = bool(targets.labels[video, point, label])
                     total_cls += focal(logit, hit) * (tiou**iou_power if hit else 1)
     assert count > 3
-    assert losses['loss_cls'].item() == pytest.approx(total_cls / count, rel=1e-4)
-    assert losses['loss_loc'].item() == pytest.approx(total_loc / count, rel=1e-4)
+    assert losses['loss_cls'].item() == pytest.approx(total_cls / count, rel=1e-9)
+    assert losses['loss_loc'].item() == pytest.approx(total_loc / count, rel=1e-9)
 
 
 def test_coupling_sends_no_gradient_into_the_boundaries(make_head):
@@ -233,7 +233,7 @@ def test_segments_keep_their_precision_under_autocast(make_head):
     with torch.autocast('cpu', torch.bfloat16):
         found = head.decode(points, outputs)
     assert found.dtype == torch.float32
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    assert torch.equal(found, expected)  # the same operations on the same numbers
 
 
 def test_users_mistakes(make_head):

@@ -70,7 +70,7 @@ def channel_reference(module, video, stride):
     return module.out(out)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     length=st.integers(1, 40),
     padding=st.integers(0, 40),
@@ -87,11 +87,11 @@ def test_temporal_equals_loops(length, padding, stride, window_size, num_heads, 
     out_mask = mask[:, ::stride]
     out = module(x, out_mask, attention_bias(out_mask, window_size))[0]
     expected = temporal_reference(module, video, stride)
-    torch.testing.assert_close(out[: len(expected)], expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(out[: len(expected)], expected)
     assert (out[len(expected) :] == 0).all()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     length=st.integers(1, 12),
     padding=st.integers(0, 12),
@@ -108,7 +108,7 @@ def test_channel_equals_loops_and_scales_with_valid_frames(
     x, mask = padded(video, 2 * (length + padding))
     out = module(x, mask[:, ::stride])[0]
     expected = channel_reference(module, video, stride)
-    torch.testing.assert_close(out[: len(expected)], expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(out[: len(expected)], expected)
     assert (out[len(expected) :] == 0).all()
 
 
@@ -142,11 +142,17 @@ def test_channel_attention_in_half_precision_counts_more_steps_than_it_holds():
     torch.manual_seed(0)
     steps = 70000  # float16 ends at 65504
     attention = ChannelAttention(4)
+    with torch.no_grad():  # every layer hands on what it gets
+        attention.conv.weight.copy_(torch.tensor([0.0, 1.0, 0.0]))
+        attention.projection.weight.copy_(torch.eye(4).repeat(3, 1))
+        attention.out.weight.copy_(torch.eye(4))
     x, mask = torch.randn(1, steps, 4), torch.ones(1, steps, dtype=torch.bool)
-    expected = attention(x, mask)
-    torch.testing.assert_close(
-        attention.half()(x.half(), mask).float(), expected, atol=0.02, rtol=0
-    )
+    out = attention.half()(x.half(), mask)
+    # A channel scores sqrt(70000) with itself and less than 0 with others, so it sees itself alone;
+    # with a scale of 0 it would see all alike, which is 0.
+    expected = F.layer_norm(x, (4,))
+    eps = torch.finfo(torch.float16).eps
+    torch.testing.assert_close(out.double(), expected, atol=16 * eps * expected.abs().max(), rtol=0)
 
 
 def test_users_mistakes():

@@ -19,7 +19,7 @@ def padded_batch(videos, total):
     return x, mask
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     lengths=st.lists(st.integers(1, 12), min_size=1, max_size=3),
     padding=st.integers(0, 9),
@@ -42,7 +42,7 @@ def test_equals_conv1d_of_each_video_alone(lengths, padding, kernel_size, stride
         expected = F.conv1d(
             video.T, conv.weight, conv.bias, stride, kernel_size // 2, groups=groups
         ).T
-        torch.testing.assert_close(row[: len(expected)], expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(row[: len(expected)], expected)
         assert (row[len(expected) :] == 0).all()
 
 

@@ -22,7 +22,7 @@ def padded(video, total):
     return x, (torch.arange(total) < len(video))[None]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     length=st.integers(1, 12),
     padding=st.integers(0, 9),
@@ -36,7 +36,7 @@ def test_group_norm_equals_torchs_on_the_unpadded_video(length, padding, groups,
     x, mask = padded(video, length + padding)
     out = norm(x, mask)[0]
     expected = F.group_norm(video.T[None], groups, norm.weight, norm.bias, norm.eps)[0].T
-    torch.testing.assert_close(out[:length], expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(out[:length], expected)
     assert (out[length:] == 0).all()
 
 
@@ -99,7 +99,7 @@ def test_block_is_the_formula(stride, window_size, window_scale):
         hidden = F.gelu(normed @ first.weight.T + first.bias)
         expected = middle + block.mlp_path.scale * (hidden @ second.weight.T + second.bias)
     assert out_mask.sum() == len(expected)
-    torch.testing.assert_close(out[0, : len(expected)], expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(out[0, : len(expected)], expected)
     assert (out[0, len(expected) :] == 0).all()
 
 

@@ -23,7 +23,7 @@ def padded(video, total):
     return x, (torch.arange(total) < len(video))[None]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(length=st.integers(1, 15), padding=st.integers(0, 10), seed=st.integers(0, 10**6))
 def test_max_pool_equals_torchs_on_the_unpadded_video(length, padding, seed):
     torch.manual_seed(seed)
@@ -72,7 +72,7 @@ def test_block_is_the_formula(theta, stride):
     first, second = block.mlp[0], block.mlp[3]
     hidden = F.gelu(block.mlp_norm(middle) @ first.weight.T + first.bias)
     expected = middle + block.mlp_path.scale * (hidden @ second.weight.T + second.bias)
-    torch.testing.assert_close(out[0, : len(expected)], expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(out[0, : len(expected)], expected)
     assert (out[0, len(expected) :] == 0).all()
     assert block.mlp[0].out_features == 16
 

@@ -122,19 +122,22 @@ def test_compiles_to_one_graph_with_the_same_gradients(
         sum(value for key, value in losses.items() if 'loss' in key).backward()
         grads = {name: value.grad for name, value in model.named_parameters()}
         results.append((losses, grads, model.head.normalizer.clone()))
-    torch.testing.assert_close(results[1], results[0], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(results[1], results[0])
 
 
-def test_bfloat16_autocast_stays_close(build, localizer_config, make_sample, collate, style):
+def test_bfloat16_autocast_stays_close(
+    single, build, localizer_config, make_sample, collate, style
+):
     model = build(localizer_config(True, style=style)).train()
     batch = collate(make_sample(13, [(1.5, 6.2)], [0]), make_sample(16, [(3.3, 8.4)], [1]))
     inputs = model.data_preprocessor(batch, training=True)
     expected = model(**inputs, mode='loss')
     with torch.autocast('cpu', torch.bfloat16):
         losses = model(**inputs, mode='loss')
+    # Some 50 roundings lie one after another on the way to a loss, each of a relative 2**-9.
     for key, value in losses.items():
         assert value.dtype == torch.float32
-        torch.testing.assert_close(value, expected[key], atol=0.05, rtol=0.05)
+        torch.testing.assert_close(value, expected[key], atol=0.1, rtol=0.1)
 
 
 @pytest.mark.parametrize('asl', [False, True])

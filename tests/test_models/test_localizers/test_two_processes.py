@@ -3,10 +3,8 @@
 Run as a script, this file is one of the two processes.
 """
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -41,50 +39,60 @@ def steps(config, batches):
     return out
 
 
-@pytest.fixture(scope='module', params=['per_gt', 'batch'])
-def problem(request, localizer_config, make_sample, collate):
-    """Config and two steps of three videos; the second process has one of them.
+@pytest.fixture(scope='module')
+def problems(localizer_config, make_sample, collate):
+    """Of each normalization config and two steps of three videos: in halves, and together.
 
-    In the second step it is a video without ground truth.
+    The second process has one of the videos; in the second step one without ground truth.
     """
-    config = localizer_config(True, head={'loss_normalizer': 20.0})
-    config['head']['loss_contrast']['gather'] = True
-    config['head']['sensitivity']['normalize'] = request.param
     first = make_sample(13, [(1.5, 6.2), (2.0, 12.1), (7.0, 10.5)], [0, 2, 1], seed=1)
     second = make_sample(30, [(3.3, 8.4)], [2], seed=2)
     third = make_sample(18, [(0.3, 9.4), (8.2, 14.1)], [0, 1], seed=3)
     empty = make_sample(9, seed=4)
     halves = [(collate(first, second), collate(third)), (collate(third, first), collate(empty))]
     joint = [collate(first, second, third), collate(third, first, empty)]
-    return config, halves, joint
+    problems = {}
+    for normalize in ('per_gt', 'batch'):
+        config = localizer_config(True, head={'loss_normalizer': 20.0})
+        config['head']['loss_contrast']['gather'] = True
+        config['head']['sensitivity']['normalize'] = normalize
+        problems[normalize] = config, halves, joint
+    return problems
 
 
-def test_losses_gradients_and_normalizer(problem, tmp_path):
-    config, halves, joint = problem
-    torch.save((config, halves), tmp_path / 'problem.pt')
-    root = Path(__file__).parents[3]
-    environment = {**os.environ, 'PYTHONPATH': str(root), 'OMP_NUM_THREADS': '1'}
+@pytest.fixture(scope='module')
+def found(problems, run_python, tmp_path_factory):
+    """What each of the two processes found, of each problem."""
+    folder = tmp_path_factory.mktemp('two')
+    torch.save(problems, folder / 'problems.pt')
     workers = [
-        subprocess.Popen([sys.executable, __file__, str(rank), str(tmp_path)], env=environment)
+        subprocess.Popen([sys.executable, __file__, str(rank), folder], env=run_python.environment)
         for rank in range(2)
     ]
-    assert [worker.wait(timeout=300) for worker in workers] == [0, 0]
+    assert [worker.wait() for worker in workers] == [0, 0]
+    return [torch.load(folder / f'{rank}.pt') for rank in range(2)]
+
+
+@pytest.mark.parametrize('normalize', ['per_gt', 'batch'])
+def test_losses_gradients_and_normalizer(problems, found, normalize):
+    config, _, joint = problems[normalize]
     expected = steps(config, joint)
-    for rank in range(2):
-        for ours, theirs in zip(torch.load(tmp_path / f'{rank}.pt'), expected, strict=True):
-            assert ours.keys() == theirs.keys()
+    for results in found:
+        for ours, theirs in zip(results[normalize], expected, strict=True):
             assert {'loss_cls', 'loss_loc', 'loss_sensitivity', 'loss_ascl'} <= ours.keys()
-            for key, value in theirs.items():
-                torch.testing.assert_close(
-                    ours[key], value, atol=1e-5, rtol=1e-3, msg=lambda m, key=key: f'{key}: {m}'
-                )
+            torch.testing.assert_close(ours, theirs)
 
 
 if __name__ == '__main__':
     rank, folder = int(sys.argv[1]), sys.argv[2]
+    torch.set_default_dtype(torch.float64)
     torch.distributed.init_process_group(
         'gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=2
     )
-    config, halves = torch.load(f'{folder}/problem.pt', weights_only=False)
-    torch.save(steps(config, [half[rank] for half in halves]), f'{folder}/{rank}.pt')
+    problems = torch.load(f'{folder}/problems.pt', weights_only=False)
+    results = {
+        name: steps(config, [half[rank] for half in halves])
+        for name, (config, halves, _) in problems.items()
+    }
+    torch.save(results, f'{folder}/{rank}.pt')
     torch.distributed.destroy_process_group()

@@ -117,7 +117,7 @@ segment = st.tuples(position, length).map(lambda x: (x[0], x[0] + x[1]))
 video = st.lists(st.tuples(segment, st.integers(0, 2)), max_size=3)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     truths=st.lists(video, min_size=2, max_size=2),
     num_valid=st.lists(st.integers(1, STEPS), min_size=2, max_size=2),
@@ -134,11 +134,11 @@ def test_equals_lists_and_sums(truths, num_valid, with_level, delta, seed):
     if not parts[0]:
         assert loss.item() == 0
         return
-    assert loss.item() == pytest.approx(0.5 * loss_by_sums(*parts, TAU), rel=1e-3, abs=1e-4)
+    assert loss.item() == pytest.approx(0.5 * loss_by_sums(*parts, TAU), rel=1e-9)
 
 
 @pytest.mark.parametrize(('sigma', 'mu'), [(0.065, 0.0), (0.05, 0.0), (0.05, 0.3)])
-def test_of_one_frame_its_weight_does_not_count(sigma, mu):
+def test_of_one_frame_its_weight_does_not_count(single, sigma, mu):
     """Neither in the loss nor in the gradient, were it less than a float32 can hold."""
     truths = [[((4.0, 4.4), 0), ((10.0, 10.4), 1), ((15.0, 15.4), 0)]]
     feats, mask, ground_truths = batch(truths, [STEPS])
@@ -148,12 +148,14 @@ def test_of_one_frame_its_weight_does_not_count(sigma, mu):
     torch.nn.init.constant_(level.mu_cls, mu)
     loss = ascl()(feats, mask, ground_truths, level)
     loss.backward()
-    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    # A cosine sums 5 products, divided by tau: it is right to 2 * 5 * eps / tau = 4e-6.
+    assert loss.item() == pytest.approx(expected, rel=1e-4)
+    # That of the weight itself is more than 100: (position - mu) / sigma**2.
     for value in (level.mu_cls, level.sigma_cls):
-        assert value.grad.abs().max() < 1e-3
+        assert value.grad.abs().max() < 0.01
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     labels=st.lists(st.integers(0, 2), min_size=1, max_size=5),
     num_background=st.integers(0, 3),
@@ -173,7 +175,7 @@ def test_eq_14_alone(labels, num_background, tau, seed):
         tau,
     )
     expected = loss_by_sums(list(feats), labels, list(background), tau)
-    assert each.sum().item() / len(labels) == pytest.approx(expected, rel=1e-3, abs=1e-4)
+    assert each.sum().item() / len(labels) == pytest.approx(expected, rel=1e-9)
     assert (each[-2:] == 0).all()
 
 
@@ -206,12 +208,7 @@ def test_gradient_is_that_of_the_sums_and_reaches_mu_and_sigma():
     module(feats, mask, ground_truths, level).backward()
     assert all((value.grad != 0).any() for value in level.parameters())
     assert (feats.grad[1, 12:] == 0).all()
-    for place in ((0, 5, 1), (0, 13, 0), (1, 3, 4)):
-        step = torch.zeros_like(feats)
-        step[place] = 1e-2
-        with torch.no_grad():
-            up, down = (module(feats + sign * step, mask, ground_truths, level) for sign in (1, -1))
-        assert feats.grad[place].item() == pytest.approx((up - down).item() / 2e-2, abs=2e-3)
+    torch.autograd.gradcheck(lambda x: module(x, mask, ground_truths, level), feats, fast_mode=True)
 
 
 def test_length_of_features_does_not_count():

@@ -22,7 +22,7 @@ segment = st.tuples(st.integers(-400, 400), st.integers(1, 400)).map(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(a=segment, b=segment)
 def test_equals_formula(a, b):
     loss = segment_diou_loss(torch.tensor(a), torch.tensor(b)).item()

@@ -18,7 +18,7 @@ def focal_by_hand(logit, target, alpha, gamma):
     return -(alpha_t if alpha >= 0 else 1) * (1 - p_t) ** gamma * math.log(p_t)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     logit=st.floats(-12, 12),
     target=st.sampled_from([0.0, 1.0]),
@@ -28,7 +28,7 @@ def focal_by_hand(logit, target, alpha, gamma):
 def test_equals_formula(logit, target, alpha, gamma):
     loss = sigmoid_focal_loss(torch.tensor(logit), torch.tensor(target), alpha, gamma)
     expected = focal_by_hand(logit, target, alpha, gamma)
-    assert loss.item() == pytest.approx(expected, rel=1e-3, abs=1e-6)
+    assert loss.item() == pytest.approx(expected, rel=1e-9)
 
 
 def test_gamma_zero_is_binary_cross_entropy_also_of_soft_targets():
@@ -48,7 +48,7 @@ def test_far_logits_stay_finite():
     assert logits.grad.tolist() == pytest.approx([0, 0, -0.25, 0.75])
 
 
-def test_label_smoothing_of_targets_in_half_precision():
+def test_label_smoothing_of_targets_in_half_precision(single):
     """Autocast may round the targets, which are 0 and 1, but not what smoothing makes of them."""
     logits, targets = torch.randn(4, 3), torch.eye(4)[:, :3]
     loss = SigmoidFocalLoss(label_smoothing=0.1, reduction='none')
@@ -77,9 +77,10 @@ def test_module_weighs_reduces_and_scales():
 
 
 def test_half_precision_logits_give_a_float32_loss():
-    loss = sigmoid_focal_loss(torch.tensor([8.0]).bfloat16(), torch.tensor([1.0]))
+    loss = sigmoid_focal_loss(torch.tensor([2.0]).bfloat16(), torch.tensor([1.0]).bfloat16())
     assert loss.dtype == torch.float32
-    assert loss.item() == pytest.approx(focal_by_hand(8.0, 1, 0.25, 2), rel=1e-3)
+    # Of 1 - p = 0.12, float32 keeps a millionth; bfloat16 would be off by a hundredth.
+    assert loss.item() == pytest.approx(focal_by_hand(2.0, 1, 0.25, 2), rel=1e-4)
 
 
 def test_an_exponent_of_infinite_gradient_is_refused():

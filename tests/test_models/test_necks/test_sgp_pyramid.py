@@ -25,7 +25,7 @@ def padded(videos, total):
 
 
 @pytest.mark.parametrize('training', [False, True])
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(
     lengths=st.lists(st.integers(1, 40), min_size=1, max_size=3),
     padding=st.integers(0, 6),
@@ -47,9 +47,7 @@ def test_padding_and_batching_change_nothing(
         for level, (alone, alone_mask) in enumerate(zip(alone_feats, alone_masks, strict=True)):
             steps = -(-len(video) // 2**level)
             assert alone_mask.sum() == masks[level][index].sum() == steps
-            torch.testing.assert_close(
-                feats[level][index, :steps], alone[0, :steps], atol=1e-4, rtol=1e-3
-            )
+            torch.testing.assert_close(feats[level][index, :steps], alone[0, :steps])
             assert (feats[level][index, steps:] == 0).all()
 
 

@@ -39,7 +39,7 @@ def as_lists(detections):
     return [[part.tolist() for part in (d.segments, d.scores, d.labels)] for d in detections]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.integers(0, 2**31),
     st.integers(0, 40),
@@ -109,7 +109,7 @@ def test_of_equal_scores_the_first_points_and_classes_enter():
     assert found == [(0.0, 0), (0.0, 1), (2.0, 0), (2.0, 1), (3.0, 0)]
 
 
-def test_by_hand():
+def test_by_hand(single):
     # Point 1 overlaps point 0 by 1/3; point 2 is too short, point 3 below the threshold.
     segments = torch.tensor([[[0.0, 10.0], [5.0, 15.0], [7.0, 7.01], [30.0, 40.0]]])
     scores = torch.tensor([[[0.9, 0.2], [0.6, 0.3], [0.8, 0.8], [0.1, 0.05]]])

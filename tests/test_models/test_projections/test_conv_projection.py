@@ -22,7 +22,7 @@ def encoding_by_hand(position, channels):
     return np.array(row) / math.sqrt(channels)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     lengths=st.lists(st.integers(1, 30), min_size=1, max_size=3),
     padding=st.integers(0, 10),

@@ -27,6 +27,11 @@ def evaluator(seed=0, **kwargs):
     return module
 
 
+def assert_close(ours, theirs):
+    """Where there are no levels, the weights have the precision of the points."""
+    torch.testing.assert_close(ours, theirs, check_dtype=False)
+
+
 def problem(seed=0, count=4):
     """Pyramid and targets of two videos: the second one without ground truth."""
     torch.manual_seed(seed)
@@ -79,13 +84,13 @@ def test_weights_equal_loop(switches):
         assert targets.positives.any()
         sensitivity = module(pyramid, POINTS, targets)
         expected = by_loop(module, pyramid, targets, truths)
-        torch.testing.assert_close(sensitivity.cls, expected[0])
-        torch.testing.assert_close(sensitivity.loc, expected[1])
+        assert_close(sensitivity.cls, expected[0])
+        assert_close(sensitivity.loc, expected[1])
         assert (sensitivity.cls[~targets.positives] == 1).all()
         assert (sensitivity.loc[~targets.positives] == 1).all()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), switches=st.sampled_from(SWITCHES), count=st.integers(1, 6))
 def test_per_gt_is_mean_one_and_keeps_the_ratios(seed, switches, count):
     module = evaluator(seed, normalize='per_gt', **switches)
@@ -99,11 +104,11 @@ def test_per_gt_is_mean_one_and_keeps_the_ratios(seed, switches, count):
             if not own.any():
                 continue
             h = expected[kind, 0, own]
-            torch.testing.assert_close(got[0, own], h / h.mean(), atol=1e-5, rtol=1e-4)
+            assert_close(got[0, own], h / h.mean())
             assert got[0, own].mean().item() == pytest.approx(1, abs=1e-5)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), switches=st.sampled_from(SWITCHES), count=st.integers(1, 6))
 def test_batch_is_mean_one_over_all_positives_and_keeps_the_ratios(seed, switches, count):
     module = evaluator(seed, normalize='batch', **switches)
@@ -124,10 +129,10 @@ def test_batch_is_mean_one_over_all_positives_and_keeps_the_ratios(seed, switche
         assert (got[~targets.positives] == 1).all()
         if targets.positives.any():
             h = expected[kind][targets.positives]
-            torch.testing.assert_close(got[targets.positives], h / h.mean(), atol=1e-5, rtol=1e-4)
+            assert_close(got[targets.positives], h / h.mean())
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 6))
 def test_batch_learns_from_the_frames_within_an_action_alone(seed, count):
     module = evaluator(seed, normalize='batch', class_level=CLASS, instance_level=INSTANCE)
@@ -153,10 +158,10 @@ def test_batch_learns_from_the_frames_within_an_action_alone(seed, count):
                 share[own] = values[own].mean().item()
         scaled.append(weights * share)
     for name, value in learned(*scaled).items():
-        torch.testing.assert_close(found[name], value, atol=1e-5, rtol=1e-4)
+        assert_close(found[name], value)
 
 
-def test_per_gt_holds_however_small_the_weights():
+def test_per_gt_holds_however_small_the_weights(single):
     module = evaluator(class_level=CLASS, normalize='per_gt')
     level = module.class_level
     torch.nn.init.constant_(level.mu_cls, 0.7)

@@ -49,7 +49,7 @@ def test_shape_of_a_normal_distribution(denominator):
         normal = distributions.Normal(mu[:, None], scale[:, None])
         expected = normal.log_prob(DISTANCE[:, None]) - normal.log_prob(mu[:, None])
         got = level.log_density(kind, DISTANCE.expand(3, -1), labels)
-        torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(got, expected)
 
 
 def test_start_is_the_papers():

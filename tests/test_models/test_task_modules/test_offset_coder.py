@@ -11,16 +11,14 @@ POINTS = PointGenerator(strides=[1, 2, 4], regress_ranges=[(0, 1)] * 3)(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10**6))
 def test_inverse_both_ways(seed):
     torch.manual_seed(seed)
     segments = 50 * torch.randn(2, 14, 2)
     torch.testing.assert_close(decode_offsets(POINTS, encode_offsets(POINTS, segments)), segments)
     offsets = 10 * torch.randn(2, 14, 2)
-    torch.testing.assert_close(
-        encode_offsets(POINTS, decode_offsets(POINTS, offsets)), offsets, atol=1e-5, rtol=1e-5
-    )
+    torch.testing.assert_close(encode_offsets(POINTS, decode_offsets(POINTS, offsets)), offsets)
 
 
 def test_distances_are_in_strides():

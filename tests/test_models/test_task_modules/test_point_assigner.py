@@ -53,7 +53,7 @@ video = st.lists(st.tuples(segment, st.integers(0, NUM_CLASSES - 1)), max_size=5
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     videos=st.lists(video, min_size=2, max_size=3),
     radius=st.sampled_from([None, 0.5, 1.5, 3]),
