@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
-import numpy as np
 import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
@@ -252,10 +251,9 @@ def read_class_gaussians(
     load_weights(module, {'state_dict': state}, checkpoint)
     values = {}
     for kind in ('cls', 'loc'):
-        mu = sigma = np.zeros((len(classes), 0))
+        found = [torch.zeros(len(classes), 0)] * 3
         if module.num_gaussians(kind):
-            mu, sigma = (value.detach().double().numpy() for value in module.gaussians(kind))
-        values[f'mu_{kind}'], values[f'sigma_{kind}'] = mu, sigma
-    # Shared ones are those of equation 3 for both.
-    denominator = 'std' if module.shared else module.loc_denominator
-    return ClassGaussians(classes, loc_denominator=denominator, **values)
+            found = [*module.gaussians(kind), module.variance(kind)]
+        for name, value in zip(('mu', 'sigma', 'variance'), found, strict=True):
+            values[f'{name}_{kind}'] = value.detach().double().numpy()
+    return ClassGaussians(classes, **values)

@@ -34,40 +34,37 @@ class ClassGaussians:
         classes: names of the K classes.
         mu_cls: (K, n) centres of the Gaussians for classification; n may be 0.
         sigma_cls: (K, n) their widths, clamped as the loss uses them.
+        variance_cls: (K, n), so that a Gaussian is exp(-(d - mu)^2 / (2 variance)).
         mu_loc: (K, m) centres of those for localization, start before end.
         sigma_loc: (K, m) their widths.
-        loc_denominator: ``'variance'``: localization is exp(-(d - mu)^2 / (2 sigma)), as equation 4
-            is printed; ``'std'``: exp(-(d - mu)^2 / (2 sigma^2)), as equation 3.
+        variance_loc: (K, m).
     """
 
     classes: tuple[str, ...]
     mu_cls: np.ndarray
     sigma_cls: np.ndarray
+    variance_cls: np.ndarray
     mu_loc: np.ndarray
     sigma_loc: np.ndarray
-    loc_denominator: str = 'variance'
+    variance_loc: np.ndarray
 
     def __post_init__(self) -> None:
         for name in ('cls', 'loc'):
-            mu, sigma = getattr(self, f'mu_{name}'), getattr(self, f'sigma_{name}')
-            if mu.ndim != 2 or len(mu) != len(self.classes) or mu.shape != sigma.shape:
+            shapes = [getattr(self, f'{key}_{name}').shape for key in ('mu', 'sigma', 'variance')]
+            if len(set(shapes)) > 1 or len(shapes[0]) != 2 or shapes[0][0] != len(self.classes):
                 raise ValueError(
-                    f'expected mu_{name} and sigma_{name} of shape ({len(self.classes)}, n) for '
-                    f'{len(self.classes)} classes but got {mu.shape} and {sigma.shape}'
+                    f'expected mu_{name}, sigma_{name} and variance_{name} of shape '
+                    f'({len(self.classes)}, n) for {len(self.classes)} classes but got '
+                    f'{", ".join(map(str, shapes))}'
                 )
-        if self.loc_denominator not in ('variance', 'std'):
-            raise ValueError(
-                f"expected loc_denominator 'variance' or 'std' but got {self.loc_denominator!r}"
-            )
 
     def cls(self, d: np.ndarray) -> np.ndarray:
-        """Each Gaussian for classification (equation 3) at the positions ``d``: (K, n, len(d))."""
-        return _gaussians(d, self.mu_cls, self.sigma_cls**2)
+        """Each Gaussian for classification at the positions ``d``: (K, n, len(d))."""
+        return _gaussians(d, self.mu_cls, self.variance_cls)
 
     def loc(self, d: np.ndarray) -> np.ndarray:
-        """Each Gaussian for localization (equation 4) at the positions ``d``: (K, m, len(d))."""
-        variance = self.sigma_loc if self.loc_denominator == 'variance' else self.sigma_loc**2
-        return _gaussians(d, self.mu_loc, variance)
+        """Each Gaussian for localization at the positions ``d``: (K, m, len(d))."""
+        return _gaussians(d, self.mu_loc, self.variance_loc)
 
 
 def draw_gaussians(gaussians: ClassGaussians, planted: Mapping[str, float] | None = None) -> Figure:

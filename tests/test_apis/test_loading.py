@@ -242,7 +242,7 @@ def test_gaussians_are_read_with_sigma_clamped(demo, tmp_path):
     level = {'sigma_range': (0.2, 3.0), 'loc_denominator': 'std'}
     g = gaussians_of(demo, tmp_path, level, **state)
     assert g.classes == demo.classes
-    assert g.loc_denominator == 'std'
+    np.testing.assert_allclose(g.variance_loc, g.sigma_loc**2, rtol=1e-6)
     np.testing.assert_array_equal(g.mu_cls, state['mu_cls'])
     np.testing.assert_array_equal(g.mu_loc, state['mu_loc'])
     np.testing.assert_array_equal(g.sigma_loc, state['sigma_loc'])

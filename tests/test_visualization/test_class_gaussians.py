@@ -7,31 +7,30 @@ import pytest
 from asl_mmaction.visualization import ClassGaussians, draw_gaussians
 
 
-def gaussians(count=3, n=1, m=2, loc_denominator='variance'):
+def gaussians(count=3, n=1, m=2):
     rng = np.random.default_rng(0)
     return ClassGaussians(
         classes=tuple(f'class_{i}' for i in range(count)),
         mu_cls=rng.uniform(-0.4, 0.4, (count, n)),
         sigma_cls=rng.uniform(0.1, 1, (count, n)),
+        variance_cls=rng.uniform(0.1, 1, (count, n)),
         mu_loc=np.tile(np.linspace(-0.5, 0.5, m), (count, 1)),
         sigma_loc=rng.uniform(0.1, 1, (count, m)),
-        loc_denominator=loc_denominator,
+        variance_loc=rng.uniform(0.1, 1, (count, m)),
     )
 
 
-@pytest.mark.parametrize('loc_denominator', ['variance', 'std'])
-def test_curves_are_equations_3_and_4(loc_denominator):
-    g = gaussians(loc_denominator=loc_denominator)
+def test_curves_are_gaussians_of_height_one():
+    g = gaussians()
     for d in (-0.5, 0.1, 0.5):
         p_cls, p_loc = g.cls([d]), g.loc([d])
         assert p_cls.shape == (3, 1, 1)
         assert p_loc.shape == (3, 2, 1)
         for c in range(3):
-            mu, sigma = g.mu_cls[c, 0], g.sigma_cls[c, 0]
-            assert p_cls[c, 0, 0] == pytest.approx(math.exp(-((d - mu) ** 2) / (2 * sigma**2)))
+            mu, variance = g.mu_cls[c, 0], g.variance_cls[c, 0]
+            assert p_cls[c, 0, 0] == pytest.approx(math.exp(-((d - mu) ** 2) / (2 * variance)))
             for side in range(2):
-                mu, sigma = g.mu_loc[c, side], g.sigma_loc[c, side]
-                below = 2 * sigma if loc_denominator == 'variance' else 2 * sigma**2
+                mu, below = g.mu_loc[c, side], 2 * g.variance_loc[c, side]
                 assert p_loc[c, side, 0] == pytest.approx(math.exp(-((d - mu) ** 2) / below))
 
 
@@ -75,9 +74,9 @@ def test_mistakes_name_what_was_expected():
     with pytest.raises(ValueError, match=r"planted classes among .* but got \['other'\]"):
         draw_gaussians(g, {'other': 0.0})
     with pytest.raises(ValueError, match=r'shape \(2, n\) for 2 classes but got \(3, 1\)'):
-        ClassGaussians(('a', 'b'), g.mu_cls, g.sigma_cls, g.mu_loc, g.sigma_loc)
-    with pytest.raises(ValueError, match=r"'variance' or 'std' but got 'sigma'"):
-        gaussians(loc_denominator='sigma')
+        replace(g, classes=('a', 'b'))
+    with pytest.raises(ValueError, match=r'variance_loc .* but got \(3, 2\), \(3, 2\), \(3, 1\)'):
+        replace(g, variance_loc=g.variance_loc[:, :1])
 
 
 @pytest.mark.parametrize('n', [1, 2])

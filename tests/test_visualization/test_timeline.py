@@ -66,7 +66,9 @@ def test_sensitivity_peaks_at_mu_within_each_ground_truth():
         ('jump', 'wave'),
         np.array([[0.25], [0.0]]),
         np.array([[0.2], [0.2]]),
+        np.array([[0.04], [0.04]]),
         np.array([[-0.5, 0.5]] * 2),
+        np.array([[0.1, 0.1]] * 2),
         np.array([[0.1, 0.1]] * 2),
     )
     bottom = draw_timeline('v', 10.0, TRUTH, FOUND, gaussians=gaussians).axes[1]

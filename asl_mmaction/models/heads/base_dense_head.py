@@ -140,15 +140,9 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         Returns:
             Raw predictions, the P points, and the (N, P) bool mask of the valid ones.
         """
-        pyramid, points, mask = self._pack(feats, masks, kernel_size=3)
-        return self.predict_points(pyramid, points), points, mask
-
-    def _pack(
-        self, feats: Sequence[Tensor], masks: Sequence[Tensor], kernel_size: int
-    ) -> tuple[PackedPyramid, Points, Tensor]:
-        pyramid = pack_pyramid(feats, masks, kernel_size)
+        pyramid = pack_pyramid(feats, masks)
         points = self.point_generator(pyramid.lengths, feats[0].device)
-        return pyramid, points, torch.cat(list(masks), dim=1)
+        return self.predict_points(pyramid, points), points, torch.cat(list(masks), dim=1)
 
     def loss(
         self, feats: Sequence[Tensor], masks: Sequence[Tensor], ground_truths: GroundTruths
@@ -160,14 +154,12 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
             masks: L masks (N, T_l).
             ground_truths: (N, G) of them, on the grid.
         """
-        kernel_size = 3 if self.sensitivity is None else max(3, self.sensitivity.kernel_size)
-        pyramid, points, mask = self._pack(feats, masks, kernel_size)
-        outputs = self.predict_points(pyramid, points)
+        outputs, points, mask = self(feats, masks)
         targets = self.assigner(points, ground_truths)
         targets = targets._replace(gt_inds=torch.where(mask, targets.gt_inds, -1))
-        losses = self.loss_by_feat(outputs, points, mask, targets, pyramid)
+        losses = self.loss_by_feat(outputs, points, mask, targets, feats, masks)
         if self.loss_contrast is not None:
-            class_level = getattr(self.sensitivity, 'class_level', None)
+            class_level = None if self.sensitivity is None else self.sensitivity.class_level
             losses['loss_ascl'] = self.loss_contrast(feats[0], masks[0], ground_truths, class_level)
         return losses
 
@@ -177,13 +169,14 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         points: Points,
         mask: Tensor,
         targets: PointTargets,
-        pyramid: PackedPyramid,
+        feats: Sequence[Tensor],
+        level_masks: Sequence[Tensor],
     ) -> dict[str, Tensor]:
         """Weighted losses of raw predictions (eq. 8-10); dense over (N, P), masked by weights."""
         positives = targets.positives
         weight_cls, weight_loc = mask.float(), positives.float()
         if self.sensitivity is not None:
-            sensitivity = self.sensitivity(pyramid, points, targets)
+            sensitivity = self.sensitivity(feats, level_masks, points, targets)
             weight_cls = weight_cls * sensitivity.cls
             weight_loc = weight_loc * sensitivity.loc
         num_positives = self._count(positives)

@@ -99,44 +99,41 @@ class ActionSensitiveContrastiveLoss(nn.Module):
             class_level: The class-level evaluator, whose Gaussians choose and weigh the frames.
         """
         pooling = self.sampler(ground_truths, mask, class_level)
-        weights = torch.cat([pooling.cls, pooling.loc, pooling.background], dim=1)  # (N, 3G, T)
+        # An axis of three: cls, loc, background.
+        weights = torch.stack([pooling.cls, pooling.loc, pooling.background], dim=1)  # (N, 3, G, T)
         with torch.autocast(feats.device.type, enabled=False):
-            pooled = torch.bmm(weights, at_least_float32(feats))  # (N, 3G, C)
-        valid = torch.cat([pooling.has_frames] * 2 + [pooling.has_background], dim=1)
-        labels = ground_truths.labels.repeat(1, 3)
-        world_size = dist.get_world_size()
-        if self.gather and world_size > 1:
+            pooled = torch.bmm(weights.flatten(1, 2), at_least_float32(feats))  # (N, 3G, C)
+        pooled = pooled.unflatten(1, weights.shape[1:3])  # (N, 3, G, C)
+        valid = torch.stack([pooling.has_frames, pooling.has_frames, pooling.has_background], 1)
+        labels = ground_truths.labels[:, None].expand(-1, 3, -1)  # (N, 3, G)
+        if self.gather and dist.get_world_size() > 1:
             pooled, valid, labels = _gather_padded(pooled, valid, labels)
-        num_gts = ground_truths.labels.size(1) if not self.gather else labels.size(1) // 3
         loss = contrastive_loss(
-            pooled[:, : 2 * num_gts].flatten(0, 1),
-            labels[:, : 2 * num_gts].flatten(),
-            valid[:, : 2 * num_gts].flatten(),
-            pooled[:, 2 * num_gts :].flatten(0, 1),
-            valid[:, 2 * num_gts :].flatten(),
+            pooled[:, :2].flatten(0, 2),
+            labels[:, :2].flatten(),
+            valid[:, :2].flatten(),
+            pooled[:, 2].flatten(0, 1),
+            valid[:, 2].flatten(),
             self.tau,
         )
-        count = valid[:, : 2 * num_gts].sum().clamp(min=1)
-        return self.loss_weight * loss.sum() / count
+        return self.loss_weight * loss.sum() / valid[:, :2].sum().clamp(min=1)
 
 
 def _gather_padded(pooled: Tensor, valid: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows of all processes, (N, 3G, ...) each, padded to the largest N and G among them.
+    """Rows of all processes, (N, 3, G, ...) each, padded to the largest N and G among them.
 
     The gradient flows back to the process that a row came from. Every process then computes the
     loss of the joint batch, so the mean over processes that data-parallel training takes
     is that loss.
     """
-    num_videos, rows = pooled.shape[:2]
-    sizes = torch.tensor([num_videos, rows // 3], device=pooled.device)
+    num_videos, _, num_gts = valid.shape
+    sizes = torch.tensor([num_videos, num_gts], device=pooled.device)
     dist.all_reduce(sizes, op='max')
     max_videos, max_gts = sizes.tolist()
-    pad_gts, pad_videos = max_gts - rows // 3, max_videos - num_videos
 
-    def pad(x: Tensor) -> Tensor:  # (N, 3G, ...) -> (max_videos, 3 * max_gts, ...)
-        x = x.unflatten(1, (3, rows // 3))
+    def pad(x: Tensor) -> Tensor:  # (N, 3, G, ...) -> (max_videos, 3, max_gts, ...)
         tail = (0, 0) * (x.dim() - 3)
-        return F.pad(x, (*tail, 0, pad_gts, 0, 0, 0, pad_videos)).flatten(1, 2)
+        return F.pad(x, (*tail, 0, max_gts - num_gts, 0, 0, 0, max_videos - num_videos))
 
     with torch.no_grad():
         valid = torch.cat(dist.all_gather(pad(valid)))

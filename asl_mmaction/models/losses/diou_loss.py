@@ -1,10 +1,12 @@
 """Distance-IoU loss of segments."""
 
+import torch
 from mmaction.registry import MODELS
 from torch import Tensor
 
 from asl_mmaction.models.losses.utils import ElementwiseLoss
 from asl_mmaction.ops.precision import at_least_float32
+from asl_mmaction.structures.segments import paired_tiou, segment_centers
 
 
 def segment_diou_loss(pred: Tensor, target: Tensor, eps: float = 1e-6) -> Tensor:
@@ -13,18 +15,15 @@ def segment_diou_loss(pred: Tensor, target: Tensor, eps: float = 1e-6) -> Tensor
     Args:
         pred: (..., 2), any unit.
         target: (..., 2), same unit.
-        eps: Least length of union and hull, in that unit.
+        eps: Least length of the hull, in that unit.
 
     Returns:
         (...) float32 (float64 of float64), in [0, 2].
     """
-    start, end = at_least_float32(pred).unbind(-1)
-    target_start, target_end = at_least_float32(target).unbind(-1)
-    inter = (end.minimum(target_end) - start.maximum(target_start)).clamp(min=0)
-    union = (end - start) + (target_end - target_start) - inter
-    hull = (end.maximum(target_end) - start.minimum(target_start)).clamp(min=eps)
-    distance = 0.5 * (start + end - target_start - target_end)
-    return 1 - inter / union.clamp(min=eps) + (distance / hull) ** 2
+    pred, target = at_least_float32(pred), at_least_float32(target)
+    start, end = torch.minimum(pred, target)[..., 0], torch.maximum(pred, target)[..., 1]
+    distance = segment_centers(pred) - segment_centers(target)
+    return 1 - paired_tiou(pred, target) + (distance / (end - start).clamp(min=eps)) ** 2
 
 
 @MODELS.register_module()

@@ -1,11 +1,12 @@
 """The Action Sensitivity Evaluator (ASE): class level and instance level together."""
 
+from collections.abc import Sequence
+
 import torch
 from mmaction.registry import MODELS
 from mmengine import dist
 from torch import Tensor
 
-from asl_mmaction.models.layers import PackedPyramid
 from asl_mmaction.models.sensitivity.base_sensitivity import BaseSensitivity
 from asl_mmaction.structures.point_targets import PointTargets
 from asl_mmaction.structures.points import Points
@@ -51,40 +52,40 @@ class ActionSensitivityEvaluator(BaseSensitivity):
         super().__init__(init_cfg)
         if normalize not in NORMALIZATIONS:
             raise ValueError(f'normalize: expected one of {NORMALIZATIONS} but got {normalize!r}')
-        self.class_level = self.instance_level = None
+        self.instance_level = None
         if class_level is not None:
             sizes = dict(num_classes=num_classes)
             self.class_level = MODELS.build(class_level, default_args=sizes)
         if instance_level is not None:
             sizes = dict(in_channels=in_channels, feat_channels=in_channels)
             self.instance_level = MODELS.build(instance_level, default_args=sizes)
-            self.kernel_size = self.instance_level.kernel_size
         self.loss_quality = MODELS.build(loss_quality or dict(type='QualityMSELoss'))
         self.normalize = normalize
         self.detach_instance_weight = detach_instance_weight
 
-    def forward(self, pyramid: PackedPyramid, points: Points, targets: PointTargets) -> Sensitivity:
+    def forward(
+        self,
+        feats: Sequence[Tensor],
+        masks: Sequence[Tensor],
+        points: Points,
+        targets: PointTargets,
+    ) -> Sensitivity:
         """See :class:`BaseSensitivity`."""
-        quality = None if self.instance_level is None else self.instance_level(pyramid)
-        weights = {'cls': [], 'loc': []}
+        quality = None if self.instance_level is None else self.instance_level(feats, masks)
+        p: tuple[Tensor | None, ...] = (None, None)
         if self.class_level is not None:
             length = segment_durations(targets.segments).clamp(min=1e-6)
             distance = (points.centers - segment_centers(targets.segments)) / length
             distance = torch.where(targets.positives, distance, 0.0)
-            for kind, p in zip(weights, self.class_level(distance, targets.gt_labels), strict=True):
-                if self.class_level.num_gaussians(kind):
-                    weights[kind].append(p)
+            p = self.class_level(distance, targets.gt_labels)
+        q: tuple[Tensor | None, ...] = (None, None)
         if quality is not None:
-            q = quality.detach() if self.detach_instance_weight else quality
-            weights['cls'].append(q[..., 0])
-            weights['loc'].append(q[..., 1])
+            q = (quality.detach() if self.detach_instance_weight else quality).unbind(-1)
+        one = torch.ones_like(points.centers).expand(targets.gt_inds.shape)
         combined = []
-        for parts in weights.values():
-            h = (
-                sum(parts)
-                if parts
-                else torch.ones_like(points.centers).expand(targets.gt_inds.shape)
-            )
+        for levels in zip(p, q, strict=True):  # of classification, of localization
+            parts = [level for level in levels if level is not None]
+            h = sum(parts) if parts else one
             if self.normalize == 'per_gt':
                 h = _mean_one_per_gt(h, targets)
             elif self.normalize == 'batch':

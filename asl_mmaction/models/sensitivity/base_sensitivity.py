@@ -1,11 +1,11 @@
 """The plug that weighs the losses of a dense head."""
 
 from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
 
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
-from asl_mmaction.models.layers import PackedPyramid
 from asl_mmaction.structures.point_targets import PointTargets
 from asl_mmaction.structures.points import Points
 from asl_mmaction.structures.sensitivity import Sensitivity
@@ -15,14 +15,30 @@ class BaseSensitivity(BaseModule, metaclass=ABCMeta):
     """Weighs points in training; nothing of it runs at inference.
 
     Attributes:
-        kernel_size: Largest kernel that it runs on the packed levels.
+        class_level: What the contrastive loss asks for the Gaussians of the classes; None: it
+            takes the frames around the centres.
     """
 
-    kernel_size = 1
+    def __init__(self, init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        self.class_level: nn.Module | None = None
 
     @abstractmethod
-    def forward(self, pyramid: PackedPyramid, points: Points, targets: PointTargets) -> Sensitivity:
-        """Weights of all (N, P) points; 1 on background."""
+    def forward(
+        self,
+        feats: Sequence[Tensor],
+        masks: Sequence[Tensor],
+        points: Points,
+        targets: PointTargets,
+    ) -> Sensitivity:
+        """Weights of all (N, P) points; 1 on background.
+
+        Args:
+            feats: L levels (N, T_l, C), zero on padding.
+            masks: L masks (N, T_l).
+            points: The P points of the levels.
+            targets: Of the points.
+        """
 
     @abstractmethod
     def loss(

@@ -87,6 +87,12 @@ class ClassSensitivity(BaseModule):
         """Number of Gaussians of ``'cls'`` or ``'loc'``."""
         return 0 if self.modes[kind] == 'none' else self.gaussians(kind)[0].size(1)
 
+    def variance(self, kind: str) -> Tensor:
+        """Half of the denominator of eq. 3 (``'cls'``) or eq. 4 (``'loc'``): (K, n)."""
+        sigma = self.gaussians(kind)[1]
+        printed = kind == 'loc' and self.loc_denominator == 'variance' and not self.shared
+        return sigma if printed else sigma**2
+
     def log_density(self, kind: str, distance: Tensor, labels: Tensor) -> Tensor:
         """Logarithm of each Gaussian.
 
@@ -98,17 +104,15 @@ class ClassSensitivity(BaseModule):
         Returns:
             (..., n).
         """
-        mu, sigma = self.gaussians(kind)
-        printed = kind == 'loc' and self.loc_denominator == 'variance' and not self.shared
-        variance = sigma if printed else sigma**2
+        mu, variance = self.gaussians(kind)[0], self.variance(kind)
         return -((distance.unsqueeze(-1) - mu[labels]) ** 2) / (2 * variance[labels])
 
-    def forward(self, distance: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """p_cls and p_loc, both of the shape of ``distance``; 1 for a kind that has no Gaussian."""
+    def forward(self, distance: Tensor, labels: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """p_cls and p_loc, both of the shape of ``distance``; None where there is no Gaussian."""
         p_cls, p_loc = (
             self.log_density(kind, distance, labels).exp().sum(-1)
-            if self.modes[kind] != 'none'
-            else torch.ones_like(distance)
+            if self.num_gaussians(kind)
+            else None
             for kind in ('cls', 'loc')
         )
         return p_cls, p_loc

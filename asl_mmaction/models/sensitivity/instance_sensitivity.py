@@ -1,12 +1,14 @@
 """Instance level of the Action Sensitivity Evaluator: what the features say about each point."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from asl_mmaction.models.layers import MaskedConv1d, PackedPyramid
+from asl_mmaction.models.layers import MaskedConv1d, pack_pyramid
 from asl_mmaction.ops.precision import at_least_float32
 
 
@@ -37,8 +39,9 @@ class InstanceSensitivity(BaseModule):
         )
         self.fcs = nn.ModuleList(nn.Linear(feat_channels, 1) for _ in range(2))
 
-    def forward(self, pyramid: PackedPyramid) -> Tensor:
-        """Packed levels of width C -> (N, P, 2) qualities (q_cls, q_loc) in [0, 1]."""
+    def forward(self, feats: Sequence[Tensor], masks: Sequence[Tensor]) -> Tensor:
+        """L levels (N, T_l, C) and masks (N, T_l) -> (N, P, 2) q_cls and q_loc, in [0, 1]."""
+        pyramid = pack_pyramid(feats, masks, self.kernel_size)
         logits = [
             fc(F.relu(conv(pyramid.feats, pyramid.mask)))
             for conv, fc in zip(self.convs, self.fcs, strict=True)

@@ -39,8 +39,7 @@ def losses_by_loop(head, feats, masks, truths):
     weights = torch.ones(2, *mask.shape)
     quality = None
     if head.sensitivity is not None:
-        pyramid = pack_pyramid(feats, masks, kernel_size=9)  # levels far from one another
-        sensitivity = head.sensitivity(pyramid, points, targets)
+        sensitivity = head.sensitivity(feats, masks, points, targets)
         weights = torch.stack([sensitivity.cls, sensitivity.loc])
         quality = sensitivity.quality
     segments = head.decode(points, outputs)
@@ -98,7 +97,7 @@ def test_losses_equal_loop(build, localizer_config, asl, radius, normalize):
 
 @pytest.mark.parametrize('kernel_size', [1, 3, 5, 7])
 def test_levels_see_nothing_of_one_another(build, localizer_config, kernel_size, monkeypatch):
-    """Whatever the largest kernel on the packed pyramid is, each level comes out as if alone."""
+    """Whatever the kernel of the instance level is, each level comes out as if alone."""
     config = localizer_config(True)['head']
     config['sensitivity']['instance_level']['kernel_size'] = kernel_size
     head = build(config)
@@ -117,7 +116,7 @@ def test_levels_see_nothing_of_one_another(build, localizer_config, kernel_size,
         alone = pack_pyramid([feat], [mask])
         expected = (
             *predict(alone, Points(*(x[here] for x in points))),
-            head.sensitivity.instance_level(alone),
+            head.sensitivity.instance_level([feat], [mask]),
         )
         got = (*predicted[0], weighed[0])
         for x, y in zip(got, expected, strict=True):

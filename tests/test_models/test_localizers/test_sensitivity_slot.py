@@ -18,7 +18,7 @@ class Ones(BaseSensitivity):
     def __init__(self, *, num_classes, in_channels):
         super().__init__()
 
-    def forward(self, pyramid, points, targets):
+    def forward(self, feats, masks, points, targets):
         ones = torch.ones(targets.gt_inds.shape)
         return Sensitivity(ones, ones)
 

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmaction.registry import MODELS
 
-from asl_mmaction.models.layers import pack_pyramid
 from asl_mmaction.models.task_modules import PointAssigner, PointGenerator
 from asl_mmaction.structures.point_targets import GroundTruths
 
@@ -33,22 +32,22 @@ def assert_close(ours, theirs):
 
 
 def problem(seed=0, count=4):
-    """Pyramid and targets of two videos: the second one without ground truth."""
+    """Levels (features, masks) and targets of two videos: the second without ground truth."""
     torch.manual_seed(seed)
     masks = [torch.ones(2, n, dtype=torch.bool) for n in (16, 8, 4)]
-    pyramid = pack_pyramid([torch.randn(2, n, 4) for n in (16, 8, 4)], masks)
+    levels = [torch.randn(2, n, 4) for n in (16, 8, 4)], masks
     start = 12 * torch.rand(2, count, 1)
     segments = torch.cat([start, start + 0.5 + 8 * torch.rand(2, count, 1)], dim=-1)
     truths = GroundTruths(
         segments, torch.randint(3, (2, count)), torch.tensor([[True], [False]]).expand(2, count)
     )
     targets = PointAssigner(num_classes=3, center_sampling_radius=None)(POINTS, truths)
-    return pyramid, targets, truths
+    return levels, targets, truths
 
 
-def by_loop(module, pyramid, targets, truths):
+def by_loop(module, levels, targets, truths):
     """(2, N, P) weights of classification and localization."""
-    quality = None if module.instance_level is None else module.instance_level(pyramid)
+    quality = None if module.instance_level is None else module.instance_level(*levels)
     out = torch.ones(2, *targets.gt_inds.shape)
     for video, point in targets.positives.nonzero().tolist():
         truth = targets.gt_inds[video, point]
@@ -80,10 +79,10 @@ SWITCHES = [
 def test_weights_equal_loop(switches):
     for seed in range(5):
         module = evaluator(seed, **switches)
-        pyramid, targets, truths = problem(seed)
+        levels, targets, truths = problem(seed)
         assert targets.positives.any()
-        sensitivity = module(pyramid, POINTS, targets)
-        expected = by_loop(module, pyramid, targets, truths)
+        sensitivity = module(*levels, POINTS, targets)
+        expected = by_loop(module, levels, targets, truths)
         assert_close(sensitivity.cls, expected[0])
         assert_close(sensitivity.loc, expected[1])
         assert (sensitivity.cls[~targets.positives] == 1).all()
@@ -94,9 +93,9 @@ def test_weights_equal_loop(switches):
 @given(seed=st.integers(0, 10**6), switches=st.sampled_from(SWITCHES), count=st.integers(1, 6))
 def test_per_gt_is_mean_one_and_keeps_the_ratios(seed, switches, count):
     module = evaluator(seed, normalize='per_gt', **switches)
-    pyramid, targets, truths = problem(seed, count)
-    sensitivity = module(pyramid, POINTS, targets)
-    expected = by_loop(module, pyramid, targets, truths)
+    levels, targets, truths = problem(seed, count)
+    sensitivity = module(*levels, POINTS, targets)
+    expected = by_loop(module, levels, targets, truths)
     for kind, got in enumerate((sensitivity.cls, sensitivity.loc)):
         assert (got[~targets.positives] == 1).all()
         for truth in range(count):
@@ -112,7 +111,7 @@ def test_per_gt_is_mean_one_and_keeps_the_ratios(seed, switches, count):
 @given(seed=st.integers(0, 10**6), switches=st.sampled_from(SWITCHES), count=st.integers(1, 6))
 def test_batch_is_mean_one_over_all_positives_and_keeps_the_ratios(seed, switches, count):
     module = evaluator(seed, normalize='batch', **switches)
-    pyramid, targets, truths = problem(seed, count)
+    levels, targets, truths = problem(seed, count)
     # The second video gets ground truth as well: the mean is that of both.
     targets = targets._replace(
         gt_inds=targets.gt_inds[:1].repeat(2, 1),
@@ -123,8 +122,8 @@ def test_batch_is_mean_one_over_all_positives_and_keeps_the_ratios(seed, switche
     truths = truths._replace(
         segments=truths.segments[:1].repeat(2, 1, 1), labels=truths.labels[:1].repeat(2, 1)
     )
-    sensitivity = module(pyramid, POINTS, targets)
-    expected = by_loop(module, pyramid, targets, truths)
+    sensitivity = module(*levels, POINTS, targets)
+    expected = by_loop(module, levels, targets, truths)
     for kind, got in enumerate((sensitivity.cls, sensitivity.loc)):
         assert (got[~targets.positives] == 1).all()
         if targets.positives.any():
@@ -136,7 +135,7 @@ def test_batch_is_mean_one_over_all_positives_and_keeps_the_ratios(seed, switche
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 6))
 def test_batch_learns_from_the_frames_within_an_action_alone(seed, count):
     module = evaluator(seed, normalize='batch', class_level=CLASS, instance_level=INSTANCE)
-    pyramid, targets, _ = problem(seed, count)
+    levels, targets, _ = problem(seed, count)
     cost = torch.rand(2, *targets.gt_inds.shape)
 
     def learned(cls, loc):
@@ -144,11 +143,11 @@ def test_batch_learns_from_the_frames_within_an_action_alone(seed, count):
         (cls * cost[0] + loc * cost[1]).sum().backward()
         return {name: value.grad for name, value in module.named_parameters()}
 
-    got = module(pyramid, POINTS, targets)
+    got = module(*levels, POINTS, targets)
     found = learned(got.cls, got.loc)
     # The same weights as those of 'per_gt', each times what its action weighs.
     module.normalize = 'per_gt'
-    relative = module(pyramid, POINTS, targets)
+    relative = module(*levels, POINTS, targets)
     scaled = []
     for values, weights in ((got.cls, relative.cls), (got.loc, relative.loc)):
         share = torch.ones_like(weights)
@@ -166,11 +165,11 @@ def test_per_gt_holds_however_small_the_weights(single):
     level = module.class_level
     torch.nn.init.constant_(level.mu_cls, 0.7)
     torch.nn.init.constant_(level.sigma_cls, 0.1)
-    pyramid, targets, _truths = problem(count=6)
+    levels, targets, _truths = problem(count=6)
     targets = targets._replace(gt_inds=targets.gt_inds.where(POINTS.centers < 6, -1))
     plain = level(torch.tensor([-0.4]), torch.tensor([0]))[0]
     assert 0 < plain < 1e-20
-    weights = module(pyramid, POINTS, targets).cls
+    weights = module(*levels, POINTS, targets).cls
     for truth in range(6):
         own = targets.gt_inds[0] == truth
         if own.any():
@@ -181,15 +180,15 @@ def test_per_gt_holds_however_small_the_weights(single):
 
 
 def grads(module, **kwargs):
-    pyramid, targets, _ = problem()
-    pyramid = pyramid._replace(feats=pyramid.feats.clone().requires_grad_())
-    sensitivity = module(pyramid, POINTS, targets)
+    (feats, masks), targets, _ = problem()
+    levels = [feat.requires_grad_() for feat in feats], masks
+    sensitivity = module(*levels, POINTS, targets)
     (sensitivity.cls**2 + sensitivity.loc**2).sum().backward()
     found = {
         name: p.grad is not None and bool((p.grad != 0).any())
         for name, p in module.named_parameters()
     }
-    return found, pyramid.feats.grad
+    return found, levels[0][0].grad
 
 
 def test_q_learns_through_the_weights_only_if_not_detached():
@@ -208,8 +207,8 @@ def count(targets):
 
 def test_quality_loss_is_the_mse_over_positives():
     module = evaluator(class_level=CLASS, instance_level=INSTANCE)
-    pyramid, targets, _ = problem()
-    sensitivity = module(pyramid, POINTS, targets)
+    levels, targets, _ = problem()
+    sensitivity = module(*levels, POINTS, targets)
     quality = torch.rand(2, 28, 2)
     losses = module.loss(sensitivity, targets, quality, count(targets))
     positives = targets.positives.nonzero().tolist()
@@ -223,9 +222,9 @@ def test_quality_loss_is_the_mse_over_positives():
 
 def test_q_learns_from_its_own_loss_and_p_does_not():
     module = evaluator(class_level=CLASS, instance_level=INSTANCE)
-    pyramid, targets, _ = problem()
+    levels, targets, _ = problem()
     quality = torch.rand(2, 28, 2, requires_grad=True)
-    losses = module.loss(module(pyramid, POINTS, targets), targets, quality, count(targets))
+    losses = module.loss(module(*levels, POINTS, targets), targets, quality, count(targets))
     losses['loss_sensitivity'].backward()
     assert quality.grad is None
     for name, value in module.named_parameters():
@@ -234,8 +233,8 @@ def test_q_learns_from_its_own_loss_and_p_does_not():
 
 def test_what_is_logged():
     module = evaluator(class_level=CLASS, instance_level=INSTANCE)
-    pyramid, targets, _ = problem()
-    sensitivity = module(pyramid, POINTS, targets)
+    levels, targets, _ = problem()
+    sensitivity = module(*levels, POINTS, targets)
     log = module.loss(sensitivity, targets, torch.rand(2, 28, 2), count(targets))
     assert [key for key in log if 'loss' in key] == ['loss_sensitivity']  # mmengine sums those
     assert not [key for key, value in log.items() if 'loss' not in key and value.requires_grad]
@@ -250,8 +249,8 @@ def test_what_is_logged():
 
 def test_without_instance_level_there_is_no_quality_loss():
     module = evaluator(class_level=CLASS)
-    pyramid, targets, _ = problem()
-    sensitivity = module(pyramid, POINTS, targets)
+    levels, targets, _ = problem()
+    sensitivity = module(*levels, POINTS, targets)
     assert sensitivity.quality is None
     losses = module.loss(sensitivity, targets, torch.rand(2, 28, 2), count(targets))
     assert 'loss_sensitivity' not in losses
@@ -260,9 +259,9 @@ def test_without_instance_level_there_is_no_quality_loss():
 @pytest.mark.parametrize('normalize', ['none', 'per_gt', 'batch'])
 def test_no_positive(normalize):
     module = evaluator(class_level=CLASS, instance_level=INSTANCE, normalize=normalize)
-    pyramid, targets, _ = problem()
+    levels, targets, _ = problem()
     targets = targets._replace(gt_inds=torch.full_like(targets.gt_inds, -1))
-    sensitivity = module(pyramid, POINTS, targets)
+    sensitivity = module(*levels, POINTS, targets)
     assert (sensitivity.cls == 1).all()
     assert (sensitivity.loc == 1).all()
     losses = module.loss(sensitivity, targets, torch.rand(2, 28, 2), count(targets))
