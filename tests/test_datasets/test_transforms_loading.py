@@ -5,7 +5,6 @@ import subprocess
 import sys
 import zipfile
 from collections import OrderedDict
-from multiprocessing.sharedctypes import RawValue
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from mmaction.registry import TRANSFORMS
 from mmengine.fileio.backends import BaseStorageBackend, backends
 from torch.utils.data import DataLoader
 
-from asl_mmaction.datasets.transforms import LoadFeature, loading
+from asl_mmaction.datasets.transforms import LoadFeature, notices
 from asl_mmaction.datasets.transforms.reading import read_feature
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
@@ -87,8 +86,43 @@ def test_pt(tmp_path):
 def test_channels_first_is_recognised_by_the_width(npy):
     np.testing.assert_array_equal(load(npy(np.ascontiguousarray(FEATURE.T))), FEATURE)
     np.testing.assert_array_equal(load(npy(np.asfortranarray(FEATURE))), FEATURE)
-    square = FEATURE[:3]
-    np.testing.assert_array_equal(load(npy(square)), square)  # as it is
+
+
+SQUARE = FEATURE[:3]
+GUESS = "is taken as (steps, channels); layout='TC' of LoadFeature says so, and layout='CT' the"
+
+
+def test_the_layout_of_a_square_file_is_a_guess_that_is_said_once(npy, warnings):
+    path = npy(SQUARE)
+    transform = LoadFeature(feat_dim=3)
+    for _ in range(2):
+        results = {'video_name': 'vid', 'grid': GRID, 'feature_path': str(path)}
+        np.testing.assert_array_equal(transform(results)['feature'], SQUARE)
+    (warning,) = warnings()
+    assert warning.startswith(f"video 'vid': {path}: a square of 3 x 3 {GUESS}")
+    load(path)  # of another data set
+    assert len(warnings()) == 2
+
+
+def test_a_layout_that_is_given_is_no_guess(npy, warnings):
+    np.testing.assert_array_equal(load(npy(SQUARE), layout='TC'), SQUARE)
+    np.testing.assert_array_equal(load(npy(SQUARE), layout='CT'), SQUARE.T)
+    np.testing.assert_array_equal(load(npy(FEATURE.T), layout='CT'), FEATURE)
+    part = {'feat_dim': 2, 'channels': (1, 3), 'file_dim': 3}
+    np.testing.assert_array_equal(load(npy(SQUARE), layout='CT', **part), SQUARE.T[:, 1:])
+    given = load(npy(SQUARE), sources=[{'feat_dim': 3, 'layout': 'CT'}])
+    np.testing.assert_array_equal(given, SQUARE.T)
+    for layout, shape in (
+        ('TC', r'\(T, 3\) but got \(3, 7\)'),
+        ('CT', r'\(3, T\) but got \(7, 3\)'),
+    ):
+        feature = FEATURE.T if layout == 'TC' else FEATURE
+        with pytest.raises(ValueError, match=rf"'vid': .*x.npy: expected shape {shape}"):
+            load(npy(feature), layout=layout)
+    with pytest.raises(ValueError, match="expected layout to be 'TC' or 'CT' but got 'NTC'"):
+        LoadFeature(feat_dim=3, layout='NTC')
+    np.testing.assert_array_equal(load(npy(np.ones((1, 1))), feat_dim=1), [[1]])  # either way
+    assert warnings() == []
 
 
 def test_an_array_instead_of_a_file():
@@ -400,6 +434,33 @@ def test_headers_of_a_csv(tmp_path):
     np.testing.assert_array_equal(load(tmp_path / 'x.csv', feat_dim=1), [[0], [4]])
 
 
+@pytest.mark.parametrize(
+    ('first', 'is_header'), [('0,1,2', True), ('1,2,3', False), ('0,1,1', None), ('a,b,c', None)]
+)
+def test_a_header_that_is_guessed_is_said_once_and_can_be_given(
+    tmp_path, warnings, first, is_header
+):
+    path = tmp_path / 'x.csv'
+    path.write_text(f'{first}\n4,5,6\n')
+    transform = LoadFeature(feat_dim=3)
+    for _ in range(2):
+        transform({'video_name': 'vid', 'grid': GRID, 'feature_path': str(path)})
+    taken = 'the numbers of the columns, not a step' if is_header else 'a step, not a header'
+    expected = [
+        f"video 'vid': {path}: the first row, '{first}', is taken for {taken}; "
+        f'csv_header={is_header} of LoadFeature says so, and csv_header={not is_header} the '
+        'opposite'
+    ]
+    assert warnings() == ([] if is_header is None else expected)
+    assert len(load(path, csv_header=True)) == 1
+    if first != 'a,b,c':
+        assert len(load(path, csv_header=False)) == 2
+    else:
+        with pytest.raises(ValueError, match="3 in each line, but got line 1: 'a,b,c'"):
+            load(path, csv_header=False)
+    assert len(warnings()) == (is_header is not None)
+
+
 def test_pt_is_mapped(tmp_path, monkeypatch):
     mapped, original = [], torch.load
 
@@ -483,14 +544,31 @@ def test_the_shortest_source_decides_and_nothing_is_made_up_behind_it(tmp_path):
     np.testing.assert_allclose(feature[:, 0], feature[:, 1], rtol=1e-6)
 
 
+@pytest.mark.parametrize('steps', [50, 10_000])
+def test_sources_may_end_three_steps_or_a_second_apart_whatever_their_length(tmp_path, steps):
+    coarse = FeatureGrid(10, 20, 8)  # steps of 2 s, those of GRID are of 0.4 s
+    end = steps // 5  # the steps 5 t of the one are the steps t of the other
+    for grid, shorter, allowed in ((GRID, steps, 3), (coarse, end, 3)):
+        for missing in (allowed, allowed + 1):
+            parts = (ramp(GRID, steps, 1.0), None), (ramp(grid, shorter - missing, 1.0), grid)
+            if grid is coarse:
+                parts = (ramp(GRID, 5 * (end - 1) + 1, 1.0), None), parts[1]
+            if missing == allowed:
+                load_sources(tmp_path, GRID, *parts)
+                continue
+            with pytest.raises(ValueError, match='expected features that end together but got'):
+                load_sources(tmp_path, GRID, *parts)
+
+
 def test_sources_that_do_not_fit(tmp_path):
     with pytest.raises(ValueError, match=r"'vid': expected features that end together .*s1.npy 5"):
         load_sources(tmp_path, GRID, (ramp(GRID, 50, 1.0), None), (ramp(GRID, 13, 1.0), None))
     sources = [{'feat_dim': 2}, {'feat_dim': 1}]
     with pytest.raises(ValueError, match='expected sources of 4 channels together but got 3'):
         LoadFeature(feat_dim=4, sources=sources)
-    with pytest.raises(ValueError, match='expected key, channels and file_dim in each'):
-        LoadFeature(feat_dim=3, sources=sources, key='a')
+    for setting in ({'key': 'a'}, {'layout': 'TC'}, {'csv_header': False}):
+        with pytest.raises(ValueError, match='layout and csv_header in each of the sources but'):
+            LoadFeature(feat_dim=3, sources=sources, **setting)
     results = {'video_name': 'vid', 'grid': GRID, 'feature_path': 'a.npy'}
     with pytest.raises(ValueError, match=r"'vid': expected 2 features, .* but got a.npy"):
         LoadFeature(feat_dim=3, sources=sources)(results)
@@ -564,13 +642,12 @@ def warnings(monkeypatch, tmp_path):
         with path.open('a') as file:
             file.write(f'{text}\n')
 
-    monkeypatch.setattr(loading, 'print_log', log)
-    monkeypatch.setattr(loading, 'WARNED', RawValue('b', False))
+    monkeypatch.setattr(notices, 'print_log', log)
     return lambda: path.read_text().splitlines()
 
 
 @pytest.mark.parametrize('num_workers', [0, 2])
-def test_a_feature_of_another_length_is_warned_of_once_a_run(warnings, num_workers):
+def test_a_feature_of_another_length_is_warned_of_once_for_each_data_set(warnings, num_workers):
     for name in ('train', 'val'):
         videos = Videos(*(f'{name}_{i}' for i in range(8)))
         loader = DataLoader(
@@ -580,15 +657,15 @@ def test_a_feature_of_another_length_is_warned_of_once_a_run(warnings, num_worke
         )
         for _ in range(2):
             assert sum(map(int, loader)) == 8 * 24
-    (warning,) = warnings()
-    assert warning.startswith("video 'train_")
-    assert (
-        ': expected about 49 steps (20 s, fps 10, feat_stride 4, clip_len 8) but got 24: actions '
-        'are learned and found at shifted times; `python tools/data/check.py CONFIG` names'
-    ) in warning
+    for name, warning in zip(('train', 'val'), warnings(), strict=True):
+        assert warning.startswith(f"video '{name}_")
+        assert (
+            ': expected about 49 steps (20 s, fps 10, feat_stride 4, clip_len 8) but got 24: '
+            'actions are learned and found at shifted times; `python tools/data/check.py CONFIG` '
+        ) in warning
 
 
-@pytest.mark.parametrize('duration', [None, 8.8, 11.0])
+@pytest.mark.parametrize('duration', [None, 10.0, 8.8, 11.5])
 def test_a_feature_that_fits_or_may_is_not_warned_of(warnings, duration):
     assert Videos('v', duration=duration)[0] == 24
     assert warnings() == []

@@ -83,6 +83,15 @@ def test_num_steps_by_hand():
     assert {duration: grid.num_steps(duration) for duration in counts} == counts
 
 
+@given(st.floats(0.5, 200), st.floats(0.25, 64), st.floats(0, 128), st.integers(1, 10**5))
+def test_num_steps_forgives_a_millionth_of_a_step(fps, stride, clip_len, steps):
+    """What rounding a sum of two products of doubles moves is far below: 1e5 * 4 * eps = 1e-10."""
+    grid = FeatureGrid(fps, stride, clip_len)
+    exact = ((steps - 1) * stride + clip_len) / fps  # the last clip ends with the video
+    counts = [grid.num_steps(exact - part * stride / fps) for part in (0, 0.9e-6, 1.1e-6, 1e-3)]
+    assert counts == [steps, steps, steps - 1, steps - 1]
+
+
 @pytest.mark.parametrize(
     ('settings', 'error', 'message'),
     [

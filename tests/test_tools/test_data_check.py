@@ -1,13 +1,12 @@
 import importlib.util
 import json
 import sys
-from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from asl_mmaction.datasets.transforms import loading
+from asl_mmaction.datasets.transforms import notices
 
 ROOT = Path(__file__).resolve().parents[2]
 spec = importlib.util.spec_from_file_location('check_data', ROOT / 'tools/data/check.py')
@@ -122,14 +121,90 @@ def test_times_in_frames(run):
 
 def test_a_length_is_told_once(run, monkeypatch):
     logged = []
-    monkeypatch.setattr(loading, 'print_log', lambda *args, **kwargs: logged.append(args))
-    monkeypatch.setattr(loading, 'WARNED', RawValue('b', False))
-    code, lines = run({name: np.zeros((24, 3)) for name in 'abc'})
+    monkeypatch.setattr(notices, 'print_log', lambda *args, **kwargs: logged.append(args))
+    code, lines = run({'a': np.zeros((10, 3)), 'b': np.zeros((24, 3)), 'c': np.zeros((60, 3))})
     assert (code, lines[-1], logged) == (1, '3 errors', [])
 
 
 def test_a_little_off_in_length_is_let_pass(run):
     assert run({'b': np.zeros((46, 3))})[0] == 0
+
+
+def lengths(*durations):
+    """A database of recordings of these seconds, and features that were made at 10 fps."""
+    database, features = {}, {}
+    for index, duration in enumerate(durations):
+        name = f'v{index}'
+        database[name] = {**video('training', (1, 3, 'run')), 'duration': duration}
+        features[name] = np.zeros((int((duration * 10 - 8) / 4 + 1), 3))
+    return database, features
+
+
+def with_grid(run, tmp_path, capsys, line, durations):
+    """(exit code, last lines) of data that fit, in a config in which another line was added."""
+    database, features = lengths(*durations)
+    assert run(features, **database)[0] == 0
+    code = tool.main(with_another_line(tmp_path, line))
+    return code, [x for x in capsys.readouterr().out.splitlines() if x[:4] in ('erro', 'warn')]
+
+
+LONG = (250.0, 307.5, 411.1, 620.0)
+
+
+def test_a_setting_that_would_fit_all_files_is_named(run, tmp_path, capsys):
+    line = "for x in (train_dataloader, val_dataloader): x['dataset']['grid']['fps'] = 9.85"
+    code, lines = with_grid(run, tmp_path, capsys, line, LONG)
+    assert (code, lines) == (
+        1,
+        [
+            "error: train: video 'v0': expected about 614 steps (250 s, fps 9.85, feat_stride 4, "
+            'clip_len 8) but got 624, and 3 more like that; fps=10 would fit all 7 files'
+        ],
+    )
+
+
+def test_one_data_set_of_two_with_a_wrong_setting(run, tmp_path, capsys):
+    """The other one is right, and has another setting."""
+    lines = (
+        "train_dataloader['dataset']['grid'] = dict(fps=9.85, feat_stride=4, clip_len=8)\n"
+        "val_dataloader['dataset']['grid'] = dict(fps=20, feat_stride=8, clip_len=16)"
+    )
+    code, lines = with_grid(run, tmp_path, capsys, lines, LONG)
+    assert code == 1
+    assert [line.rpartition('; ')[2] for line in lines] == ['fps=10 would fit all 6 files']
+
+
+def test_durations_in_minutes(run, tmp_path, capsys):
+    with_grid(run, tmp_path, capsys, '', LONG)
+    content = json.loads((tmp_path / 'ann.json').read_text())
+    for item in content['database'].values():
+        item['duration'] /= 60
+        for annotation in item['annotations']:
+            annotation['segment'] = [second / 60 for second in annotation['segment']]
+    (tmp_path / 'ann.json').write_text(json.dumps(content))
+    assert tool.main([str(tmp_path / 'config.py')]) == 1
+    error = capsys.readouterr().out.splitlines()[-2]
+    assert 'durations in minutes instead of seconds, or fps=600 would fit all 7 files' in error
+
+
+def test_segments_in_minutes(run):
+    short = [(second / 60, (second + 1) / 60, 'run') for second in range(4)]
+    code, lines = run(a=video('training', *short), b=video('training', short[0]))
+    assert code == 0
+    assert lines[-2] == (
+        'warning: train: expected segments in seconds but got 5 that all end in the first 1/60 of '
+        'their video, as if they were in minutes'
+    )
+
+
+def test_a_constant_number_of_steps_too_many_in_all_files(run, tmp_path, capsys):
+    database, features = lengths(*LONG)
+    features = {name: np.zeros((len(x) + 1, 3)) for name, x in features.items()}
+    code, lines = run({**features, 'a': np.zeros((50, 3)), 'b': np.zeros((50, 3))}, **database)
+    assert code == 0
+    assert lines[-2] == (
+        'warning: train: all 6 files have 1 step more than expected; clip_len=4 would fit them'
+    )
 
 
 def test_wrong_annotations(run):

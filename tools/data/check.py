@@ -17,7 +17,12 @@ from mmengine.registry import init_default_scope
 import asl_mmaction.datasets  # noqa: F401 (registers its parts)
 from asl_mmaction.apis.datasets import dataset_configs
 from asl_mmaction.apis.loading import check_classes
-from asl_mmaction.datasets.transforms.loading import length_mismatch
+from asl_mmaction.datasets.transforms.lengths import (
+    FeatureLength,
+    explain,
+    length_mismatch,
+    systematic_difference,
+)
 from asl_mmaction.engine.cli import MistakeError, add_cfg_options, read_config, report_mistakes
 
 SHOWN = 5  # findings of one kind
@@ -32,9 +37,11 @@ class Report:
     title: str
     videos: set[str] = field(default_factory=set)
     labels: Counter = field(default_factory=Counter)
-    steps: list[int] = field(default_factory=list)
+    lengths: list[tuple[FeatureLength, str | None]] = field(default_factory=list)
+    latest: float = 0.0
     errors: list[str] = field(default_factory=list)
     warnings: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def places(self, loader: str) -> list[str]:
         """Those of the title that belong to a loader: 'val' of 'train, val' for 'val'."""
@@ -53,10 +60,11 @@ def main(argv: list[str] | None = None) -> int:
         config = read_config(args.config, args.cfg_options)
         init_default_scope('mmaction')
         reports = [check(title, dataset) for title, dataset in different_datasets(config)]
+    errors = length_errors(reports)
     for video, places in repeats('train', reports):
         reports[0].warn('videos given twice', f'{video} in {places}')
     print('\n'.join(summary(reports)))
-    errors = [error for report in reports for error in report.errors] + leaks(reports)
+    errors += [error for report in reports for error in report.errors] + leaks(reports)
     try:
         check_classes(config, {f'the {r.title} data': list(r.labels) for r in reports})
     except ValueError as error:
@@ -119,7 +127,9 @@ def check(title: str, config: dict) -> Report:
                 text = f'{where}{sample["feature_path"]}: {text}'
             report.errors.append(f'{title}: {text}')
         else:
-            check_length(report, sample, len(packed['inputs']))
+            steps = len(packed['inputs'])
+            length = FeatureLength(sample['duration'], sample['grid'], steps)
+            report.lengths.append((length, length_mismatch(sample, steps)))
     check_unit(report)
     return report
 
@@ -137,6 +147,7 @@ def check_segments(report: Report, sample: dict) -> None:
             report.warn('segments partly outside the video', where)
         if start == end:
             report.warn('segments without length', where)
+        report.latest = max(report.latest, end / duration)
     for (start, end, _), count in seen.items():
         if count > 1:
             report.warn('segments given twice', f'{video} {start:g}..{end:g} s')
@@ -145,7 +156,11 @@ def check_segments(report: Report, sample: dict) -> None:
 
 
 def check_unit(report: Report) -> None:
-    """Call it an error, not dirt, where most segments are outside: they are not in seconds."""
+    """Look at all segments: whether they are in seconds.
+
+    It is an error, not dirt, where most are outside. Where all lie in the first 1/60 of their
+    videos they may still be right, but hardly.
+    """
     outside = report.warnings.get(OUTSIDE, [])
     if 2 * len(outside) > report.labels.total():
         report.errors.append(
@@ -153,14 +168,34 @@ def check_unit(report: Report) -> None:
             f'{report.labels.total()} wholly outside their video, as if they were in frames, such '
             f'as {outside[0]}'
         )
+    if report.labels.total() >= 5 and 0 < 60 * report.latest <= 1:
+        report.notes.append(
+            f'expected segments in seconds but got {report.labels.total()} that all end in the '
+            'first 1/60 of their video, as if they were in minutes'
+        )
 
 
-def check_length(report: Report, sample: dict, steps: int) -> None:
-    """Compare the steps of a feature with those that duration and grid make."""
-    report.steps.append(steps)
-    mismatch = length_mismatch(sample, steps)
-    if mismatch is not None:
-        report.errors.append(f'{report.title}: {mismatch}')
+def length_errors(reports: list[Report]) -> list[str]:
+    """Features of another length than duration and grid make, and what may be the reason.
+
+    What explains the files of all datasets is said once; else each dataset is looked at alone.
+    """
+    joined = [length for report in reports for length, _ in report.lengths]
+    errors = []
+    for group in [reports] if explain(joined) else [[report] for report in reports]:
+        found = [(r.title, *pair) for r in group for pair in r.lengths]
+        reason = explain([length for _, length, _ in found])
+        wrong = [f'{title}: {mismatch}' if mismatch else '' for title, _, mismatch in found]
+        if reason is not None:
+            first, *others = filter(None, wrong)
+            others = f', and {len(others)} more like that' if others else ''
+            errors.append(f'{first}{others}; {reason.text}')
+            wrong = [line for line, fits in zip(wrong, reason.fits, strict=True) if not fits]
+        else:
+            difference = systematic_difference([length for _, length, _ in found])
+            group[0].notes += [difference] if difference else []
+        errors += filter(None, wrong)
+    return errors
 
 
 def leaks(reports: list[Report]) -> list[str]:
@@ -197,7 +232,7 @@ def summary(reports: list[Report]) -> list[str]:
     rows = [['', *(r.title for r in reports)]]
     rows.append(['videos', *(str(len(r.videos)) for r in reports)])
     rows.append(['segments', *(str(r.labels.total()) for r in reports)])
-    rows.append(['steps', *(step_range(r.steps) for r in reports)])
+    rows.append(['steps', *(step_range([x.num_steps for x, _ in r.lengths]) for r in reports)])
     for name in dict.fromkeys(name for r in reports for name in r.labels):
         rows.append([name, *(str(r.labels[name]) for r in reports)])
     column = max(20, *(len(r.title) for r in reports)) + 2
@@ -208,6 +243,7 @@ def summary(reports: list[Report]) -> list[str]:
             lines.append(
                 f'warning: {report.title}: {len(found)} {kind}: {", ".join(found[:SHOWN])}{more}'
             )
+        lines += [f'warning: {report.title}: {note}' for note in report.notes]
     return lines
 
 

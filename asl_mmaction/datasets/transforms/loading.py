@@ -1,44 +1,18 @@
 """Feature files -> ``results['feature']``."""
 
-import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from multiprocessing.sharedctypes import RawValue
+from dataclasses import dataclass, field
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
-from mmengine.logging import print_log
 
+from asl_mmaction.datasets.transforms.lengths import length_mismatch, tolerance
+from asl_mmaction.datasets.transforms.notices import Notice
 from asl_mmaction.datasets.transforms.reading import read_feature
 from asl_mmaction.datasets.transforms.resampling import resample
 from asl_mmaction.structures.feature_grid import FeatureGrid
-
-#: Feature steps by which lengths may differ, and the part of the length: of a feature from what its
-#: video's duration says, and of joined sources from each other.
-LENGTH_TOLERANCE_STEPS, LENGTH_TOLERANCE = 3, 0.02
-#: Whether this run has warned of a feature of another length; one for all workers of its loaders. A
-#: value with a lock would settle how processes are started, which is up to the user.
-WARNED = RawValue('b', False)
-
-
-def length_mismatch(sample: Mapping, num_steps: int) -> str | None:
-    """What does not fit, where a feature's length is far from what duration and grid make it.
-
-    Args:
-        sample: ``video_name``, ``grid`` of the whole feature, and ``duration`` (None: unknown).
-        num_steps: Of the whole feature.
-    """
-    grid, duration = sample['grid'], sample.get('duration')
-    expected = num_steps if duration is None else grid.num_steps(duration)
-    if abs(num_steps - expected) <= LENGTH_TOLERANCE_STEPS + LENGTH_TOLERANCE * expected:
-        return None
-    return (
-        f'video {sample["video_name"]!r}: expected about {expected} steps ({duration:g} s, '
-        f'fps {grid.fps:g}, feat_stride {grid.feat_stride:g}, clip_len {grid.clip_len:g}) '
-        f'but got {num_steps}'
-    )
 
 
 @TRANSFORMS.register_module()
@@ -55,7 +29,8 @@ class LoadFeature(BaseTransform):
     Several sources are brought to one grid, the sample's: a source of another grid is interpolated
     linearly at the times of the steps. The common length is that of the shortest source.
 
-    The first feature of a run that is not as long as its video's ``duration`` says is warned of.
+    The first feature that is not as long as its video's ``duration`` says is warned of, and so is
+    the first of which the layout, or the header of a ``.csv`` file, has to be guessed.
 
     Required keys: ``video_name``, ``grid``, ``feature_path`` (or ``feature``, an array, instead); a
     list of paths (or arrays, or one array of the whole width) if there are ``sources``. Optional:
@@ -63,15 +38,18 @@ class LoadFeature(BaseTransform):
     Added keys: ``feature`` (T, C), of the file's own float type, perhaps a read-only map.
 
     Args:
-        feat_dim: The width C. It tells (T, C) from (C, T); a square file is taken as (T, C). With
-            ``sources``, the sum of their widths.
+        feat_dim: The width C. With ``sources``, the sum of their widths.
         key: Name of the array in a file that holds several; ``{video}`` stands for the video's
             name (one ``.h5`` file of all videos).
         channels: [first, last + 1) of the file's channels; the file is ``file_dim`` wide.
         file_dim: Width of the file where ``channels`` are a part of it.
+        layout: ``'TC'`` or ``'CT'``: the order of steps and channels in the file. None: the width
+            tells; a square file is taken as (T, C).
+        csv_header: Whether the first row of a ``.csv`` file names the columns. None: it does if it
+            holds no number, or the numbers 0, 1, 2, ... of the columns.
         sources: For each file a dict of ``feat_dim`` and perhaps ``key``, ``channels``,
-            ``file_dim`` and ``grid`` (``fps``, ``feat_stride``, ``clip_len``; the sample's own
-            where left out).
+            ``file_dim``, ``layout``, ``csv_header`` and ``grid`` (``fps``, ``feat_stride``,
+            ``clip_len``; the sample's own where left out).
         backend_args: Of :func:`mmengine.fileio.get`: where the files are if not on a local disk.
 
     Raises:
@@ -88,18 +66,24 @@ class LoadFeature(BaseTransform):
         key: str | None = None,
         channels: tuple[int, int] | None = None,
         file_dim: int | None = None,
+        layout: str | None = None,
+        csv_header: bool | None = None,
         sources: Sequence[Mapping] | None = None,
         backend_args: dict | None = None,
     ) -> None:
         if not isinstance(feat_dim, int) or feat_dim < 1:
             raise ValueError(f'expected feat_dim to be a whole number >= 1 but got {feat_dim!r}')
         self.backend_args = backend_args
+        self.length_notice = Notice()
+        self.source = _Source(feat_dim, key, channels, file_dim, layout, csv_header)
+        self.sources = None
         if sources is None:
-            self.sources = None
-            self.source = _Source(feat_dim, key, channels, file_dim)
             return
-        if key is not None or channels is not None or file_dim is not None:
-            raise ValueError('expected key, channels and file_dim in each of the sources')
+        if any(value is not None for value in (key, channels, file_dim, layout, csv_header)):
+            raise ValueError(
+                'expected key, channels, file_dim, layout and csv_header in each of the sources '
+                'but got some beside them'
+            )
         self.sources = [_Source(**source) for source in sources]
         total = sum(source.feat_dim for source in self.sources)
         if total != feat_dim:
@@ -121,17 +105,15 @@ class LoadFeature(BaseTransform):
             )
         if self.sources is None:
             results['feature'] = self._read(self.source, parts[0], results)
-        elif isinstance(given, np.ndarray):
-            results['feature'] = self._read(_Source(self.feat_dim), given, results)
+        elif isinstance(given, np.ndarray):  # of all sources
+            results['feature'] = self._read(self.source, given, results)
         else:
             results['feature'] = self._read_all(parts, results)
         mismatch = length_mismatch(results, len(results['feature']))
-        if mismatch is not None and _is_first():
-            print_log(
+        if mismatch is not None:
+            self.length_notice.warn(
                 f'{mismatch}: actions are learned and found at shifted times; '
-                '`python tools/data/check.py CONFIG` names all such videos',
-                logger='current',
-                level=logging.WARNING,
+                '`python tools/data/check.py CONFIG` names all such videos'
             )
         return results
 
@@ -147,7 +129,13 @@ class LoadFeature(BaseTransform):
         where = f'{video}: {path}'
         key = source.key and source.key.replace('{video}', results['video_name'])
         try:
-            feature = read_feature(path, key, self.backend_args)
+            feature = read_feature(
+                path,
+                key,
+                self.backend_args,
+                csv_header=source.csv_header,
+                say=lambda guess: source.header_notice.warn(f'{where}: {guess}'),
+            )
         except (FileNotFoundError, ImportError, ValueError) as error:
             raise type(error)(f'{where}: {error}') from error
         return source.orient(feature, where)
@@ -160,7 +148,8 @@ class LoadFeature(BaseTransform):
             for source, path in zip(self.sources, paths, strict=True)
         ]
         last = [grid.to_grid(own.to_seconds(float(len(part) - 1))) for part, own in parts]
-        if max(last) - min(last) > LENGTH_TOLERANCE_STEPS + LENGTH_TOLERANCE * max(last):
+        longest, shortest = grid.to_seconds(max(last)), grid.to_seconds(min(last))
+        if longest - shortest > max(tolerance(own) for _, own in parts):
             seconds = ', '.join(
                 f'{"array" if isinstance(path, np.ndarray) else path} {grid.to_seconds(end):.2f}'
                 for path, end in zip(paths, last, strict=True)
@@ -173,11 +162,6 @@ class LoadFeature(BaseTransform):
         return np.concatenate([resample(part, own.to_grid(times)) for part, own in parts], axis=1)
 
 
-def _is_first() -> bool:
-    first, WARNED.value = not WARNED.value, True
-    return first
-
-
 @dataclass
 class _Source:
     """What one file is declared to be; see :class:`LoadFeature`."""
@@ -186,11 +170,17 @@ class _Source:
     key: str | None = None
     channels: tuple[int, int] | None = None
     file_dim: int | None = None
+    layout: str | None = None
+    csv_header: bool | None = None
     grid: Mapping | None = None
+    layout_notice: Notice = field(default_factory=Notice, init=False)
+    header_notice: Notice = field(default_factory=Notice, init=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.key, str | None):
             raise TypeError(f'expected key to be a string but got {self.key!r}')
+        if self.layout not in (None, 'TC', 'CT'):
+            raise ValueError(f"expected layout to be 'TC' or 'CT' but got {self.layout!r}")
         if (self.channels is None) != (self.file_dim is None):
             raise ValueError('expected channels and file_dim together but got one of them')
         if self.channels is not None:
@@ -212,12 +202,21 @@ class _Source:
         width = self.file_dim or self.feat_dim
         if feature.dtype.kind not in 'fiu':
             raise ValueError(f'{where}: expected numbers but got {feature.dtype}')
-        if feature.ndim == 2 and feature.shape[1] != width and feature.shape[0] == width:
+        shapes = {'TC': f'(T, {width})', 'CT': f'({width}, T)'}
+        layout = self.layout
+        if layout is None:
+            if feature.shape == (width, width) and width > 1:
+                self.layout_notice.warn(
+                    f'{where}: a square of {width} x {width} is taken as (steps, channels); '
+                    "layout='TC' of LoadFeature says so, and layout='CT' the opposite"
+                )
+            layout = 'TC' if feature.shape[1:] == (width,) else 'CT'
+        given = feature.shape
+        if feature.ndim == 2 and layout == 'CT':
             feature = feature.T
         if feature.ndim != 2 or feature.shape[1] != width:
-            raise ValueError(
-                f'{where}: expected shape (T, {width}) or ({width}, T) but got {feature.shape}'
-            )
+            expected = ' or '.join(shapes.values()) if self.layout is None else shapes[self.layout]
+            raise ValueError(f'{where}: expected shape {expected} but got {given}')
         if len(feature) == 0:
             raise ValueError(f'{where}: expected at least one step but got an empty feature')
         return feature if self.channels is None else feature[:, slice(*self.channels)]

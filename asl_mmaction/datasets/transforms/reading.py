@@ -29,7 +29,14 @@ class UnfitFeatureError(ValueError):
     """What a file holds is no feature; told in words of our own."""
 
 
-def read_feature(path: str, key: str | None = None, backend_args: dict | None = None) -> np.ndarray:
+def read_feature(
+    path: str,
+    key: str | None = None,
+    backend_args: dict | None = None,
+    *,
+    csv_header: bool | None = None,
+    say: Callable[[str], None] = lambda guess: None,
+) -> np.ndarray:
     """Open a feature file; its extension tells the format.
 
     ``.npy``, uncompressed ``.h5`` and ``.pt`` files on a local disk are mapped: what is not used
@@ -40,6 +47,9 @@ def read_feature(path: str, key: str | None = None, backend_args: dict | None = 
             ``.csv`` (with or without a header row).
         key: Name of the array in a file that holds several; a path in an HDF5 file.
         backend_args: Of :func:`mmengine.fileio.get`; None = the local disk.
+        csv_header: Whether the first row of a ``.csv`` file names the columns; None = by its look:
+            no number, or the numbers of the columns, counted from 0.
+        say: Called with a sentence on what had to be guessed.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -47,8 +57,8 @@ def read_feature(path: str, key: str | None = None, backend_args: dict | None = 
         ValueError: Unknown or unreadable format, more than arrays of numbers in it, no such key.
     """
     extension = os.path.splitext(path)[1].lower()
-    if extension not in READERS:
-        raise ValueError(f'expected one of {", ".join(READERS)} but got {extension!r}')
+    if extension not in (*READERS, '.csv'):
+        raise ValueError(f'expected one of {", ".join(READERS)}, .csv but got {extension!r}')
     if backend_args is not None:
         file = io.BytesIO(get(path, backend_args=backend_args))
     elif os.path.isfile(path):
@@ -56,7 +66,10 @@ def read_feature(path: str, key: str | None = None, backend_args: dict | None = 
     else:
         raise FileNotFoundError('no such feature file')
     try:
-        feature = READERS[extension](file, key)
+        if extension == '.csv':
+            feature = _read_csv(file, csv_header, say)
+        else:
+            feature = READERS[extension](file, key)
     except (ImportError, UnfitFeatureError):
         raise
     except Exception as error:  # a reader may raise anything at a broken or malicious file
@@ -234,11 +247,11 @@ def _read_h5(file: File, key: str | None) -> np.ndarray:
         return dataset[()]
 
 
-def _read_csv(file: File, key: str | None) -> np.ndarray:
+def _read_csv(file: File, header: bool | None, say: Callable[[str], None]) -> np.ndarray:
     with _opened(file) as stream:
         lines = enumerate(stream.read().decode('utf-8-sig').splitlines(), 1)
     rows = {number: line for number, line in lines if line.strip() and line[0] != '#'}
-    if rows and _is_header(next(iter(rows.values())).split(',')):
+    if rows and (_is_header(next(iter(rows.values())), say) if header is None else header):
         del rows[next(iter(rows))]
     if not rows:
         raise UnfitFeatureError('expected rows of numbers but got none')
@@ -256,10 +269,19 @@ def _read_csv(file: File, key: str | None) -> np.ndarray:
         raise
 
 
-def _is_header(cells: list[str]) -> bool:
+def _is_header(line: str, say: Callable[[str], None]) -> bool:
     """Names, or the numbers of the columns, as pandas writes them; no row of the recording."""
-    counted = len(cells) > 1 and cells == [str(number) for number in range(len(cells))]
-    return counted or not any(map(_is_number, cells))
+    cells = line.split(',')
+    counted = [[str(first + i) for i in range(len(cells))] for first in (0, 1)]
+    if cells not in counted:
+        return not any(map(_is_number, cells))
+    is_header = cells == counted[0] and len(cells) > 1
+    taken = 'the numbers of the columns, not a step' if is_header else 'a step, not a header'
+    say(
+        f'the first row, {reprlib.repr(line)}, is taken for {taken}; csv_header={is_header} of '
+        f'LoadFeature says so, and csv_header={not is_header} the opposite'
+    )
+    return is_header
 
 
 def _is_number(cell: str) -> bool:
@@ -279,5 +301,4 @@ READERS: dict[str, Callable[[File, str | None], np.ndarray]] = {
     '.pickle': _read_pkl,
     '.h5': _read_h5,
     '.hdf5': _read_h5,
-    '.csv': _read_csv,
 }
