@@ -269,3 +269,70 @@ def test_wrong_options_are_named(options, message):
 def test_inputs_that_do_not_fit_are_named(segments, scores, labels, message):
     with pytest.raises(ValueError, match=message):
         soft_nms(segments, scores, labels)
+
+
+def check_voting_at_the_threshold(threshold, pairs):
+    """Of each class the first is kept; the second agrees just enough with it, the third does not."""
+    segments = np.array(pairs, dtype=np.float64)  # (classes, 3, 2)
+    labels = np.arange(len(pairs)).repeat(3) if len(pairs) > 1 else None
+    scores = np.tile([0.75, 0.5, 0.25], len(pairs))
+    result = soft_nms(
+        segments.reshape(-1, 2),
+        scores,
+        labels,
+        method='hard',
+        iou_threshold=0.0,
+        voting_threshold=threshold,
+    )
+    voted = dict(zip(result.indices.tolist(), result.segments, strict=True))
+    expected = (3 * segments[:, 0] + 2 * segments[:, 1]) / 5
+    tolerance = 8 * np.spacing(np.abs(segments).max())
+    got = [voted[first] for first in range(0, len(scores), 3)]
+    np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance)
+
+
+def at_the_threshold(short, long):
+    """Whole numbers, so that a tIoU is to the bit what ``short / long`` is; one step more is not.
+
+    The other is longer or shorter than the one that is kept, before or behind.
+    """
+    return [
+        ((-short, 0), (-long, 0), (-long - 1, 0)),
+        ((0, short), (0, long), (0, long + 1)),
+        ((-long, 0), (-short, 0), (-short + 1, 0)),
+        ((0, long), (0, short), (0, short - 1)),
+    ]
+
+
+def test_candidates_exactly_at_the_voting_threshold_vote():
+    """Lengths that a float such as 0.28 multiplies or divides are a little off."""
+    for hundredths in range(1, 100, 3):
+        for pair in at_the_threshold(hundredths, 100):
+            check_voting_at_the_threshold(hundredths / 100, [pair])
+
+
+@pytest.mark.parametrize('origin', [0, 10**6, -(10**6), 2**40])
+def test_classes_anywhere_vote_at_the_threshold(origin):
+    for tenths in range(1, 10):
+        pairs = at_the_threshold(tenths, 10) + at_the_threshold(7 * tenths, 70)
+        # At no round number, far before and behind the others: in a class of their own
+        far = np.array([[-1e6 / 3, 0], [1e6 / 7, 1e6 / 7 + 1], [-1e6 / 3, 0]])
+        far = [[far[0], far[0], far[1]]]
+        check_voting_at_the_threshold(tenths / 10, [*(origin + np.array(pairs)), *far])
+
+
+@pytest.mark.parametrize('origin', [0.0, 1e6, -1e6])
+def test_a_video_far_from_the_origin_votes_as_at_it(origin):
+    """Starts in 64ths of a second: the same segments, moved to where a long recording is."""
+    rng = np.random.default_rng(3)
+    starts = rng.integers(0, 64 * 600, 400) / 64
+    segments = np.stack([starts, starts + rng.integers(1, 64 * 20, 400) / 64], axis=1)
+    segments[::4] = segments[1::4]  # some agree fully
+    scores, labels = rng.uniform(0.1, 1, 400), rng.integers(0, 20, 400)
+    there = soft_nms(origin + segments, scores, labels, voting_threshold=0.5)
+    plain = soft_nms(segments, scores, labels)
+    assert there.indices.tolist() == plain.indices.tolist()
+    expected = slow_vote(segments, scores, labels, plain.indices, 0.5)
+    np.testing.assert_allclose(there.segments - origin, expected, rtol=0, atol=1e-8)
+    alone = (there.segments == origin + segments[there.indices]).all(axis=1)
+    assert 0 < alone.sum() < len(alone)
