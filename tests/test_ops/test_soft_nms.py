@@ -272,7 +272,7 @@ def test_inputs_that_do_not_fit_are_named(segments, scores, labels, message):
 
 
 def check_voting_at_the_threshold(threshold, pairs):
-    """Of each class the first is kept; the second agrees just enough with it, the third does not."""
+    """Of each class the first is kept; the second agrees just enough with it, the third not."""
     segments = np.array(pairs, dtype=np.float64)  # (classes, 3, 2)
     labels = np.arange(len(pairs)).repeat(3) if len(pairs) > 1 else None
     scores = np.tile([0.75, 0.5, 0.25], len(pairs))
