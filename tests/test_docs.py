@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 
-import asl_mmaction  # noqa: F401
+from asl_mmaction.apis.datasets import dataset_configs
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -154,6 +154,20 @@ def test_readme_shows_the_config_of_own_data():
     assert readme == own_data
 
 
+def assert_several_places(text, config_text, config):
+    """The lines for data from several places do what they say."""
+    (lines,) = (block for block in blocks(text, 'python') if 'ConcatDataset' in block)
+    Path('my_places.py').write_text(f'{config_text}\n{lines}')
+    places = Config.fromfile('my_places.py')
+    parts = dataset_configs(places, 'train_dataloader')
+    assert [part.data_root for part in parts.values()] == ['data/kitchen/', 'data/canteen/']
+    for part in parts.values():
+        for key in ('type', 'ann_file', 'subset', 'pipeline', 'grid'):
+            assert part[key] == config.train_dataloader.dataset[key]
+    assert places.train_dataloader.dataset.keys() == {'type', 'datasets'}
+    assert places.test_dataloader == config.test_dataloader
+
+
 @pytest.mark.parametrize('base', ['asl_thumos14', 'asl_hapt'])
 def test_the_config_of_own_data_trains(tmp_path, monkeypatch, base):
     text = (ROOT / 'docs' / 'own_data.md').read_text()
@@ -166,6 +180,7 @@ def test_the_config_of_own_data_trains(tmp_path, monkeypatch, base):
     (tmp_path / 'data' / 'kitchen' / 'annotations.json').write_text(annotations)
     monkeypatch.chdir(tmp_path)
     config = Config.fromfile('my_asl.py')
+    assert_several_places(text, config_text, config)
     # The features that the annotations and the config promise.
     grid, database = config.test_dataloader.dataset.grid, json.loads(annotations)['database']
     assert grid == dict(fps=25, feat_stride=4, clip_len=16)

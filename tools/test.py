@@ -12,8 +12,8 @@ from asl_mmaction.apis.loading import (
     load_checkpoint,
     load_weights,
 )
+from asl_mmaction.apis.loops import check_loops
 from asl_mmaction.engine.cli import (
-    check_video_scores,
     configure,
     keep_freed_memory,
     make_parser,
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
         load_weights(runner.model, content, args.checkpoint)
         trained = {f'the checkpoint {args.checkpoint}': dataset_meta(content).get('classes')}
         check_classes(config, trained | classes_of('test', runner.test_loop))
-        check_video_scores(runner.test_loop)
+        check_loops(test=runner.test_loop)
         runner.test()
     return 0
 

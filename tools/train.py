@@ -13,9 +13,9 @@ from asl_mmaction.apis.loading import (
     load_checkpoint,
     load_weights,
 )
+from asl_mmaction.apis.loops import check_loops
 from asl_mmaction.engine.cli import (
     MistakeError,
-    check_video_scores,
     configure,
     keep_freed_memory,
     make_parser,
@@ -93,7 +93,7 @@ def make_runner(config) -> Runner:
         load_weights(runner.model, content, path)
         classes = {f'the checkpoint {path}': dataset_meta(content).get('classes')} | classes
     check_classes(config, classes)
-    check_video_scores(runner.val_loop)
+    check_loops(train=runner.train_loop, val=runner.val_loop)
     if runner.max_iters < 1:
         raise MistakeError(
             f'expected a training of 1 step or more but got {runner.max_epochs} epochs '

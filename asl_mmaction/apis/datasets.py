@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from torch.utils.data import Dataset
@@ -95,8 +96,8 @@ def _difference(one: Any, other: Any, key: str = '') -> tuple[str, Any, Any] | N
     """The first entry in which two values of a config differ: its key and both, or None."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         pairs = [(name, one.get(name), other.get(name)) for name in {**one, **other}]
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        pairs = list(zip(range(len(one)), one, other, strict=True))
+    elif isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        pairs = [(index, *pair) for index, pair in enumerate(zip_longest(one, other))]
     else:
         return None if one == other else (key, one, other)
     found = (_difference(a, b, f'{key}.{name}'.lstrip('.')) for name, a, b in pairs)

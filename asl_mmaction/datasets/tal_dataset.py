@@ -59,6 +59,7 @@ class TALDataset(BaseDataset):
     One sample, before the pipeline::
 
         video_name    str
+        subset        str
         duration      float, seconds
         grid          FeatureGrid of the whole feature sequence
         feature_path  str, or list of str if there are several
@@ -310,6 +311,7 @@ class TALDataset(BaseDataset):
         self._counts['dropped'] += int((~kept).sum())
         return {
             'video_name': name,
+            'subset': video['subset'],
             'duration': float(duration),
             'grid': self._parse_grid(name, video),
             'feature_path': self._feature_path(name),

@@ -26,7 +26,7 @@ from mmengine.config.utils import ConfigParsingError
 from mmengine.hub import get_config
 from mmengine.optim import OptimWrapper
 from mmengine.registry import Registry
-from mmengine.runner import BaseLoop, EpochBasedTrainLoop, LogProcessor, Runner, set_random_seed
+from mmengine.runner import EpochBasedTrainLoop, LogProcessor, Runner, set_random_seed
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
@@ -368,20 +368,3 @@ def write_results_to(config: Config, folder: str) -> None:
         raise MistakeError(f'expected a TALMetric in test_evaluator of {config.filename} for --out')
     for metric in metrics:
         metric.out_dir = folder
-
-
-def check_video_scores(loop: BaseLoop | None) -> None:
-    """Read what the metrics of a loop fuse with, before the run and not at its first results.
-
-    Raises:
-        FileNotFoundError: there is no such file of scores.
-        ValueError: it cannot be read, or has no score for a video or a class.
-    """
-    if loop is None:
-        return
-    dataset = loop.dataloader.dataset
-    for metric in loop.evaluator.metrics:
-        if getattr(metric, 'score_fusion', None) is not None:
-            for index in range(len(dataset)):
-                name = dataset.get_data_info(index)['video_name']
-                metric.score_fusion.top_classes(name, dataset.metainfo['classes'])

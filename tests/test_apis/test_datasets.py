@@ -132,7 +132,7 @@ def test_a_type_is_a_name_with_or_without_scope_or_the_class():
         ({'grid': {}}, 'the same grid.fps in all datasets but got 2 in a and None in b'),
         ({'grid': None}, r"the same grid in all datasets but got \{'fps': 2\} in a and None in b"),
         ({'steps': [{'n': 1}, {'n': 3}]}, 'the same steps.1.n in all datasets but got 2 in a'),
-        ({'steps': [{'n': 1}]}, r"the same steps in all datasets but got \[\{'n': 1\}, \{'n': 2"),
+        ({'steps': [{'n': 1}]}, r"the same steps.1 in all datasets but got \{'n': 2\} in a and N"),
     ],
 )
 def test_the_first_difference_is_named(change, message):

@@ -189,10 +189,34 @@ def test_simulated_stays_said(tmp_path, monkeypatch, simulated):
     assert ('SIMULATED' in lines[-1]) == simulated
 
 
-def test_nothing_to_count_gives_zeros():
-    assert set(evaluate([]).values()) == {0.0}
+def test_nothing_found_gives_zeros():
     assert set(evaluate([sample('a', [(0, 1)], [])]).values()) == {0.0}
-    assert set(evaluate([sample('a', [], [(0, 1, 0.5)])]).values()) == {0.0}
+
+
+def test_nothing_to_score_gives_no_numbers(tmp_path, monkeypatch):
+    lines = []
+    for module in ('base_metric', 'average_recall_metric'):
+        name = f'asl_mmaction.evaluation.metrics.{module}.print_log'
+        monkeypatch.setattr(name, lambda text, **_: lines.append(text))
+    assert evaluate([]) == {}
+    unlabelled = sample('a', [], [(0, 1, 0.5)])
+    labelled = sample('b', [(0, 1)], [])
+    options = {'out_dir': str(tmp_path), 'exclude_videos': ['b']}
+    assert evaluate([unlabelled, labelled], **options) == {}
+    text = 'AverageRecallMetric: nothing to score, since none of {} videos has annotated actions'
+    assert lines == [text.format(videos) for videos in (0, 1)]
+    report = json.loads((tmp_path / 'average_recall.json').read_text())
+    assert (report['metrics'], report['curve']) == ({}, None)
+    assert report['protocol']['videos'] == 1
+    proposals = json.loads((tmp_path / 'proposals.json').read_text())
+    assert proposals['results'] == {'a': [{'segment': [0.0, 1.0], 'score': 0.5}], 'b': []}
+
+
+@pytest.mark.parametrize('options', [{}, {'numbers': (50, 2.5, 7), 'prefix': 'p'}])
+def test_keys_are_those_of_the_metrics(options):
+    metric = AverageRecallMetric(**options)
+    metric.process(None, by_hand())
+    assert list(metric.evaluate(3)) == metric.keys
 
 
 def test_through_the_evaluator():

@@ -414,9 +414,49 @@ def test_simulated_stays_said(tmp_path, monkeypatch):
         assert ('SIMULATED' in lines[-1]) == ('simulated' in meta)
 
 
-def test_nothing_to_count_gives_zeros():
-    assert evaluate([]) == {'mAP': 0.0, 'mAP@0.50': 0.0, 'mAP@0.75': 0.0}
-    assert evaluate([sample('a', [], [])])['mAP'] == 0.0
+def test_nothing_to_score_gives_no_numbers(tmp_path, monkeypatch):
+    lines = []
+    for module in ('base_metric', 'tal_metric'):
+        name = f'asl_mmaction.evaluation.metrics.{module}.print_log'
+        monkeypatch.setattr(name, lambda text, **_: lines.append(text))
+    assert evaluate([]) == {}
+    options = {'recall_multiples': [1], 'length_edges': [1, 2, 3, 4], 'out_dir': str(tmp_path)}
+    samples = [sample('a', [], [(0, 1, 0.5, 1)]), sample('b', [(0, 1, 0)], [])]
+    assert evaluate(samples, exclude_videos=['b'], **options) == {}
+    assert lines == [
+        f'TALMetric: nothing to score, since none of {videos} videos has annotated actions'
+        for videos in (0, 1)
+    ]
+    report = json.loads((tmp_path / 'metrics.json').read_text())
+    assert report['metrics'] == {}
+    rows = [*report['per_class'].values(), *report['per_length'].values()]
+    assert [row['ap'] for row in rows] == [None] * (3 + 5)
+    assert report['protocol']['videos'] == 1
+    detections = json.loads((tmp_path / 'detections.json').read_text())['results']
+    assert detections == {'a': [{'label': 'run', 'score': 0.5, 'segment': [0.0, 1.0]}], 'b': []}
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {},
+        {'prefix': 'p', 'recall_multiples': [5, 1], 'recall_tiou': 0.125},
+        {'tiou_thresholds': {'strict': [0.95, 0.9], 'mAP': [0.3, 0.9, 0.333]}},
+    ],
+)
+def test_keys_are_those_of_the_metrics(options):
+    metric = TALMetric(**{'tiou_thresholds': [0.5, 0.75], **options})
+    metric.dataset_meta = {'classes': CLASSES}
+    metric.process(None, by_hand())
+    assert list(metric.evaluate(3)) == metric.keys
+
+
+def test_two_videos_of_one_name_are_no_repetition():
+    first, *_ = samples = by_hand()
+    assert evaluate([*samples, first], size=4) == evaluate(samples)
+    for change in ({'duration': 9.0}, {'gt_labels': first['gt_labels'] + 1}):
+        with pytest.raises(ValueError, match=r"a name for each video, .* 'b' with different"):
+            evaluate([*samples, {**first, **change}])
 
 
 def test_half_precision_and_evaluator():

@@ -214,6 +214,12 @@ def test_wrong_annotations(run):
     assert "video 'c': expected a segment [start, end]" in lines[-2]
 
 
+def test_a_training_without_actions(run):
+    code, lines = run(a=video('training'), b=video('training'))
+    assert code == 1
+    assert lines[-2:] == ['error: train: expected actions to train on but got none', '1 errors']
+
+
 def test_a_video_in_both(run, tmp_path, capsys):
     run()
     text = (tmp_path / 'config.py').read_text().replace("subset='test'", "subset='training'")

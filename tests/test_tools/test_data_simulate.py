@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,54 @@ train_dataloader = dict(dataset=dict(
             return end.code
 
     return run
+
+
+JOINED = """
+dataset = train_dataloader['dataset']
+train_dataloader = dict(dataset=dict(type='RepeatDataset', times=2, dataset=dict(
+    type='ConcatDataset', datasets=[dict(dataset, subset='training'), dict(dataset, subset='more')],
+)))
+test_dataloader = dict(dataset=dict(dataset, subset='test'))
+"""
+
+
+def test_several_datasets_of_the_same_files_are_simulated_as_one(run, tmp_path, capsys):
+    path = tmp_path / 'config.py'
+    path.write_text(path.read_text() + JOINED)
+    assert run() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert 'SIMULATED features of 4 videos' in lines[0]
+    root = tmp_path / 'out'
+    assert lines[-1] == (
+        'use them with: --cfg-options '
+        f'train_dataloader.dataset.dataset.datasets.0.data_root={root} '
+        f'train_dataloader.dataset.dataset.datasets.1.data_root={root} '
+        f'test_dataloader.dataset.data_root={root}'
+    )
+
+
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        ("['datasets'][1]['ann_file'] = 'b.json'", "ann_file .* 'given.json' in .* 'b.json' in"),
+        (
+            "['datasets'][1]['data_root'] = 'b'",
+            "the same data_root in all datasets .* and 'b' in",
+        ),
+        ("['datasets'][0]['grid'] = dict(fps=3)", 'the same grid.fps in all datasets but got 3 in'),
+        (
+            "['datasets'][1]['pipeline'] = [dict(type='LoadFeature', feat_dim=4)]",
+            'the same loads.0.feat_dim in all datasets but got 3 in train_dataloader.* and 4 in',
+        ),
+    ],
+)
+def test_datasets_of_different_files_are_refused(run, tmp_path, capsys, line, message):
+    path = tmp_path / 'config.py'
+    text = path.read_text() + JOINED
+    path.write_text(f"{text}train_dataloader['dataset']['dataset']{line}\n")
+    assert run() == 2
+    assert re.search(message, capsys.readouterr().err)
+    assert not (tmp_path / 'out').exists()
 
 
 def test_files(run, tmp_path, capsys):
@@ -137,7 +186,6 @@ def test_mistakes_leave_nothing_behind(run, tmp_path, capsys, argv, message):
     ('text', 'key'),
     [
         ('a = 1', 'ann_file'),
-        ('train_dataloader = dict(batch_size=2)', 'ann_file'),
         ("train_dataloader = dict(dataset=dict(ann_file='given.json'))", 'pipeline'),
     ],
 )

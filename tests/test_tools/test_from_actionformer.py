@@ -162,9 +162,13 @@ def make_config(folder, in_channels=5, **neck):
     return path
 
 
-def convert(folder, content, *options, **sizes):
+def convert(folder, content, *options, dataset=None, **sizes):
     torch.save(content, folder / 'theirs.pth.tar')
     config = make_config(folder, **sizes)
+    if dataset is not None:
+        changed = Config.fromfile(config)
+        changed.test_dataloader.dataset = dataset
+        changed.dump(config)
     args = [config, folder / 'theirs.pth.tar', folder / 'ours.pth', *options]
     try:
         code = load_tool().main([str(arg) for arg in args])
@@ -221,6 +225,43 @@ def test_classes_are_put_in_our_order(tmp_path, capsys):
     code, _, _ = convert(tmp_path, {'state_dict': state}, '--annotations', theirs)
     assert code == 2
     assert "1 of ours missing, such as 'jump'" in capsys.readouterr().err
+
+
+def test_our_order_is_that_of_the_data_wherever_it_is_from(tmp_path, capsys):
+    """The config's class names go before the file's; joined datasets have to agree."""
+    state = make_state()
+    (tmp_path / 'a.json').write_text(
+        json.dumps({'classes': ['run', 'jump', 'sit'], 'database': {}})
+    )
+    (tmp_path / 'b.json').write_text(
+        json.dumps({'classes': ['jump', 'sit', 'run'], 'database': {}})
+    )
+    (tmp_path / 'names.txt').write_text('sit\nrun\njump\n')
+    actions = [{'label': name, 'label_id': i} for i, name in enumerate(['jump', 'sit', 'run'])]
+    theirs = tmp_path / 'theirs.json'
+    theirs.write_text(json.dumps({'database': {'a': {'annotations': actions}}}))
+    options = ('--annotations', theirs)
+
+    def part(file, classes=None):
+        return dict(ann_file=str(tmp_path / file), metainfo=classes and dict(classes=classes))
+
+    def joined(*parts):
+        return dict(type='ConcatDataset', datasets=list(parts))
+
+    for dataset, order in (
+        (part('a.json'), [2, 0, 1]),
+        (part('a.json', ['sit', 'jump', 'run']), [1, 0, 2]),
+        (part('a.json', str(tmp_path / 'names.txt')), [1, 2, 0]),
+        (joined(part('a.json'), part('b.json', ['run', 'jump', 'sit'])), [2, 0, 1]),
+    ):
+        code, _, path = convert(tmp_path, {'state_dict': state}, *options, dataset=dataset)
+        assert code == 0, capsys.readouterr().err
+        found = torch.load(path, weights_only=True)['state_dict']
+        assert torch.equal(found['head.cls_out.bias'], state['cls_head.cls_head.conv.bias'][order])
+    dataset = joined(part('a.json'), part('b.json'))
+    assert convert(tmp_path, {'state_dict': state}, *options, dataset=dataset)[0] == 2
+    message = "expected the same classes.0 in all datasets but got 'run' in test_dataloader.dataset"
+    assert message in capsys.readouterr().err
 
 
 class Harmful:

@@ -101,6 +101,45 @@ def test_scores_of_the_videos_are_read_before_the_test(
     assert last.endswith('scores.json: expected a file of video scores but got none')
 
 
+@pytest.fixture
+def unlabelled(tiny_config, demo_data, tmp_path):
+    """The test data without its annotations, as of a challenge."""
+    content = json.loads((demo_data / 'annotations.json').read_text())
+    for video in content['database'].values():
+        if video['subset'] == 'test':
+            video['annotations'] = []
+    path = tmp_path / 'unlabelled.json'
+    path.write_text(json.dumps(content))
+    line = f"test_dataloader['dataset']['ann_file'] = '{path}'"
+    tiny_config.write_text(f'{tiny_config.read_text()}\n{line}\n')
+
+
+@pytest.mark.usefixtures('unlabelled')
+def test_without_annotations_detections_are_written_and_no_number(
+    run_test, tiny_config, checkpoint, tmp_path, capfd
+):
+    assert run_test(tiny_config, checkpoint, '--out', tmp_path / 'out') == 0
+    log = capfd.readouterr().out
+    assert 'nothing to score, since none of 5 videos has annotated actions' in log
+    assert 'mAP' not in log.rpartition('Epoch(test)')[2]
+    detections = json.loads((tmp_path / 'out' / 'detections.json').read_text())['results']
+    assert len(detections) == 5
+    assert all(detections.values())
+    assert json.loads((tmp_path / 'out' / 'metrics.json').read_text())['metrics'] == {}
+
+
+@pytest.mark.usefixtures('unlabelled')
+def test_without_annotations_and_out_there_is_nothing_to_do(
+    run_test, tiny_config, checkpoint, capsys
+):
+    with pytest.raises(SystemExit) as caught:
+        run_test(tiny_config, checkpoint)
+    assert caught.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert 'error: expected annotated actions to score with TALMetric but got none in' in last
+    assert last.endswith('--out DIR writes the detections, unscored')
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [

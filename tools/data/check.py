@@ -65,6 +65,7 @@ def main(argv: list[str] | None = None) -> int:
         reports[0].warn('videos given twice', f'{video} in {places}')
     print('\n'.join(summary(reports)))
     errors += [error for report in reports for error in report.errors] + leaks(reports)
+    errors += nothing_to_train_on(reports)
     try:
         check_classes(config, {f'the {r.title} data': list(r.labels) for r in reports})
     except ValueError as error:
@@ -214,6 +215,14 @@ def leaks(reports: list[Report]) -> list[str]:
             if tested
         ]
     return errors
+
+
+def nothing_to_train_on(reports: list[Report]) -> list[str]:
+    """An error where training data was read and no video of it has an action."""
+    training = [r for r in reports if r.places('train')]
+    if not training or any(r.labels.total() or r.errors for r in training):
+        return []
+    return [f'{training[0].title}: expected actions to train on but got none']
 
 
 def repeats(loader: str, reports: list[Report]) -> list[tuple[str, str]]:

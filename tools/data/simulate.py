@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.config import Config
 
+from asl_mmaction.apis.datasets import agreed_settings, dataset_configs, is_a
 from asl_mmaction.datasets.conversion import naming, read_object, videos_of
 from asl_mmaction.datasets.simulation import FeatureSimulator
 from asl_mmaction.datasets.writing import FEATURE_FOLDER, write_dataset
@@ -37,26 +39,49 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     with report_mistakes():
         config = read_config(args.config, args.cfg_options)
-        dataset = (config.get('train_dataloader') or {}).get('dataset') or {}
-        missing = [key for key in ('ann_file', 'pipeline') if key not in dataset]
-        if missing:
-            raise MistakeError(
-                f'expected a train_dataloader.dataset with {missing[0]} in {args.config} '
-                'but it has none'
-            )
-        path = args.annotations or Path(dataset.get('data_root', ''), dataset.ann_file)
+        dataset, keys = described(config)
+        path = args.annotations or Path(dataset['data_root'], dataset['ann_file'])
         content = limited(path, args.limit)
         fusion = (config.get('test_evaluator') or {}).get('score_fusion')
         scores = fusion and Path(fusion.path).with_suffix('.json').name
         steps = simulate(path, content, dataset, args.out, args.seed, scores)
-        keys = {f'{name}_dataloader.dataset.data_root': args.out for name in LOADERS}
+        settings = {f'{key}.data_root': args.out for key in keys}
         if scores is not None:
             file = args.out / scores
-            keys |= {f'{name}_evaluator.score_fusion.path': file for name in LOADERS[1:]}
+            settings |= {f'{name}_evaluator.score_fusion.path': file for name in LOADERS[1:]}
     print(f'SIMULATED features of {len(content["database"])} videos, {steps} steps: {args.out}')
-    options = ' '.join(f'{key}={value}' for key, value in keys.items())
+    options = ' '.join(f'{key}={value}' for key, value in settings.items())
     print(f'use them with: --cfg-options {options}')
     return 0
+
+
+def described(config: Config) -> tuple[dict, list[str]]:
+    """What the config says of its files, and the keys of all datasets that read them.
+
+    Raises:
+        ValueError: a config without training data, or its datasets are of different files.
+    """
+    datasets = {
+        key: {'data_root': '', 'feature_file': '{video}.npy', 'grid': None, **dataset}
+        for name in LOADERS
+        for key, dataset in dataset_configs(config, f'{name}_dataloader').items()
+    }
+    training = {key: d for key, d in datasets.items() if key.startswith('train_dataloader')}
+    missing = [
+        key
+        for key in ('ann_file', 'pipeline')
+        if not training or any(key not in dataset for dataset in training.values())
+    ]
+    if missing:
+        raise MistakeError(
+            f'expected a train_dataloader.dataset with {missing[0]} in {config.filename} '
+            'but it has none'
+        )
+    agreed_settings(datasets, ['data_root', 'ann_file', 'feature_file', 'grid'])
+    for dataset in training.values():
+        dataset['loads'] = [step for step in dataset['pipeline'] if is_a(step, 'LoadFeature')]
+    agreed_settings(training, ['loads'])
+    return next(iter(training.values())), list(datasets)
 
 
 def limited(path: Path, limit: int | None) -> dict:
@@ -86,18 +111,18 @@ def simulate(
     Returns:
         The steps of the first source, all videos.
     """
-    loads = [step for step in dataset['pipeline'] if step['type'] == 'LoadFeature']
+    loads = dataset['loads']
     if len(loads) != 1:
         raise ValueError(f'expected one LoadFeature in the pipeline but got {len(loads)}')
     (load,) = loads
     sources = load.get('sources') or [load]
-    files = dataset.get('feature_file', '{video}.npy')
+    files = dataset['feature_file']
     files = [files] if isinstance(files, str) else list(files)
     if len(files) != len(sources):
         raise ValueError(f'expected {len(sources)} feature_file, one a source, but got {files}')
     with naming(str(path), SCHEMA):
         classes = {name: index for index, name in enumerate(content['classes'])}
-        settings = dict(dataset.get('grid') or content['grid'])
+        settings = dict(dataset['grid'] or content['grid'])
     simulators = [
         FeatureSimulator(len(classes), source.get('file_dim') or source['feat_dim'], seed + number)
         for number, source in enumerate(sources)

@@ -22,8 +22,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
+from asl_mmaction.apis.datasets import agreed_settings, dataset_configs
 from asl_mmaction.apis.loading import load_checkpoint, load_weights
-from asl_mmaction.datasets.conversion import read_json
+from asl_mmaction.datasets.conversion import read_json, read_names
 from asl_mmaction.engine.cli import read_config, report_mistakes
 from asl_mmaction.structures.files import prepare_folder
 
@@ -113,13 +114,19 @@ def convert_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def our_classes(config: Config) -> list[str]:
-    """Class names of the config's annotation file, in the order of our labels."""
-    dataset = config.test_dataloader.dataset
-    path = Path(dataset.get('data_root', ''), dataset.ann_file)
-    classes = read_json(path).get('classes')
-    if not classes:
-        raise ValueError(f"{path}: expected 'classes', as the converters write it, but got none")
-    return list(classes)
+    """Class names of the config's test data, in the order of our labels."""
+    classes = {}
+    for key, dataset in dataset_configs(config, 'test_dataloader').items():
+        path = Path(dataset.get('data_root', ''), dataset.ann_file)
+        names = (dataset.get('metainfo') or {}).get('classes')
+        if isinstance(names, str):
+            names = read_names(Path(names))
+        classes[key] = {'classes': names or read_json(path).get('classes')}
+        if not classes[key]['classes']:
+            raise ValueError(
+                f"{path}: expected 'classes', as the converters write it, but got none"
+            )
+    return list(agreed_settings(classes, ['classes'])['classes'])
 
 
 def class_order(content: dict, classes: list[str]) -> list[int]:

@@ -70,8 +70,14 @@ class AverageRecallMetric(BaseTALMetric):
                 f'expected numbers that are whole hundredths of the largest but got {self.numbers}'
             )
 
+    def _names(self) -> list[str]:
+        return ['AUC', *(f'AR@{number:g}' for number in self.numbers)]
+
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Metrics of the gathered results; logs them and writes the file."""
+        """Metrics of the gathered results; logs them and writes the files.
+
+        There are none where no video has ground truths; the files are written all the same.
+        """
         videos = self.first_results(results)
         counted = self.counted(videos)
         ground_truths, detections = as_instances(counted)
@@ -80,9 +86,9 @@ class AverageRecallMetric(BaseTALMetric):
             ground_truths, proposals, len(counted), self.tiou_thresholds, self.numbers[-1]
         )
         curve = result.recall.mean(axis=0)
-        metrics = {'AUC': result.auc}
-        for number, budget in zip(self.numbers, self.budgets, strict=True):
-            metrics[f'AR@{number:g}'] = float(curve[budget - 1])
+        values = [result.auc, *curve[self.budgets - 1].tolist()]
+        scored = len(ground_truths.videos) > 0
+        metrics = dict(zip(self._names(), values, strict=True)) if scored else {}
         protocol = {
             'tiou_thresholds': self.tiou_thresholds,
             'max_average_number': self.numbers[-1],
@@ -94,11 +100,18 @@ class AverageRecallMetric(BaseTALMetric):
             'excluded_videos': self.excluded(videos),
             **self.marks(),
         }
-        print_log('\n' + _format(metrics, protocol), logger='current')
+        if scored:
+            print_log('\n' + _format(metrics, protocol), logger='current')
+        else:
+            self.warn_of_nothing_to_score(counted)
         if self.out_dir is not None:
             write_json(
                 Path(self.out_dir) / 'average_recall.json',
-                {'metrics': metrics, 'curve': _curve(result), 'protocol': protocol},
+                {
+                    'metrics': metrics,
+                    'curve': _curve(result) if scored else None,
+                    'protocol': protocol,
+                },
             )
             rows = {
                 name: zip(video['segments'].tolist(), video['scores'].tolist(), strict=True)

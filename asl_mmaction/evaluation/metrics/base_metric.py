@@ -54,6 +54,17 @@ class BaseTALMetric(BaseMetric):
         self.out_dir = out_dir
         self._dataset_size = 0
 
+    @property
+    def keys(self) -> list[str]:
+        """Names of all metrics that a test gives, with the prefix, in their order.
+
+        More is always better. Without ground truths there are no metrics.
+        """
+        return [f'{self.prefix}/{name}' if self.prefix else name for name in self._names()]
+
+    def _names(self) -> list[str]:
+        raise NotImplementedError
+
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep the ground truths and detections of a batch.
 
@@ -92,11 +103,20 @@ class BaseTALMetric(BaseMetric):
         """The first result of every video, by name in sorted order; the excluded ones too.
 
         Raises:
-            ValueError: a video's numbers cannot be scored, or, with ``num_classes``, its labels.
+            ValueError: a video's numbers cannot be scored, or, with ``num_classes``, its labels;
+                two videos of one name.
         """
         videos: dict[str, dict] = {}
         for result in results:
-            videos.setdefault(result['video_name'], result)
+            first = videos.setdefault(result['video_name'], result)
+            same = first['duration'] == result['duration'] and all(
+                np.array_equal(first[key], result[key]) for key in ('gt_segments', 'gt_labels')
+            )
+            if not same:
+                raise ValueError(
+                    f'expected a name for each video, since results go by name, but got '
+                    f'{result["video_name"]!r} with different durations or ground truths'
+                )
         if len(videos) < self._dataset_size:
             print_log(
                 f'{type(self).__name__} counts {len(videos)} videos, one for each name, but the '
@@ -123,6 +143,15 @@ class BaseTALMetric(BaseMetric):
     def excluded(self, videos: dict[str, dict]) -> list[str]:
         """Names of those that are."""
         return [name for name in videos if name in self.exclude_videos]
+
+    def warn_of_nothing_to_score(self, counted: list[dict]) -> None:
+        """Say why there are no metrics."""
+        print_log(
+            f'{type(self).__name__}: nothing to score, since none of {len(counted)} videos has '
+            'annotated actions',
+            logger='current',
+            level=logging.WARNING,
+        )
 
     def marks(self) -> dict[str, bool]:
         """What the dataset says of itself and every table and file must repeat: ``simulated``."""

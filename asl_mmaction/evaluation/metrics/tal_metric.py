@@ -105,6 +105,7 @@ class TALMetric(BaseTALMetric):
             len(edges) == len(LENGTHS) - 1 and all(np.diff([0.0, *edges]) > 0)
         ):
             raise ValueError(f'expected four rising length_edges above 0 but got {edges}')
+        self.tious = sorted({tiou for tious in self.averages.values() for tiou in tious})
         self.recall_multiples = [int(multiple) for multiple in recall_multiples]
         self.recall_tiou = float(recall_tiou)
         self.length_edges = edges
@@ -127,22 +128,35 @@ class TALMetric(BaseTALMetric):
                 result['video_name'], self._classes(), result['segments'], result['scores']
             )
 
+    def _names(self) -> list[str]:
+        return [
+            *self.averages,
+            *(f'mAP@{_format_tiou(tiou)}' for tiou in self.tious),
+            *self._recall_names(),
+        ]
+
+    def _recall_names(self) -> list[str]:
+        return [f'Recall@{k}x@{_format_tiou(self.recall_tiou)}' for k in self.recall_multiples]
+
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Metrics of the gathered results; logs the table and writes the files."""
+        """Metrics of the gathered results; logs the table and writes the files.
+
+        There are none where no video has ground truths; the files are written all the same.
+        """
         classes = self._classes()
         videos = self.first_results(results, len(classes))
         counted = self.counted(videos)
-        tious = sorted({tiou for tious in self.averages.values() for tiou in tious})
         ground_truths, detections = as_instances(counted)
-        precision = average_precision(ground_truths, detections, len(classes), tious)
-        per_class = self._per_class(classes, tious, precision)
-        metrics = self._metrics(tious, precision.mean_ap)
-        if self.recall_multiples:
+        precision = average_precision(ground_truths, detections, len(classes), self.tious)
+        per_class = self._per_class(classes, precision)
+        scored = len(ground_truths.videos) > 0
+        metrics = self._metrics(precision.mean_ap) if scored else {}
+        if self.recall_multiples and scored:
             metrics.update(self._recall(ground_truths, detections, precision, per_class))
         report = {
             'metrics': metrics,
             'per_class': per_class,
-            'protocol': self._protocol(videos, tious, precision),
+            'protocol': self._protocol(videos, precision),
         }
         if self.score_fusion is not None:
             report['protocol']['score_fusion'] = {
@@ -151,9 +165,12 @@ class TALMetric(BaseTALMetric):
             }
         if self.length_edges is not None:
             report['per_length'] = self._per_length(
-                counted, ground_truths, detections, len(classes), tious
+                counted, ground_truths, detections, len(classes)
             )
-        print_log('\n' + format_table(**report), logger='current')
+        if scored:
+            print_log('\n' + format_table(**report), logger='current')
+        else:
+            self.warn_of_nothing_to_score(counted)
         if self.out_dir is not None:
             out_dir = Path(self.out_dir)
             rows = {
@@ -175,23 +192,21 @@ class TALMetric(BaseTALMetric):
             raise ValueError("expected the dataset's metainfo to have 'classes' but got none")
         return list(classes)
 
-    def _classifier_accuracy(self, videos: list[dict], classes: list[str]) -> float:
-        """Share of the videos with ground truths whose best class is one of them."""
+    def _classifier_accuracy(self, videos: list[dict], classes: list[str]) -> float | None:
+        """Share of the videos with ground truths whose best class is one of them; None: no such."""
         right = [
             self.score_fusion.top_classes(video['video_name'], classes)[0][0] in video['gt_labels']
             for video in videos
             if len(video['gt_labels'])
         ]
-        return float(np.mean(right)) if right else 0.0
+        return float(np.mean(right)) if right else None
 
-    def _per_class(
-        self, classes: list[str], tious: list[float], precision: AveragePrecision
-    ) -> dict[str, dict]:
+    def _per_class(self, classes: list[str], precision: AveragePrecision) -> dict[str, dict]:
         return {
             name: {
                 'ground_truths': int(precision.num_ground_truths[label]),
                 'detections': int(precision.num_detections[label]),
-                'ap': self._metrics(tious, precision.ap[:, label])
+                'ap': self._metrics(precision.ap[:, label])
                 if precision.num_ground_truths[label]
                 else None,
             }
@@ -206,7 +221,7 @@ class TALMetric(BaseTALMetric):
         per_class: dict[str, dict],
     ) -> dict[str, float]:
         """Recall@kx by name; also adds that of each class that has ground truths to its row."""
-        names = [f'Recall@{k}x@{_format_tiou(self.recall_tiou)}' for k in self.recall_multiples]
+        names = self._recall_names()
         (recall,) = recall_at_multiples(
             ground_truths, detections, len(per_class), [self.recall_tiou], self.recall_multiples
         )  # (M, K)
@@ -222,7 +237,6 @@ class TALMetric(BaseTALMetric):
         ground_truths: Instances,
         detections: Instances,
         num_classes: int,
-        tious: list[float],
     ) -> dict[str, dict]:
         """mAP of the ground truths of each length."""
         scales = np.ones(len(videos))
@@ -236,7 +250,7 @@ class TALMetric(BaseTALMetric):
             for part in (ground_truths, detections)
         ]
         by_length = grouped_average_precision(
-            ground_truths, detections, num_classes, tious, *groups, len(LENGTHS)
+            ground_truths, detections, num_classes, self.tious, *groups, len(LENGTHS)
         )
         return {
             name: {
@@ -244,7 +258,7 @@ class TALMetric(BaseTALMetric):
                 'up_to': high,
                 'ground_truths': int(precision.num_ground_truths.sum()),
                 'detections': int(precision.num_detections.sum()),
-                'ap': self._metrics(tious, precision.mean_ap)
+                'ap': self._metrics(precision.mean_ap)
                 if precision.num_ground_truths.any()
                 else None,
             }
@@ -257,22 +271,20 @@ class TALMetric(BaseTALMetric):
             )
         }
 
-    def _metrics(self, tious: list[float], values: np.ndarray) -> dict[str, float]:
+    def _metrics(self, values: np.ndarray) -> dict[str, float]:
         """Values at the thresholds -> averages and single values by name."""
-        at = dict(zip(tious, values.tolist(), strict=True))
+        at = dict(zip(self.tious, values.tolist(), strict=True))
         averages = {
             name: float(np.mean([at[tiou] for tiou in chosen]))
             for name, chosen in self.averages.items()
         }
-        return {**averages, **{f'mAP@{_format_tiou(tiou)}': at[tiou] for tiou in tious}}
+        return {**averages, **{f'mAP@{_format_tiou(tiou)}': at[tiou] for tiou in self.tious}}
 
-    def _protocol(
-        self, videos: dict[str, dict], tious: list[float], precision: AveragePrecision
-    ) -> dict:
+    def _protocol(self, videos: dict[str, dict], precision: AveragePrecision) -> dict:
         """What was counted."""
         excluded = self.excluded(videos)
         protocol = {
-            'tiou_thresholds': tious,
+            'tiou_thresholds': self.tious,
             'averages': self.averages,
             'videos': len(videos) - len(excluded),
             'ground_truths': int(precision.num_ground_truths.sum()),
