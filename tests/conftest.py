@@ -1,8 +1,10 @@
 """What many tests share."""
 
+import importlib.util
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 import asl_mmaction  # noqa: F401  registers the parts that configs name
 from asl_mmaction.datasets.synthetic import generate
+from asl_mmaction.engine import cli
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,26 +28,37 @@ settings.register_profile(
 settings.load_profile('same')
 
 
-@pytest.fixture(scope='module')
-def double():
-    """New tensors and weights are float64.
-
-    Two ways to compute the same then differ by about 1e-15 on any processor, far below the 1e-7
-    that ``assert_close`` allows, and a mistake by much more.
-    """
+@contextmanager
+def default_dtype(dtype):
     before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
+    torch.set_default_dtype(dtype)
     yield
     torch.set_default_dtype(before)
 
 
 @pytest.fixture
+def double():
+    """New tensors, weights and batches are float64.
+
+    Two ways to compute the same then differ by about 1e-15 on any processor, far below the 1e-7
+    that ``assert_close`` allows, and a mistake by much more.
+    """
+    with default_dtype(torch.float64):
+        yield
+
+
+@pytest.fixture(scope='module')
+def all_double():
+    """:func:`double` for all tests of a module."""
+    with default_dtype(torch.float64):
+        yield
+
+
+@pytest.fixture
 def single():
-    """New tensors and weights are float32: for one test among those in :func:`double`."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    yield
-    torch.set_default_dtype(before)
+    """Float32, for one test among those in :func:`all_double`."""
+    with default_dtype(torch.float32):
+        yield
 
 
 @pytest.fixture(scope='session')
@@ -116,3 +130,27 @@ def run_python():
 
     run.environment = environment
     return run
+
+
+@pytest.fixture(scope='session')
+def load_tool():
+    """Function: the module of a tool, such as ``'analysis/visualize'``, loaded anew."""
+
+    def load(name):
+        path = ROOT / 'tools' / f'{name}.py'
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        with pytest.MonkeyPatch.context() as patch:  # a tool finds its neighbors
+            patch.syspath_prepend(path.parent)
+            spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _memory_goes_back():
+    """Tools that run within the tests would keep the most that each of them needed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli, 'keep_freed_memory', lambda: None)
+        yield

@@ -73,7 +73,7 @@ CONTRAST = {'type': 'ActionSensitiveContrastiveLoss'}
 
 
 @pytest.fixture(scope='module', autouse=True)
-def _double(double):
+def _double(all_double):
     """Models are tested in float64; tests of other precisions name them."""
 
 

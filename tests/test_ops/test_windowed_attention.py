@@ -17,7 +17,7 @@ from asl_mmaction.ops.windowed_attention import (
     temporal_attention,
 )
 
-pytestmark = pytest.mark.usefixtures('double')
+pytestmark = pytest.mark.usefixtures('all_double')
 
 
 def attention_by_loops(query, key, value, mask, num_heads, window_size):

@@ -44,8 +44,8 @@ class FeaturePreprocessor(BaseDataPreprocessor):
             training: Add the padded ground truths.
 
         Returns:
-            ``inputs`` (N, T, C), ``masks`` (N, T) bool, ``data_samples`` and ``ground_truths``
-            (None unless training).
+            ``inputs`` (N, T, C) of torch's default type, ``masks`` (N, T) bool, ``data_samples``
+            and ``ground_truths`` (None unless training).
         """
         samples = data['data_samples']
         lengths = [len(feature) for feature in data['inputs']]
@@ -59,7 +59,8 @@ class FeaturePreprocessor(BaseDataPreprocessor):
         # Padded there: the host does not touch features that the loader has pinned.
         longest = _round_up(max([*lengths, self.min_len, 1]), self.size_divisor)
         first = moved['features'][0]
-        inputs = first.new_empty(len(lengths), longest, first.size(1))
+        shape = len(lengths), longest, first.size(1)
+        inputs = first.new_empty(shape, dtype=torch.get_default_dtype())  # that of the weights
         for row, feature in zip(inputs, moved['features'], strict=True):
             row[: len(feature)] = feature
             row[len(feature) :] = 0
