@@ -86,12 +86,10 @@ def demo_data(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def tiny_config(demo_data, tmp_path):
-    """Path of a config in a user's own folder: ASL, narrow, 4 steps in each of 3 epochs."""
-    path = tmp_path / 'tiny.py'
-    path.write_text(
-        f"""
+@pytest.fixture(scope='session')
+def tiny_config_text(demo_data):
+    """Config of ASL, narrow, 4 steps in each of 3 epochs."""
+    return f"""
 _base_ = ['{ROOT}/configs/asl/asl_demo.py']
 width = 16
 model = dict(
@@ -108,7 +106,13 @@ default_hooks = dict(logger=dict(interval=1))
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(vis_backends=vis_backends)
 """
-    )
+
+
+@pytest.fixture
+def tiny_config(tiny_config_text, tmp_path):
+    """Path of that config in a user's own folder."""
+    path = tmp_path / 'tiny.py'
+    path.write_text(tiny_config_text)
     return path
 
 
@@ -149,8 +153,11 @@ def load_tool():
 
 
 @pytest.fixture(scope='session', autouse=True)
-def _memory_goes_back():
-    """Tools that run within the tests would keep the most that each of them needed."""
+def _tools_beside_one_another():
+    """What a tool does for itself, and not for the next test in its process."""
     with pytest.MonkeyPatch.context() as patch:
+        # The process would keep the most memory that any of them needed.
         patch.setattr(cli, 'keep_freed_memory', lambda: None)
+        # The layout of a config in a log takes half of the time of a short run.
+        patch.setattr('mmengine.config.config.FormatCode', lambda text, **_: (text, True))
         yield

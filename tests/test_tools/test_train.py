@@ -1,8 +1,8 @@
 """tools/train.py: what its options do, and a training that is killed goes on as if it was not."""
 
-import importlib.util
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +16,9 @@ TRAIN = Path(__file__).parents[2] / 'tools' / 'train.py'
 
 
 @pytest.fixture
-def train(tmp_path, monkeypatch):
+def train(tmp_path, monkeypatch, load_tool):
     """Run the tool in this process, in a folder of its own; the work dir is ``work`` there."""
-    spec = importlib.util.spec_from_file_location('train', TRAIN)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = load_tool('train')
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, 'argv', [str(TRAIN)])
 
@@ -48,11 +46,9 @@ class StopHook(Hook):
 
 
 def test_killed_training_resumes_and_ends_where_the_uninterrupted_one_does(
-    tiny_config, tmp_path, run_python
+    tiny_config, tmp_path, train, run_python
 ):
-    command = [TRAIN, tiny_config, '--work-dir']
-    done = run_python(*command, 'whole', cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert train(tiny_config, '--work-dir', 'whole') == 0
 
     (tmp_path / 'stops.py').write_text(STOPS)
     (tmp_path / 'stopping.py').write_text(
@@ -75,8 +71,7 @@ def test_killed_training_resumes_and_ends_where_the_uninterrupted_one_does(
     process.wait()
     assert [path.name for path in work.glob('epoch_*.pth')] == ['epoch_1.pth']
 
-    done = run_python(*command, 'work', '--resume', cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert train(tiny_config, '--resume') == 0
     assert 'resumed epoch: 1, iter: 4' in log_of(work)
     ours, theirs = (
         torch.load(folder / 'epoch_3.pth', weights_only=True)
@@ -223,6 +218,18 @@ def test_what_is_no_checkpoint_is_refused_before_the_start(tiny_config, train, t
     assert f'{path}: it is damaged' in error
 
 
+@pytest.fixture(scope='module')
+def trained(tiny_config_text, tmp_path_factory, load_tool):
+    """A work dir after one epoch."""
+    folder = tmp_path_factory.mktemp('trained')
+    (folder / 'tiny.py').write_text(tiny_config_text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        options = ['--work-dir', 'work', '--cfg-options', 'train_cfg.max_epochs=1']
+        assert load_tool('train').main(['tiny.py', *options]) == 0
+    return folder / 'work'
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
@@ -240,11 +247,11 @@ def test_what_is_no_checkpoint_is_refused_before_the_start(tiny_config, train, t
 )
 @pytest.mark.parametrize('given', [True, False])
 def test_what_cannot_be_resumed_is_refused(
-    tiny_config, train, tmp_path, capsys, change, message, given
+    tiny_config, train, trained, tmp_path, capsys, change, message, given
 ):
-    work_dir = tmp_path / 'work'
-    train(tiny_config, '--work-dir', str(work_dir), '--cfg-options', 'train_cfg.max_epochs=1')
-    path = work_dir / 'epoch_1.pth'
+    work = shutil.copytree(trained, tmp_path / 'work')
+    path = work / 'epoch_1.pth'
+    (work / 'last_checkpoint').write_text(str(path))
     content = torch.load(path)
     classes = content['meta']['dataset_meta']
     classes['classes'] = list(classes['classes'])
@@ -252,11 +259,7 @@ def test_what_cannot_be_resumed_is_refused(
     torch.save(content, path)
     capsys.readouterr()
     with pytest.raises(SystemExit):
-        train(
-            *(tiny_config, '--work-dir', str(work_dir)),
-            *('--resume', *([str(path)] if given else [])),
-            *('--cfg-options', 'train_cfg.max_epochs=2'),
-        )
+        train(tiny_config, '--resume', *([str(path)] if given else []))
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith('train.py: error: ')
     assert message in last
@@ -288,16 +291,19 @@ def test_help_has_no_gpus(train, capsys):
     assert '--gpus' not in capsys.readouterr().out
 
 
-def test_compile_changes_no_result(train, tiny_config, tmp_path):
+def test_compile_changes_no_result(double, train, tiny_config, tmp_path):
     torch.compiler.reset()
-    fixed = ['model.data_preprocessor.min_len=512', 'train_cfg.max_epochs=1']
+    # Of one shape, and of two levels: each operation costs time to compile.
+    fixed = ['train_cfg.max_epochs=1', 'model.data_preprocessor.min_len=512']
+    fixed += ['model.neck.num_levels=2', 'model.data_preprocessor.size_divisor=2']
+    fixed += ['model.head.strides=[1,2]', 'model.head.regress_ranges=[[0,4],[4,10000]]']
     results = []
     for options in ([], ['compile.backend=eager']):
         train(tiny_config, '--no-validate', '--cfg-options', *fixed, *options)
         results.append(torch.load(tmp_path / 'work' / 'epoch_1.pth', weights_only=True))
     assert 'CompileHook' in log_of(tmp_path / 'work')
     for ours, theirs in zip(*(result['state_dict'].values() for result in results), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_a_training_that_ends_before_a_scheduler_begins_is_refused(train, tiny_config, capsys):
