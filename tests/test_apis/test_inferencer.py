@@ -57,6 +57,18 @@ def test_numbers_are_those_of_the_test_tool(demo, inferencer, files, tmp_path, l
         assert output['detections'] == expected[output['video_name']]
 
 
+def test_no_graph_is_kept(inferencer, feature, monkeypatch):
+    enabled = []
+    step = inferencer.model.test_step
+    monkeypatch.setattr(
+        inferencer.model,
+        'test_step',
+        lambda data: enabled.append(torch.is_grad_enabled()) or step(data),
+    )
+    inferencer(feature)
+    assert enabled == [False]
+
+
 def with_test_data(demo, *changes):
     """The config with a test of several datasets."""
     config = Config(demo.config.to_dict())

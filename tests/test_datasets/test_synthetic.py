@@ -81,6 +81,70 @@ def test_the_moment_lies_where_the_record_says(monkeypatch):
         assert np.mean(positions) == pytest.approx(MOMENTS[name], abs=0.02)
 
 
+def bump(steps, centre, width):
+    return np.exp(-0.5 * ((steps - centre) / width) ** 2)
+
+
+def test_an_action_is_its_edges_its_level_and_its_moment(monkeypatch):
+    """The sequences without what is random in them, from the docstring and the constants' table."""
+    for name in ('WHITE_NOISE', 'DRIFT_NOISE', 'DISTRACTORS_PER_STEP'):
+        monkeypatch.setattr(synthetic, name, 0.0)
+    for name in ('AMPLITUDE_SPREAD', 'MOMENT_JITTER'):
+        monkeypatch.setattr(synthetic, name, 0.0)
+    place = {'early': 0.2, 'rising': 0.35, 'middle': 0.5, 'falling': 0.7, 'late': 0.85}
+    assert tuple(place) == CLASSES
+    for index in range(5):
+        feature, _, annotations = make_video(5, 1, index)
+        steps = np.arange(len(feature))
+        expected = np.zeros((len(feature), 8))
+        for annotation in annotations:
+            # Steps of 0.4 s, each of a clip of 0.8 s
+            start, end = ((10 * second - 4) / 4 for second in annotation['segment'])
+            length = end - start
+            width = max(0.05 * length, 0.8)
+            moment = start + place[annotation['label']] * length
+            expected[:, CLASSES.index(annotation['label'])] += 4 * bump(steps, moment, width)
+            expected[:, 5] += 3 * bump(steps, start + 0.06 * length, width)
+            expected[:, 6] += 3 * bump(steps, end - 0.06 * length, width)
+            expected[(steps >= start) & (steps <= end), 7] += 1
+        found = feature @ synthetic._directions(5).T
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_what_is_random():
+    rng = np.random.default_rng(0)
+    noise = synthetic._noise(rng, 4000)  # (4000, 24): white 0.7 and, with a memory of 0.95, 0.4
+    assert noise.var() == pytest.approx(0.49 + 0.16, rel=0.05)
+    for lag in (1, 5):
+        product = (noise[lag:] * noise[:-lag]).mean()
+        assert product == pytest.approx(0.16 * 0.95**lag, rel=0.1)
+    assert noise.mean() == pytest.approx(0, abs=0.05)
+
+    steps = np.arange(200.0)
+    tall = [synthetic._distractors(rng, steps).max(axis=0) for _ in range(2000)]
+    tall = np.array(tall)  # (2000, columns)
+    # One in 200 steps, of six kinds, none of which is an end or a level
+    share = (tall > 0).mean(axis=0)
+    np.testing.assert_allclose(share[:6], 1 - np.exp(-1 / 6), atol=0.04)
+    assert (share[6:] == 0).all()
+    # The tallest, at the middle of a step: 0.7 of an action's; two of a kind seldom meet
+    heights = np.quantile(tall[:, :6], 0.95, axis=0)
+    np.testing.assert_allclose(heights, 0.7 * np.array([4, 4, 4, 4, 4, 3]), rtol=0.05)
+
+
+def test_the_benchmark_stays_what_it_is():
+    """What docs/benchmarks.md measured: other numbers here would be another data set."""
+    feature, duration, annotations = make_video(0, 0, 0)
+    assert (len(feature), duration, len(annotations)) == (262, 105.378, 9)
+    assert [(row['label'], row['segment']) for row in annotations[:3]] == [
+        ('late', [3.827, 27.214]),
+        ('early', [27.075, 30.277]),
+        ('falling', [35.568, 39.766]),
+    ]
+    expected = [[0.506670, 0.704486, 0.211025], [-0.196761, 0.320257, 0.505213]]
+    np.testing.assert_allclose(feature[[0, 100], :3], expected, rtol=0, atol=1e-4)
+
+
 def test_wrong_settings(tmp_path):
     with pytest.raises(ValueError, match='at least one video per subset but got 0, 3'):
         generate(tmp_path / 'x', num_train=0, num_test=3)

@@ -133,10 +133,11 @@ def test_counts_are_logged(make, monkeypatch):
     lines = []
     monkeypatch.setattr(tal_dataset, 'print_log', lambda message, logger: lines.append(message))
     content = base_content()
-    content['database']['a']['annotations'] = [item(18, 25, 'run'), item(5, 5, 'run')]
+    given = [(18, 25), (-1, 3), (5, 5), (20, 22), (5, 7)]
+    content['database']['a']['annotations'] = [item(*segment, 'run') for segment in given]
     make(content)
     assert len(lines) == 1
-    assert lines[0].endswith('2 videos, 2 segments (1 cut to the video, 1 dropped)')
+    assert lines[0].endswith('2 videos, 5 segments (2 cut to the video, 2 dropped)')
 
 
 def test_grid_sources(make):

@@ -73,6 +73,13 @@ def test_npz(tmp_path):
             load(two, key=key)
 
 
+@pytest.mark.parametrize(('count', 'more'), [(8, ''), (9, ' and 1 others'), (20, ' and 12 others')])
+def test_of_many_arrays_some_are_named(tmp_path, count, more):
+    many = save_npz(tmp_path / 'many.npz', **{f'f{i:02}': FEATURE for i in range(count)})
+    with pytest.raises(ValueError, match=rf"got \['f00', .*, 'f07'\]{more}$"):
+        load(many)
+
+
 def test_pt(tmp_path):
     tensor = torch.from_numpy(FEATURE)
     np.testing.assert_array_equal(load(save_pt(tmp_path / 'a.pt', tensor)), FEATURE)

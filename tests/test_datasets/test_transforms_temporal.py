@@ -1,3 +1,5 @@
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -129,6 +131,38 @@ def test_an_action_is_kept_wherever_some_place_keeps_one(case):
         assert len(after['labels']) > 0 or not possible
 
 
+@given(cases())
+def test_the_places_to_draw_from_are_all_that_keep_an_action(case):
+    before, settings, seed = case
+    drawn = []
+
+    def first(places):
+        drawn.extend(places.tolist())
+        return places[0]
+
+    with patch('numpy.random.choice', first):
+        length = len(cut(before, settings, seed)['feature'])
+    places = range(len(before['feature']) - length + 1)
+    if length == len(before['feature']):
+        return
+    # On the very edge rounding decides.
+    surely, perhaps = (
+        [
+            start
+            for start in places
+            if reference(
+                before['segments'], before['grid'], start, length, settings['min_overlap'] + slack
+            )
+        ]
+        for slack in (1e-6, -1e-6)
+    )
+    if not perhaps:
+        assert drawn == list(places)
+    elif surely:
+        assert set(surely) <= set(drawn) <= set(perhaps)
+        assert len(set(drawn)) == len(drawn)
+
+
 def test_places_are_uniform_over_the_allowed_ones():
     grid = FeatureGrid(1, 1, 0)
     # Crops of 4 of 20 steps; half of [3, 7] is in those that start at 1..5, half of [12, 13] in
@@ -184,6 +218,15 @@ def test_without_actions_any_place_is_taken():
     seed_numpy(0)
     starts = {RandomTruncate(max_len=3)(dict(before))['feature'][0, 0] for _ in range(100)}
     assert starts == {0, 1, 2, 3}
+
+
+def test_all_of_an_action_may_be_asked_for():
+    before = sample(20, [[3, 7]], FeatureGrid(1, 1, 0))
+    seed_numpy(0)
+    for _ in range(20):
+        after = RandomTruncate(max_len=5, min_overlap=1)(dict(before))
+        assert after['feature'][0, 0] in (2, 3)
+        assert after['segments'].tolist() == [[3, 7]]
 
 
 def test_an_action_much_longer_than_the_crop_is_not_kept():

@@ -25,6 +25,7 @@ def test_what_is_written(tmp_path):
     assert feature.dtype == np.float32
     np.testing.assert_array_equal(feature, np.ones((2, 3)))
     assert json.loads((out / 'annotations.json').read_text()) == {'database': database()}
+    assert (out / '.made_by').read_text() == 'me\nannotations.json\nfeatures/a.npy\n'
     assert os.listdir(out.parent) == ['data']
 
 

@@ -60,18 +60,23 @@ def test_gradients_accumulate():
 
 
 @pytest.mark.parametrize(
-    ('flags', 'warns'), [({'avx2': True}, True), ({'avx512_bf16': True}, False)]
+    ('flags', 'device', 'warns'),
+    [
+        ({'avx2': True}, 'cpu', True),
+        ({'avx512_bf16': True}, 'cpu', False),
+        ({'avx2': True}, 'meta', False),  # another device, whatever the CPU beside it can do
+    ],
 )
-def test_a_cpu_that_emulates_bfloat16_is_named_once(monkeypatch, flags, warns):
+def test_a_cpu_that_emulates_bfloat16_is_named_once(monkeypatch, flags, device, warns):
     lines = []
     monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: flags)
     monkeypatch.setattr(
         'asl_mmaction.engine.optimizers.bfloat16_optim_wrapper.print_log',
         lambda message, **_: lines.append(message),
     )
-    model = nn.Linear(2, 2)
+    model = nn.Linear(2, 2, device=device)
     wrapper = build(model)
-    for _ in range(2):
+    for _ in range(2 if device == 'cpu' else 0):
         with wrapper.optim_context(model):
             model(torch.ones(1, 2))
     assert [('no bfloat16 instructions' in line) for line in lines] == [True] * warns

@@ -1,8 +1,12 @@
 """Few groups, with the settings that mmengine's own constructor gives each parameter."""
 
+import re
+
+import numpy as np
 import pytest
 from mmaction.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
 
@@ -43,6 +47,18 @@ def test_same_settings_in_fewer_groups(config, model):
     assert set(ours) == {name for name, p in model.named_parameters() if p.requires_grad}
     assert num_ours == 3
     assert num_theirs == len(theirs)
+
+
+def test_the_log_has_a_line_for_each_group(config, model, monkeypatch):
+    lines = []
+    logger = MMLogger.get_current_instance()
+    monkeypatch.setattr(logger, 'info', lines.append)
+    settings_of_parameters(config, model, 'GroupedOptimWrapperConstructor')
+    learned = [p for p in model.parameters() if p.requires_grad]
+    found = [re.match(r'(\d+) parameters with (\d+) numbers: lr 0.002, ', x) for x in lines]
+    counts = [[int(number) for number in line.groups()] for line in found]
+    assert len(counts) == 3
+    assert np.sum(counts, axis=0).tolist() == [len(learned), sum(p.numel() for p in learned)]
 
 
 def test_only_matrices_and_kernels_decay(config, model):

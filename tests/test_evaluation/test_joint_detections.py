@@ -21,6 +21,13 @@ def test_by_hand():
     assert joined.labels.tolist() == [1 * 5 + 3]
     np.testing.assert_allclose(joined.segments, [[0, 9.5]])
     np.testing.assert_allclose(joined.scores, [0.6 * 0.2 * 0.8])
+    assert joined.videos.dtype == joined.labels.dtype == np.int64
+
+
+def test_half_is_enough_by_default():
+    verbs = instances([(0, 0, 10, 0, 0.5)])
+    nouns = instances([(0, 0, 5, 0, 0.5), (0, 0, 4.75, 1, 0.5)])
+    assert join_detections(verbs, nouns, 1, 2).labels.tolist() == [0]
 
 
 @settings(max_examples=50, deadline=None)
