@@ -14,6 +14,8 @@ from asl_mmaction.apis.loading import (
     load_weights,
 )
 from asl_mmaction.apis.loops import check_loops
+from asl_mmaction.apis.monitors import check_monitors
+from asl_mmaction.apis.schedules import check_schedules
 from asl_mmaction.engine.cli import (
     MistakeError,
     configure,
@@ -29,7 +31,6 @@ def main(argv: list[str] | None = None) -> int:
     with report_mistakes():
         config = configure(args)
         apply_arguments(config, args)
-        check_schedulers(config)
         make_runner(config).train()
     return 0
 
@@ -69,20 +70,6 @@ def apply_arguments(config, args: argparse.Namespace) -> None:
         config.merge_from_dict({'randomness.seed': args.seed})
 
 
-def check_schedulers(config) -> None:
-    """Let the training be long enough for every scheduler to begin."""
-    schedulers = config.get('param_scheduler') or []
-    epochs = config.get('train_cfg', {}).get('max_epochs')
-    for index, scheduler in enumerate(schedulers if isinstance(schedulers, list) else []):
-        begin = scheduler.get('begin', 0)
-        if scheduler.get('by_epoch', True) and epochs and epochs <= begin:
-            raise MistakeError(
-                f'expected train_cfg.max_epochs of {begin + 1} or more but got {epochs}, and '
-                f'param_scheduler.{index} begins after {begin}; for a constant learning rate: '
-                '--cfg-options param_scheduler=[]'
-            )
-
-
 def make_runner(config) -> Runner:
     """The Runner, once data, model and the checkpoint to resume from, if any, fit each other."""
     path = checkpoint_to_resume(config)
@@ -99,6 +86,8 @@ def make_runner(config) -> Runner:
             f'expected a training of 1 step or more but got {runner.max_epochs} epochs '
             f'(train_cfg.max_epochs) of {len(runner.train_dataloader)} batches'
         )
+    check_schedules(runner)
+    check_monitors(runner)
     return runner
 
 

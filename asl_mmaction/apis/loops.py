@@ -27,9 +27,9 @@ def check_loops(**loops: BaseLoop | None) -> None:
     Raises:
         FileNotFoundError: there is no file of the video scores that a metric fuses with.
         ValueError: a wrapper hides the class names of its datasets; they disagree in what all
-            results depend on; a test has a video name twice; there is no action to train on, or
-            none to score and nothing to write; video scores cannot be read, or are none of a video
-            or a class.
+            results depend on; a test has a video name twice, or two metrics of one name or folder;
+            there is no action to train on, or none to score and nothing to write; video scores
+            cannot be read, or are none of a video or a class.
     """
     for name, loop in loops.items():
         if loop is not None:
@@ -63,7 +63,27 @@ def _check_training(datasets: Mapping[str, Dataset]) -> None:
     _warn_of_unlabelled(actions, datasets, 'are trained on as background')
 
 
+def _check_metrics(name: str, metrics: Sequence[Any]) -> None:
+    """Let no metric take the place of another: in the results by name, in files by folder."""
+    ours = [metric for metric in metrics if isinstance(metric, BaseTALMetric)]
+    names = Counter(key for metric in ours for key in metric.keys)
+    folders = Counter((type(m).__name__, m.out_dir) for m in ours if m.out_dir is not None)
+    for key, count in names.items():
+        if count > 1:
+            raise ValueError(
+                f'expected each metric of {name}_evaluator under a name of its own, as a prefix '
+                f'gives it, but got {key} twice'
+            )
+    for (kind, folder), count in folders.items():
+        if count > 1:
+            raise ValueError(
+                f'expected an out_dir of its own for each {kind} of {name}_evaluator but got '
+                f'{folder} twice'
+            )
+
+
 def _check_test(name: str, datasets: Mapping[str, Dataset], metrics: Sequence[Any]) -> None:
+    _check_metrics(name, metrics)
     videos: dict[str, str] = {}
     for key, info in _samples(datasets):
         first = videos.setdefault(info['video_name'], key)

@@ -160,3 +160,16 @@ def test_data_of_others_pass(warnings):
     for dataset in (Plain(), Other()):
         check_loops(train=loop(dataset), test=loop(dataset, TALMetric([0.5])))
     assert not warnings
+
+
+def test_a_metric_does_not_take_the_place_of_another(make, tmp_path):
+    data = make('validation')
+    recall = AverageRecallMetric(out_dir=str(tmp_path))
+    first = TALMetric([0.5], out_dir=str(tmp_path))
+    check_loops(test=loop(data, first, recall, TALMetric([0.5], prefix='p')))
+    with pytest.raises(ValueError, match=r'a name of its own, .* but got mAP twice'):
+        check_loops(test=loop(data, first, TALMetric([0.7])))
+    second = TALMetric([0.5], out_dir=str(tmp_path), prefix='p')
+    message = rf'an out_dir of its own for each TALMetric of val_evaluator but got {tmp_path} twice'
+    with pytest.raises(ValueError, match=message):
+        check_loops(val=loop(data, first, second))

@@ -80,7 +80,7 @@ def test_several_datasets_of_the_same_files_are_simulated_as_one(run, tmp_path, 
         ("['datasets'][0]['grid'] = dict(fps=3)", 'the same grid.fps in all datasets but got 3 in'),
         (
             "['datasets'][1]['pipeline'] = [dict(type='LoadFeature', feat_dim=4)]",
-            'the same loads.0.feat_dim in all datasets but got 3 in train_dataloader.* and 4 in',
+            'the same pipeline.0.feat_dim in all datasets but got 3 in train_dataloader.* and 4 in',
         ),
     ],
 )

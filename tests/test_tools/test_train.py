@@ -312,4 +312,12 @@ def test_a_training_that_ends_before_a_scheduler_begins_is_refused(train, tiny_c
         train(tiny_config)
     assert caught.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert 'expected train_cfg.max_epochs of 4 or more but got 3, and param_scheduler.0 ' in line
+    assert 'expected a training of more than 3 epochs (train_cfg) but got 3, and param_s' in line
+
+
+def test_a_monitor_that_no_metric_gives_is_refused(train, tiny_config, capsys):
+    with pytest.raises(SystemExit) as caught:
+        train(tiny_config, '--cfg-options', 'default_hooks.checkpoint.save_best=mAP@0.9')
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "mAP@0.70) as save_best of CheckpointHook but got 'mAP@0.9'" in line

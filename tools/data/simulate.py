@@ -78,9 +78,11 @@ def described(config: Config) -> tuple[dict, list[str]]:
             'but it has none'
         )
     agreed_settings(datasets, ['data_root', 'ann_file', 'feature_file', 'grid'])
-    for dataset in training.values():
-        dataset['loads'] = [step for step in dataset['pipeline'] if is_a(step, 'LoadFeature')]
-    agreed_settings(training, ['loads'])
+    loads = {
+        key: {'pipeline': [step for step in dataset['pipeline'] if is_a(step, 'LoadFeature')]}
+        for key, dataset in training.items()
+    }
+    agreed_settings(loads, ['pipeline'])
     return next(iter(training.values())), list(datasets)
 
 
@@ -111,18 +113,18 @@ def simulate(
     Returns:
         The steps of the first source, all videos.
     """
-    loads = dataset['loads']
+    loads = [step for step in dataset['pipeline'] if is_a(step, 'LoadFeature')]
     if len(loads) != 1:
         raise ValueError(f'expected one LoadFeature in the pipeline but got {len(loads)}')
     (load,) = loads
     sources = load.get('sources') or [load]
-    files = dataset['feature_file']
+    files = dataset.get('feature_file', '{video}.npy')
     files = [files] if isinstance(files, str) else list(files)
     if len(files) != len(sources):
         raise ValueError(f'expected {len(sources)} feature_file, one a source, but got {files}')
     with naming(str(path), SCHEMA):
         classes = {name: index for index, name in enumerate(content['classes'])}
-        settings = dict(dataset['grid'] or content['grid'])
+        settings = dict(dataset.get('grid') or content['grid'])
     simulators = [
         FeatureSimulator(len(classes), source.get('file_dim') or source['feat_dim'], seed + number)
         for number, source in enumerate(sources)

@@ -70,6 +70,11 @@ class TEMResults(BaseMetric):
         super().__init__(collect_device, prefix)
         self.out_dir = out_dir
 
+    @property
+    def keys(self) -> list[str]:
+        """Names of all that it gives."""
+        return ['steps']
+
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Write the videos of a batch."""
         for sample in data_samples:
