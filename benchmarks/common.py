@@ -32,9 +32,7 @@ def load_config(name: str, width: int | None = None) -> Config:
     """A config of this project, its model at another width."""
     config = Config.fromfile(CONFIGS / name)
     if width is not None:
-        model = config.model
-        model.projection.out_channels = model.neck.channels = width
-        model.head.in_channels = model.head.feat_channels = width
+        config.model.projection.out_channels = width
     return config
 
 

@@ -91,12 +91,7 @@ def tiny_config_text(demo_data):
     """Config of ASL, narrow, 4 steps in each of 3 epochs."""
     return f"""
 _base_ = ['{ROOT}/configs/asl/asl_demo.py']
-width = 16
-model = dict(
-    projection=dict(out_channels=width),
-    neck=dict(channels=width),
-    head=dict(in_channels=width, feat_channels=width),
-)
+model = dict(projection=dict(out_channels=16))
 train_dataloader = dict(batch_size=2, dataset=dict(data_root='{demo_data}'))
 val_dataloader = dict(batch_size=2, dataset=dict(data_root='{demo_data}'))
 test_dataloader = dict(batch_size=2, dataset=dict(data_root='{demo_data}'))

@@ -28,7 +28,7 @@ PATHS = dict(
     num_convs='model.projection.num_convs',
     input_dropout='model.projection.dropout',
     position_len='model.projection.position_len',
-    width='model.neck.channels',
+    width='model.projection.out_channels',
     heads='model.neck.num_heads',
     stem='model.neck.stem_depth',
     window='model.neck.window_size',
@@ -132,6 +132,7 @@ BASELINE = dict(
     top_down=False,
     theta=0.0,
     channel_groups=1,
+    head_width=None,  # that of the pyramid
     head_convs=2,
     prior=0.01,
     strides=[1, 2, 4, 8, 16, 32],
@@ -349,7 +350,7 @@ def expected_settings(name):
             found['cosine_end'] = paper['epochs']
     # What follows from others
     sources = found['in_channels'] if isinstance(found['in_channels'], list) else found['feat_dim']
-    found |= dict(in_channels=sources, head_width=found['width'])
+    found['in_channels'] = sources
     found |= dict(test_grid=found['grid'], val_tious=found['tious'])
     return dict(num_outputs=found['classes'], cosine_end=found['epochs']) | found
 

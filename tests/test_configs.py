@@ -14,7 +14,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
-import asl_mmaction  # noqa: F401
+from asl_mmaction.engine.cli import read_config
 
 ROOT = Path(__file__).parents[1] / 'configs'
 FILES = sorted(ROOT.rglob('*.py'))
@@ -169,7 +169,8 @@ def test_sizes_agree(path):
     config = Config.fromfile(path)
     model = config.model
     head, neck = model.head, model.neck
-    assert model.projection.out_channels == neck.channels == head.in_channels
+    # The width is set once, as that of the projection.
+    assert not {'channels', 'in_channels', 'feat_channels'} & {*neck, *head}
     assert len(head.strides) == len(head.regress_ranges) == neck.num_levels
     assert list(head.strides) == [2**level for level in range(neck.num_levels)]
     assert model.data_preprocessor.size_divisor == head.strides[-1]
@@ -188,6 +189,13 @@ def test_sizes_agree(path):
         pipeline = config[f'{name}_dataloader'].dataset.pipeline
         widths = [step.feat_dim for step in pipeline if step.type == 'LoadFeature']
         assert widths == [sum(np.atleast_1d(model.projection.in_channels))]
+
+
+def test_one_option_sets_the_width():
+    config = read_config(ROOT / 'asl' / 'asl_demo.py', {'model.projection.out_channels': 16})
+    model = MODELS.build(config.model)
+    assert (model.neck.channels, model.head.in_channels) == (16, 16)
+    assert model.head.cls_out.weight.shape[1] == 16
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=name_of)

@@ -16,19 +16,16 @@ val_evaluator = dict(
 )
 test_evaluator = val_evaluator
 
-width = 256
 model = dict(
     projection=dict(
         in_channels=_base_.feat_dim,
-        out_channels=width,
+        out_channels=256,
         dropout=0.2,
         position_len=_base_.length,
     ),
-    neck=dict(channels=width, window_size=[7, 7, 7, 7, 7, None]),
+    neck=dict(window_size=[7, 7, 7, 7, 7, None]),
     head=dict(
         num_classes=1,
-        in_channels=width,
-        feat_channels=width,
         loss_cls=dict(label_smoothing=0.1),
         loss_loc=dict(loss_weight=2.0),
         loss_normalizer=200,

@@ -6,14 +6,11 @@ _base_ = [
     '../_base_/schedules/adamw_cosine.py',
 ]
 
-width = 64
 model = dict(
-    projection=dict(in_channels=_base_.feat_dim, out_channels=width),
-    neck=dict(channels=width, window_size=9),
+    projection=dict(in_channels=_base_.feat_dim, out_channels=64),
+    neck=dict(window_size=9),
     head=dict(
         num_classes=_base_.num_classes,
-        in_channels=width,
-        feat_channels=width,
         # All of an action is positive, so that the whole course of its sensitivity is learned.
         assigner=dict(center_sampling_radius=None),
     ),

@@ -7,19 +7,17 @@ _base_ = [
     '../_base_/schedules/adamw_cosine.py',
 ]
 
-width = 1024
 strides = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 model = dict(
     data_preprocessor=dict(size_divisor=strides[-1]),
     projection=dict(
         in_channels=[source['feat_dim'] for source in _base_.sources],
         source_channels=[256, 384, 384],
-        out_channels=width,
+        out_channels=1024,
         dropout=0.2,
         position_len=_base_.max_len,
     ),
     neck=dict(
-        channels=width,
         num_heads=16,
         num_levels=len(strides),
         window_size=[9, 9, 9, 9, 9, 9, None, None, None],
@@ -27,8 +25,6 @@ model = dict(
     ),
     head=dict(
         num_classes=_base_.num_classes,
-        in_channels=width,
-        feat_channels=width,
         strides=strides,
         # Overlapping: an action is found on two levels.
         regress_ranges=[

@@ -11,9 +11,7 @@ train_dataloader = dict(dataset=dict(pipeline=[load, *_base_.train_pipeline[1:]]
 val_dataloader = dict(dataset=dict(pipeline=[load, *_base_.test_pipeline[1:]], **data))
 test_dataloader = val_dataloader
 
-width = 384
 model = dict(
-    projection=dict(in_channels=feat_dim, source_channels=None, out_channels=width),
-    neck=dict(channels=width, num_heads=4),
-    head=dict(in_channels=width, feat_channels=width),
+    projection=dict(in_channels=feat_dim, source_channels=None, out_channels=384),
+    neck=dict(num_heads=4),
 )

@@ -6,16 +6,10 @@ _base_ = [
     '../_base_/schedules/adamw_cosine.py',
 ]
 
-width = 128
 model = dict(
-    projection=dict(in_channels=_base_.feat_dim, out_channels=width),
-    neck=dict(channels=width, window_size=9),
-    head=dict(
-        num_classes=_base_.num_classes,
-        in_channels=width,
-        feat_channels=width,
-        loss_cls=dict(label_smoothing=0.1),
-    ),
+    projection=dict(in_channels=_base_.feat_dim, out_channels=128),
+    neck=dict(window_size=9),
+    head=dict(num_classes=_base_.num_classes, loss_cls=dict(label_smoothing=0.1)),
     post_processor=dict(sigma=0.4),
 )
 

@@ -6,15 +6,12 @@ _base_ = [
     '../_base_/schedules/adamw_cosine.py',
 ]
 
-width = 128
 model = dict(
-    projection=dict(in_channels=_base_.feat_dim, out_channels=width),
+    projection=dict(in_channels=_base_.feat_dim, out_channels=128),
     # The stem looks at single steps only, as in the released code.
-    neck=dict(channels=width, window_size=[1, 5, 5, 5, 5, 5], window_scale=2, mlp_ratio=2.0),
+    neck=dict(window_size=[1, 5, 5, 5, 5, 5], window_scale=2, mlp_ratio=2.0),
     head=dict(
         num_classes=_base_.num_classes,
-        in_channels=width,
-        feat_channels=width,
         loss_cls=dict(label_smoothing=0.1),
         iou_power=0.25,
     ),

@@ -19,7 +19,7 @@ class PointHead(BaseDenseHead):
     """Two towers shared by the levels; one predicts K scores, the other two distances.
 
     Args:
-        feat_channels: Width of the towers.
+        feat_channels: Width of the towers; None = that of the pyramid.
         num_convs: Hidden layers of each tower, before the one that predicts.
         prior_prob: Score of every class at the start.
         **kwargs: Of :class:`BaseDenseHead`.
@@ -28,7 +28,7 @@ class PointHead(BaseDenseHead):
     def __init__(
         self,
         *,
-        feat_channels: int,
+        feat_channels: int | None = None,
         num_convs: int = 2,
         prior_prob: float = 0.01,
         **kwargs,
@@ -40,7 +40,7 @@ class PointHead(BaseDenseHead):
 
     def build_layers(self) -> None:
         """See :class:`BaseDenseHead`."""
-        width = self.feat_channels
+        width = self.in_channels if self.feat_channels is None else self.feat_channels
         self.cls_tower = MaskedConvTower(self.in_channels, width, self.num_convs)
         self.loc_tower = MaskedConvTower(self.in_channels, width, self.num_convs)
         self.cls_out = MaskedConv1d(width, self.num_classes)

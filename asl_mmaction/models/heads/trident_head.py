@@ -42,7 +42,7 @@ class TridentHead(BaseDenseHead):
     As in the released code, the start and end towers do not send gradients into the pyramid.
 
     Args:
-        feat_channels: Width of the towers.
+        feat_channels: Width of the towers; None = that of the pyramid.
         num_convs: Hidden layers of each tower, before the one that predicts.
         num_bins: B; the longest distance to a boundary in strides.
         prior_prob: Score of every class at the start.
@@ -52,7 +52,7 @@ class TridentHead(BaseDenseHead):
     def __init__(
         self,
         *,
-        feat_channels: int,
+        feat_channels: int | None = None,
         num_convs: int = 2,
         num_bins: int = 16,
         prior_prob: float = 0.01,
@@ -74,7 +74,7 @@ class TridentHead(BaseDenseHead):
             end=self.num_classes,
             loc=2 * (self.num_bins + 1),
         )
-        width = self.feat_channels
+        width = self.in_channels if self.feat_channels is None else self.feat_channels
         for name, channels in outputs.items():
             tower = MaskedConvTower(self.in_channels, width, self.num_convs)
             self.add_module(f'{name}_tower', tower)

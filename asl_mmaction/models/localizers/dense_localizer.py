@@ -1,17 +1,42 @@
 """The whole model: projection -> pyramid -> head -> post-processor."""
 
+import inspect
+
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from asl_mmaction.structures.detections import detections_in_seconds
 from asl_mmaction.structures.point_targets import GroundTruths
 
 
+def build_part(config: dict, **width: int | None) -> nn.Module:
+    """Build a part, as wide as what it gets if its config says no width.
+
+    Args:
+        config: Of the part.
+        **width: Name of its setting, and the width of what it gets; None = unknown. A part without
+            that setting goes without.
+    """
+    part = config.get('type')
+    part = MODELS.get(part) if isinstance(part, str) else part
+    known = {
+        name
+        for base in getattr(part, '__mro__', ())
+        for name in inspect.signature(base.__init__).parameters
+    }
+    sizes = {name: size for name, size in width.items() if size is not None and name in known}
+    return MODELS.build(config, default_args=sizes)
+
+
 @MODELS.register_module()
 class DenseLocalizer(BaseModel):
     """One-stage, anchor-free temporal action localizer.
+
+    The width of the model is set once, as ``out_channels`` of the projection: a neck whose config
+    leaves out ``channels``, and a head whose config leaves out ``in_channels``, are as wide as
+    what they get.
 
     Args:
         projection: Config of what maps features to the model width.
@@ -37,8 +62,8 @@ class DenseLocalizer(BaseModel):
     ) -> None:
         super().__init__(data_preprocessor or dict(type='FeaturePreprocessor'), init_cfg)
         self.projection = MODELS.build(projection)
-        self.neck = MODELS.build(neck)
-        self.head = MODELS.build(head)
+        self.neck = build_part(neck, channels=getattr(self.projection, 'out_channels', None))
+        self.head = build_part(head, in_channels=getattr(self.neck, 'channels', None))
         self.post_processor = MODELS.build(post_processor)
         if hasattr(self.neck, 'strides'):
             self._check_strides(self.neck.strides)

@@ -1,15 +1,14 @@
 # The baseline: a transformer pyramid with temporal attention alone, one-stage and anchor-free.
-# A child sets the sizes of its data: projection.in_channels, head.num_classes, and the width.
-width = 512
+# A child sets the sizes of its data, projection.in_channels and head.num_classes, and the width of
+# the model, projection.out_channels, which neck and head take over.
 strides = [1, 2, 4, 8, 16, 32]
 
 model = dict(
     type='DenseLocalizer',
     data_preprocessor=dict(type='FeaturePreprocessor', size_divisor=strides[-1]),
-    projection=dict(type='ConvProjection', in_channels=2048, out_channels=width),
+    projection=dict(type='ConvProjection', in_channels=2048, out_channels=512),
     neck=dict(
         type='TransformerPyramid',
-        channels=width,
         num_heads=4,
         num_levels=len(strides),
         stem_depth=2,
@@ -19,8 +18,6 @@ model = dict(
     head=dict(
         type='PointHead',
         num_classes=20,
-        in_channels=width,
-        feat_channels=width,
         strides=strides,
         regress_ranges=[(0, 4), (4, 8), (8, 16), (16, 32), (32, 64), (64, 10000)],
         assigner=dict(center_sampling_radius=1.5),

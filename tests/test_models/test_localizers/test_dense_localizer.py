@@ -208,6 +208,35 @@ def test_widths_that_do_not_fit(build, localizer_config, style, part, setting, m
         build(config)
 
 
+@pytest.mark.parametrize('style', ['actionformer', 'tridet'])
+def test_the_width_is_set_once(build, localizer_config, style):
+    """Of the projection alone; the model is that of a config which says it in every place."""
+    config = localizer_config(asl=True, style=style)
+    said = build(config)
+    for part, setting in (('neck', 'channels'), ('head', 'in_channels'), ('head', 'feat_channels')):
+        del config[part][setting]
+    left_out = build(config)
+    shapes = {name: value.shape for name, value in said.state_dict().items()}
+    assert {name: value.shape for name, value in left_out.state_dict().items()} == shapes
+    assert (left_out.neck.channels, left_out.head.in_channels) == (8, 8)
+    config['projection']['out_channels'] = 16
+    wider = build(config)
+    assert (wider.neck.channels, wider.head.in_channels) == (16, 16)
+    assert wider.head.cls_tower.convs[0].weight.shape[:2] == (16, 16)
+
+
+def test_the_width_of_a_neck_that_tells_none_is_to_be_said(build, localizer_config):
+    class Plain(nn.Module):
+        pass
+
+    config = localizer_config()
+    del config['head']['in_channels']
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(MODELS.module_dict, 'Plain', Plain)
+        with pytest.raises(TypeError, match=r"missing 1 required .*: 'in_channels'"):
+            build({**config, 'neck': {'type': 'Plain'}})
+
+
 def test_a_neck_that_does_not_tell_its_width(build, localizer_config, make_sample, collate):
     class Halves(nn.Module):
         def __init__(self):
