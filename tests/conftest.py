@@ -111,6 +111,21 @@ def tiny_config(tiny_config_text, tmp_path):
     return path
 
 
+@pytest.fixture(scope='module')
+def ablate():
+    """tools/analysis/ablate.py in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / 'tools' / 'analysis')
+        patch.delitem(sys.modules, 'compare', raising=False)
+        patch.setattr(sys, 'argv', ['ablate.py'])
+        spec = importlib.util.spec_from_file_location(
+            'ablate', ROOT / 'tools' / 'analysis' / 'ablate.py'
+        )
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
+
+
 @pytest.fixture(scope='session')
 def run_python():
     """Run Python in a process of its own, with this checkout first on its path."""

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 
 from asl_mmaction.apis.datasets import dataset_configs
+from asl_mmaction.engine.cli import read_config
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -117,20 +119,38 @@ def table_rows(text):
 
 
 @pytest.mark.parametrize(('name', 'rows'), [('README.md', 3), ('docs/benchmarks.md', 12)])
-def test_parameters_at_inference(name, rows):
+def test_parameters_at_inference(name, rows, ablate):
+    """Of a config, or of a row of the table of parts."""
+    parts = {row['label']: row['run'] for row in ablate.load_tables()['parts']['rows']}
     found = 0
     for first, *cells in table_rows((ROOT / name).read_text()):
         (config,) = re.findall(r'`(?:configs/\w+/)?(\w+?)(?:\.py)?`', first) or [None]
         sizes = [cell for cell in cells if re.fullmatch(r'\d+\.\d\d M', cell)]
-        if config is None or not sizes:
+        if not sizes or (config is None and first not in parts):
             continue
-        (path,) = (ROOT / 'configs').rglob(f'{config}.py')
+        path, options = next((ROOT / 'configs').rglob(f'{config}.py'), None), ()
+        if config is None:
+            _, path, options = parts[first]
         with DefaultScope.overwrite_default_scope('mmaction'):
-            parameters = MODELS.build(Config.fromfile(path).model).named_parameters()
+            content = read_config(path, sys.modules['compare'].parse_settings(options))
+            parameters = MODELS.build(content.model).named_parameters()
         count = sum(value.numel() for key, value in parameters if '.sensitivity.' not in key)
-        assert sizes == [f'{count / 1e6:.2f} M'], config
+        assert sizes == [f'{count / 1e6:.2f} M'], first
         found += 1
     assert found == rows
+
+
+def test_results_of_the_tables_have_their_labels(ablate):
+    """Below each command of ablate.py, the rows of its tables; those not run are named."""
+    tables, seen = ablate.load_tables(), []
+    for section in re.split(r'^##', (ROOT / 'docs' / 'benchmarks.md').read_text(), flags=re.M):
+        for line in re.findall(r'tools/analysis/ablate\.py ([a-z ]+)--', section):
+            labels = {row['label'] for name in line.split() for row in tables[name]['rows']}
+            named = {first.strip('`') for first, *cells in table_rows(section) if '±' in str(cells)}
+            assert named <= labels
+            assert all(f'`{label}` was not run' in section for label in labels - named)
+            seen += line.split()
+    assert sorted(seen) == sorted(tables)
 
 
 def test_the_config_of_get_started_has_windows_and_metrics(tmp_path):

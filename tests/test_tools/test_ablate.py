@@ -1,39 +1,56 @@
-"""tools/analysis/ablate.py and its configs: each row is what its name says, and nothing else."""
+"""tools/analysis/ablate.py and its tables: each row is what its label says, and nothing else."""
 
-import importlib.util
 import json
+import re
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 from mmaction.registry import MODELS
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from asl_mmaction.engine.cli import read_config
+
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / 'configs' / 'asl' / 'ablation'
-BASE = ROOT / 'configs' / 'asl' / 'asl_hapt.py'
+CONFIGS = ROOT / 'configs'
+BASE = CONFIGS / 'asl' / 'asl_hapt.py'
 SENSITIVITY, CONTRAST = 'model.head.sensitivity', 'model.head.loss_contrast'
 LEVEL = f'{SENSITIVITY}.class_level'
-# Row of each table: what differs from asl_hapt.py; an entry set to None is as if left out.
+# Row of each table: what differs from asl_hapt.py, but for the configs that the table names.
 NO_CLASS = {LEVEL: None}
 NO_INSTANCE = {f'{SENSITIVITY}.instance_level': None}
 NO_ASCL = {CONTRAST: None}
 NO_ASE = {SENSITIVITY: None}
+NO_THETA = {'model.neck.theta': 0}
 COUNTS = {
     'cls': ({f'{LEVEL}.cls': 'none'}, {}, {f'{LEVEL}.num_cls': 2}),
     'loc': ({f'{LEVEL}.loc': 'none'}, {f'{LEVEL}.num_loc': 1}, {}),
 }
 MODES = ('none', 'fixed', 'learnable')
 EXPECTED = {
+    'parts': {
+        'actionformer_hapt': {},
+        'asl_hapt': {},
+        'asl_hapt_paper': {},
+        'control': {
+            'model.head.loss_cls.loss_weight': 1.73,
+            'model.head.loss_loc.loss_weight': 2.56,
+        },
+        'class level alone': NO_THETA | NO_INSTANCE | NO_ASCL,
+        'instance level alone': NO_THETA | NO_CLASS | NO_ASCL,
+        'both levels alone': NO_THETA | NO_ASCL,
+        'contrastive loss alone': NO_THETA | NO_ASE,
+        'channel attention alone': NO_ASE | NO_ASCL,
+    },
     'components': {
         'none': NO_ASE | NO_ASCL,
         'class level': NO_INSTANCE | NO_ASCL,
         'instance level': NO_CLASS | NO_ASCL,
-        'ASCL': NO_ASE,
-        'class level + ASCL': NO_INSTANCE,
-        'class level + instance level': NO_ASCL,
+        'contrastive loss': NO_ASE,
+        'class level, contrastive loss': NO_INSTANCE,
+        'class level, instance level': NO_ASCL,
         'all': {},
     },
     'gaussians': {
@@ -54,27 +71,25 @@ EXPECTED = {
         '1 for both': {f'{LEVEL}.shared': True},
     },
     'lambda': {
-        str(value): {f'{CONTRAST}.loss_weight': value} if value != 0.3 else {}
-        for value in (0.3, 0.1, 0.5, 1.0)
+        '0.3, the default': {},
+        **{str(value): {f'{CONTRAST}.loss_weight': value} for value in (0.1, 0.5, 1.0)},
     },
     'delta': {
-        str(value): {f'{CONTRAST}.sampler.delta': value} if value != 0.2 else {}
-        for value in (0.2, 0.1, 0.3, 0.5)
+        '0.2, the default': {},
+        **{str(value): {f'{CONTRAST}.sampler.delta': value} for value in (0.1, 0.3, 0.5)},
     },
+}
+# Rows that name a config of their own
+NAMED = {
+    'actionformer_hapt': 'actionformer/actionformer_hapt.py',
+    'asl_hapt_paper': 'asl/asl_hapt_paper.py',
+    'control': 'actionformer/actionformer_hapt.py',
 }
 
 
-@pytest.fixture
-def tool(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / 'tools' / 'analysis')
-    monkeypatch.delitem(sys.modules, 'compare', raising=False)
-    monkeypatch.setattr(sys, 'argv', ['ablate.py'])
-    spec = importlib.util.spec_from_file_location(
-        'ablate', ROOT / 'tools' / 'analysis' / 'ablate.py'
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope='module')
+def tool(ablate):
+    return ablate
 
 
 def differences(ours, theirs, where=''):
@@ -88,66 +103,109 @@ def differences(ours, theirs, where=''):
     return found
 
 
-def runner_part(path):
-    """What the Runner reads; variables of a config are used up when it is read."""
-    config = Config.fromfile(path).to_dict()
-    return {key: value for key, value in config.items() if key not in ('width', 'theta')}
+@pytest.fixture(scope='module')
+def rows(tool):
+    """All rows: (table, label) -> what to run."""
+    return {
+        (name, row['label']): row['run']
+        for name, content in tool.load_tables().items()
+        for row in content['rows']
+    }
+
+
+@pytest.fixture(scope='module')
+def configs(rows):
+    """The config of each row, as training reads it."""
+    parse = sys.modules['compare'].parse_settings
+    return {row: read_config(row.config, parse(row.options)) for row in set(rows.values())}
 
 
 def test_tables_are_the_expected_rows(tool):
     tables = tool.load_tables()
     labels = {name: [row['label'] for row in table['rows']] for name, table in tables.items()}
     assert labels == {name: list(rows) for name, rows in EXPECTED.items()}
-    used = {row['config'] for table in tables.values() for row in table['rows']}
-    assert set(FOLDER.glob('*.py')) < used  # no config without a row
+    for table in tables.values():
+        assert table.keys() - {'paper'} == {'title', 'config', 'rows'}
+        for row in table['rows']:
+            assert row.keys() <= {'label', 'config', 'options', 'paper', 'run'}
+            assert 'paper' not in row or 'paper' in table
 
 
-@pytest.mark.parametrize('name', EXPECTED)
-def test_each_row_differs_from_its_base_only_in_what_it_names(tool, name):
-    base = runner_part(BASE)
-    for row in tool.load_tables()[name]['rows']:
-        assert differences(runner_part(row['config']), base) == EXPECTED[name][row['label']]
-        assert len(row['config'].read_text().splitlines()) <= 8
+def test_each_row_differs_from_its_config_only_in_what_it_names(rows, configs):
+    plain = {row.config: configs[row] for row in configs if not row.options}
+    for (name, label), row in rows.items():
+        assert row.config == CONFIGS / NAMED.get(label, 'asl/asl_hapt.py')
+        found = differences(configs[row].to_dict(), plain[row.config].to_dict())
+        assert found == EXPECTED[name][label], (name, label)
 
 
-def build_level(path):
-    config = Config.fromfile(path)
+def test_each_row_builds(configs):
+    for config in configs.values():
+        with DefaultScope.overwrite_default_scope('mmaction'), torch.device('meta'):
+            model = MODELS.build(config.model)
+        parts = {name for name, value in model.named_parameters() if '.sensitivity.' in name}
+        assert bool(parts) == (model.head.sensitivity is not None)
+
+
+def test_each_row_has_a_folder_of_its_own(rows):
+    """But rows without settings, which have that of their config, and rows that are the same."""
+    folders = {row.name: (row.config, row.options) for row in rows.values()}
+    assert len(set(folders.values())) == len(folders) == len(set(rows.values()))
+    assert len({name.lower() for name in folders}) == len(folders)
+    for name, (config, options) in folders.items():
+        if options:
+            assert re.fullmatch(r'[a-z]+/[\w.]+', name)
+        else:
+            assert name == config.stem
+    assert rows['gaussians', 'none / fixed'].name == 'gaussians/none_fixed'
+    assert rows['components', 'class level, contrastive loss'].name.endswith(
+        '/class_level_contrastive_loss'
+    )
+    assert rows['counts', '0 / 0'] == rows['gaussians', 'none / none']
+    assert rows['components', 'none'] == rows['parts', 'channel attention alone']
+    assert rows['components', 'all'] == rows['delta', '0.2, the default']
+
+
+def build_level(config):
     with DefaultScope.overwrite_default_scope('mmaction'):
         model = MODELS.build(config.model)
     return model.head.sensitivity.class_level, config.num_classes
 
 
-def test_modes_take(tool):
+def test_modes_take(rows, configs):
     """Parameters, and whether they learn, in the model that a row builds."""
-    for row in tool.load_tables()['gaussians']['rows']:
-        level, _ = build_level(row['config'])
+    for label in EXPECTED['gaussians']:
+        level, _ = build_level(configs[rows['gaussians', label]])
         learns = {name: value.requires_grad for name, value in level.named_parameters()}
         expected = {}
-        for kind, mode in zip(('cls', 'loc'), row['label'].split(' / '), strict=True):
+        for kind, mode in zip(('cls', 'loc'), label.split(' / '), strict=True):
             if mode != 'none':
                 expected |= dict.fromkeys([f'mu_{kind}', f'sigma_{kind}'], mode == 'learnable')
-        assert learns == expected, row['label']
+        assert learns == expected, label
 
 
-def test_counts_take(tool):
+def test_counts_take(rows, configs):
     """mu and sigma of each class and Gaussian; the weights at the start by hand."""
     distance = torch.tensor([0.3])
     one = {'cls': torch.tensor([-0.045]).exp(), 'loc': torch.tensor([-0.045]).exp()}  # 0.09 / 2
     two = torch.tensor([-0.32]).exp() + torch.tensor([-0.02]).exp()  # 0.8 and 0.2 away
-    for row in tool.load_tables()['counts']['rows'][:-1]:
-        level, classes = build_level(row['config'])
-        counts = dict(zip(('cls', 'loc'), map(int, row['label'].split(' / ')), strict=True))
+    for label in list(EXPECTED['counts'])[:-1]:
+        level, classes = build_level(configs[rows['counts', label]])
+        counts = dict(zip(('cls', 'loc'), map(int, label.split(' / ')), strict=True))
         assert sum(value.numel() for value in level.parameters()) == 2 * classes * sum(
             counts.values()
         )
         p = dict(zip(('cls', 'loc'), level(distance, torch.tensor([0])), strict=True))
         for kind, count in counts.items():
             assert level.num_gaussians(kind) == count
-            torch.testing.assert_close(p[kind], (torch.ones(1), one[kind], two)[count])
+            if count:
+                torch.testing.assert_close(p[kind], (one[kind], two)[count - 1])
+            else:
+                assert p[kind] is None
 
 
-def test_shared_takes():
-    level, classes = build_level(FOLDER / 'asl_hapt_counts_shared.py')
+def test_shared_takes(rows, configs):
+    level, classes = build_level(configs[rows['counts', '1 for both']])
     assert {name: tuple(value.shape) for name, value in level.named_parameters()} == {
         'mu_cls': (classes, 1),
         'sigma_cls': (classes, 1),
@@ -164,11 +222,12 @@ def test_prints_the_tables_and_trains_what_they_share_once(tool, tmp_path, monke
     def call(command, log, env):
         script, config = Path(command[0]), Path(command[1])
         folder = Path(command[command.index('--work-dir') + 1])
+        assert config == BASE
         if script.name == 'train.py':
-            trained.append(config.name)
+            trained.append(str(folder.parent.relative_to(tmp_path)))
             (folder / 'last_checkpoint').write_text('epoch_1.pth')
         else:
-            value = 0.9 if config == BASE else 0.8
+            value = 0.8 if '--cfg-options' in command else 0.9
             (folder / 'metrics.json').write_text(json.dumps({'metrics': {'mAP': value}}))
         return 0
 
@@ -177,6 +236,7 @@ def test_prints_the_tables_and_trains_what_they_share_once(tool, tmp_path, monke
     assert tool.main(arguments) == 0
     assert len(trained) == 10  # 7 and 4, of which one is in both
     assert len(set(trained)) == 10
+    assert {'asl_hapt', 'components/class_level', 'delta/0.1'} < set(trained)
     assert capsys.readouterr().out.splitlines() == [
         'Table 5: components, channel attention in all rows',
         '',
@@ -185,22 +245,93 @@ def test_prints_the_tables_and_trains_what_they_share_once(tool, tmp_path, monke
         '| none | 80.00 (80.0) | +0.00 | 23.4 |',
         '| class level | 80.00 (80.0) | +0.00 | 24.5 |',
         '| instance level | 80.00 (80.0) | +0.00 | 23.9 |',
-        '| ASCL | 80.00 (80.0) | +0.00 | 23.7 |',
-        '| class level + ASCL | 80.00 (80.0) | +0.00 | 25.1 |',
-        '| class level + instance level | 80.00 (80.0) | +0.00 | 25.0 |',
+        '| contrastive loss | 80.00 (80.0) | +0.00 | 23.7 |',
+        '| class level, contrastive loss | 80.00 (80.0) | +0.00 | 25.1 |',
+        '| class level, instance level | 80.00 (80.0) | +0.00 | 25.0 |',
         '| all | 90.00 (90.0) | +10.00 | 25.5 |',
         '',
-        'Figure 3: delta, sensitive part of an action (0.2 is the default)',
+        'Figure 3: delta, sensitive part of an action',
         '',
         '| config | mAP | to base |',
         '|---|---|---|',
-        '| 0.2 | 90.00 (90.0) | +0.00 |',
+        '| 0.2, the default | 90.00 (90.0) | +0.00 |',
         '| 0.1 | 80.00 (80.0) | -10.00 |',
         '| 0.3 | 80.00 (80.0) | -10.00 |',
         '| 0.5 | 80.00 (80.0) | -10.00 |',
     ]
     assert tool.main(arguments) == 0
     assert len(trained) == 10
+
+
+def test_runs_of_a_row_that_has_changed_since_are_refused(tool, tmp_path, monkeypatch, capsys):
+    def call(command, log, env):
+        folder = Path(command[command.index('--work-dir') + 1])
+        (folder / 'last_checkpoint').write_text('epoch_1.pth')
+        (folder / 'metrics.json').write_text(json.dumps({'metrics': {'mAP': 0.5}}))
+        return 0
+
+    monkeypatch.setattr(sys.modules['compare'], '_call', call)
+    tables = tmp_path / 'tables.yml'
+    text = """
+t:
+  title: T
+  config: asl/asl_hapt.py
+  rows: [{label: a / b, options: [model.neck.theta=0]}]
+"""
+    tables.write_text(text)
+    monkeypatch.setattr(tool, 'TABLES', tables)
+    arguments = ['t', '--seeds', '0', '--work-dir', str(tmp_path)]
+    assert tool.main(arguments) == 0
+    assert json.loads((tmp_path / 't/a_b/seed_0/options.json').read_text())['cfg_options'] == [
+        'model.neck.theta=0'
+    ]
+    capsys.readouterr()
+    for rows, message in (
+        (
+            text.replace('theta=0', 'theta=0.5'),
+            r'made with model.neck.theta=0.5 but .*t/a_b/seed_0',
+        ),
+        (text.replace('theta=0', 'thets=0'), 'but .* was made with model.neck.theta=0: '),
+        (text.replace(' / b', ''), None),
+        (text.replace('options', 'option'), 'but got one of t with label, option\n'),
+        (text.replace(']}]', ']}, {label: a + b, options: [model.neck.theta=1]}]'), 'different'),
+        (text.replace('theta=0]', 'theta=0, model.neck.theta=1]'), 'setting of t/a_b once but got'),
+    ):
+        tables.write_text(rows)
+        if message is None:
+            assert tool.main(arguments) == 0
+            continue
+        with pytest.raises(SystemExit):
+            tool.main(arguments)
+        assert re.search(message, capsys.readouterr().err), message
+
+
+def test_list_prints_what_trains_each_row_and_runs_nothing(tool, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys.modules['compare'], '_call', None)
+    assert tool.main(['counts', '--list', '--seeds', '3', '--epochs', '2', '--amp']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [
+        '# Table 7: number of learnable Gaussians of classification / localization',
+        '',
+    ]
+    labels, commands = lines[2::3], lines[3::3]
+    assert labels == [f'# {label}' for label in EXPECTED['counts']]
+    assert shlex.split(commands[1]) == [
+        *('python', 'tools/train.py', 'configs/asl/asl_hapt.py', '--seed', '3', '--no-validate'),
+        *('--amp', '--work-dir', 'work_dirs/compare/counts/0_1/seed_3', '--cfg-options'),
+        *(f'{LEVEL}.cls=none', f'{LEVEL}.num_loc=1', 'train_cfg.max_epochs=2'),
+    ]
+
+
+def test_settings_of_a_row_are_not_set_again(tool, tmp_path, capsys):
+    """The row would no longer be what its label says."""
+    for setting in (f'{LEVEL}.cls=fixed', f'{SENSITIVITY}=None', f'{LEVEL}.cls.x=1'):
+        with pytest.raises(SystemExit):
+            tool.main(['gaussians', '--work-dir', str(tmp_path), '--cfg-options', setting])
+        line = capsys.readouterr().err
+        assert 'expected each setting of gaussians/' in line
+        assert setting in line
 
 
 def test_a_table_that_there_is_not(tool, capsys):

@@ -1,57 +1,110 @@
-"""Run ablation tables and print them in Markdown.
+"""Run the tables of experiments on ASL and print them in Markdown.
 
-The tables are in ``configs/asl/ablation/tables.yml``; each row is a config. Runs are those of
-compare.py, in the same folders: a row that several tables share is trained once. Numbers of the
+The tables are in ``configs/asl/ablation/tables.yml``; a row is a config, and settings of its own
+over it. Runs are those of compare.py: a row without settings has the folder of its config, with
+what compare.py made of it; a row with settings has a folder of its own, ``<table>/<label>``. Rows
+that are the same in several tables are trained once, in the folder of the first. Numbers of the
 paper stand in a column of their own, where a table has them.
 
 Example:
     python tools/analysis/ablate.py components gaussians --seeds 0 1 2 --jobs 2
+    python tools/analysis/ablate.py gaussians --list
 """
 
 import argparse
+import os
+import re
+import shlex
 import sys
-from pathlib import Path
 
 import yaml
-from compare import TOOLS, add_run_arguments, report_mistakes, run_all, table
+from compare import (
+    TOOLS,
+    MistakeError,
+    Row,
+    add_run_arguments,
+    report_mistakes,
+    run_all,
+    table,
+    train_command,
+)
 
-TABLES = TOOLS.parent / 'configs' / 'asl' / 'ablation' / 'tables.yml'
+CONFIGS = TOOLS.parent / 'configs'
+TABLES = CONFIGS / 'asl' / 'ablation' / 'tables.yml'
+KEYS = {'label', 'config', 'options', 'paper'}
 
 
 def load_tables() -> dict[str, dict]:
-    """Tables by name: title, rows (label, config, paper's number if any), heading of the latter."""
+    """Tables by name, with what to run for each row: a :class:`Row` under ``run``.
+
+    A table has a title, a config for the rows without one, rows (label, config, options, the
+    paper's number), and ``paper``, the heading of that number, if any.
+
+    Raises:
+        MistakeError: A row has a key that nothing reads.
+    """
     tables = yaml.safe_load(TABLES.read_text())
-    for content in tables.values():
+    names: dict[tuple, str] = {}
+    for name, content in tables.items():
         for row in content['rows']:
-            row['config'] = (TABLES.parent / row['config']).resolve()
+            if not row.keys() <= KEYS:
+                raise MistakeError(
+                    f'{TABLES}: expected rows with {", ".join(sorted(KEYS))} but got one of {name} '
+                    f'with {", ".join(row)}'
+                )
+            config = CONFIGS / row.get('config', content['config'])
+            options = tuple(sorted(row.get('options', ())))
+            own = f'{name}/{folder_name(row["label"])}' if options else config.stem
+            row['run'] = Row(names.setdefault((config, options), own), config, options)
     return tables
+
+
+def folder_name(label: str) -> str:
+    """A label as a folder: ``none / fixed`` is ``none_fixed``."""
+    return re.sub(r'[^\w.]+', '_', label)
 
 
 def parse_args(argv: list[str] | None, names: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('tables', nargs='+', choices=names, metavar='TABLE', help=', '.join(names))
+    parser.add_argument(
+        '--list', action='store_true', help='print what trains each row (first seed), run nothing'
+    )
     add_run_arguments(parser)
     return parser.parse_args(argv)
 
 
-def render(content: dict, results: dict[Path, list[dict]], keys: list[str]) -> str:
+def render(content: dict, results: dict[str, list[dict]], keys: list[str]) -> str:
     """One table under its title; the difference is to its first row."""
     rows = content['rows']
     paper = None
     if 'paper' in content:
         paper = (f'paper: {content["paper"]}', [row.get('paper') for row in rows])
     return f'{content["title"]}\n\n' + table(
-        {row['label']: results[row['config']] for row in rows}, keys, paper
+        {row['label']: results[row['run'].name] for row in rows}, keys, paper
     )
 
 
+def commands(content: dict, args: argparse.Namespace) -> str:
+    """A command for each row of a table, below its label, from the folder where one is."""
+    lines = [f'# {content["title"]}']
+    for row in content['rows']:
+        script, config, *rest = train_command(row['run'], args.seeds[0], args)
+        words = ['python', os.path.relpath(script), os.path.relpath(config), *rest]
+        lines += ['', f'# {row["label"]}', shlex.join(map(str, words))]
+    return '\n'.join(lines)
+
+
 def main(argv: list[str] | None = None) -> int:
-    tables = load_tables()
-    args = parse_args(argv, list(tables))
-    wanted = [tables[name] for name in dict.fromkeys(args.tables)]
-    configs = list(dict.fromkeys(row['config'] for content in wanted for row in content['rows']))
     with report_mistakes():
-        results = run_all(configs, args)
+        tables = load_tables()
+        args = parse_args(argv, list(tables))
+        wanted = [tables[name] for name in dict.fromkeys(args.tables)]
+        if args.list:
+            print('\n\n'.join(commands(content, args) for content in wanted))
+            return 0
+        rows = dict.fromkeys(row['run'] for content in wanted for row in content['rows'])
+        results = run_all(list(rows), args)
     print('\n\n'.join(render(content, results, args.keys) for content in wanted))
     return int(any(len(runs) < len(args.seeds) for runs in results.values()))
 

@@ -20,9 +20,9 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 
@@ -48,6 +48,20 @@ WITHOUT_EFFECT = (
 )
 
 
+class Row(NamedTuple):
+    """What the runs of one row of a table are made of.
+
+    Attributes:
+        name: Their folder within the work dir, with a ``seed_<seed>`` for each.
+        config: Config file.
+        options: Settings KEY=VALUE of this row over its config.
+    """
+
+    name: str
+    config: Path
+    options: tuple[str, ...] = ()
+
+
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that say how to make the runs and what to print of them."""
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
@@ -68,40 +82,58 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def settings_of(args: argparse.Namespace) -> list[str]:
-    """Settings KEY=VALUE of every run."""
+def settings_of(row: Row, args: argparse.Namespace) -> list[str]:
+    """Settings KEY=VALUE of the runs of a row: its own, and those of every run.
+
+    Raises:
+        MistakeError: Two of them set the same, or a part of it.
+    """
     epochs = [] if args.epochs is None else [f'train_cfg.max_epochs={args.epochs}']
-    return sorted([*args.cfg_options, *epochs])
+    settings = sorted([*row.options, *args.cfg_options, *epochs])
+    # Of keys in this order, what lies within a key follows it.
+    keys = sorted((setting.partition('=')[0].split('.'), setting) for setting in settings)
+    for (outer, one), (inner, other) in pairwise(keys):
+        if inner[: len(outer)] == outer:
+            raise MistakeError(
+                f'expected each setting of {row.name} once but got {one} and {other}'
+            )
+    return settings
 
 
-def check_runs(configs: Sequence[Path], args: argparse.Namespace) -> None:
+def check_runs(rows: Sequence[Row], args: argparse.Namespace) -> None:
     """Let nothing start that could not be compared.
 
     Raises:
-        MistakeError: a config is not there or cannot be read, two share their name (and so their
-            folder), a seed is given twice, or a finished run was made with other options or with
+        MistakeError: a config is not there or cannot be read, two rows share their folder, a
+            setting or a seed is given twice, or a finished run was made with other options or with
             the config as it was before it was changed.
         ValueError: a finished run has no metrics.
     """
     check_seeds(args.seeds)
     if args.jobs < 1:
         raise MistakeError(f'expected --jobs of 1 or more but got {args.jobs}')
-    settings = settings_of(args)
-    parser = argparse.ArgumentParser()
-    add_cfg_options(parser)
-    options = parser.parse_args(['--cfg-options', *settings] if settings else []).cfg_options
-    contents = [read_config(config, options) for config in configs]
-    names = [config.stem for config in configs]
+    settings = [settings_of(row, args) for row in rows]
+    contents = [
+        read_config(row.config, parse_settings(own))
+        for row, own in zip(rows, settings, strict=True)
+    ]
+    names = [row.name for row in rows]
     if len(set(names)) < len(names):
         raise MistakeError(f'expected configs of different names but got {", ".join(names)}')
-    asked = {'amp': args.amp, 'cfg_options': settings}
-    for name, content in zip(names, contents, strict=True):
+    for row, own, content in zip(rows, settings, contents, strict=True):
         for seed in args.seeds:
-            folder = args.work_dir / name / f'seed_{seed}'
+            folder = args.work_dir / row.name / f'seed_{seed}'
             if (folder / 'metrics.json').is_file():
-                check_options(folder, asked)
-                check_config(folder / f'{name}.py', content)
+                check_options(folder, {'amp': args.amp, 'cfg_options': own})
+                check_config(folder / row.config.name, content)
                 read_metrics(folder)
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """Values by key, as ``--cfg-options`` has them."""
+    parser = argparse.ArgumentParser()
+    add_cfg_options(parser)
+    return parser.parse_args(['--cfg-options', *settings] if settings else []).cfg_options
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
@@ -184,26 +216,35 @@ def _words(options: dict) -> str:
     return ' '.join(words) or 'no options'
 
 
-def run(config: Path, seed: int, args: argparse.Namespace) -> dict | None:
+def run(row: Row, seed: int, args: argparse.Namespace) -> dict | None:
     """Train and test once; metrics, or None if either failed (its output is in train.log)."""
-    work_dir = args.work_dir / config.stem / f'seed_{seed}'
+    work_dir = args.work_dir / row.name / f'seed_{seed}'
     result = work_dir / 'metrics.json'
     if not result.is_file():
         work_dir.mkdir(parents=True, exist_ok=True)
-        settings = settings_of(args)
-        options = {'amp': args.amp, 'cfg_options': settings}
+        options = {'amp': args.amp, 'cfg_options': settings_of(row, args)}
         (work_dir / OPTIONS).write_text(json.dumps(options))
         env = dict(os.environ, OMP_NUM_THREADS='1') if args.jobs > 1 else None
-        common = ['--work-dir', work_dir, *(['--cfg-options', *settings] if settings else [])]
-        train = [TOOLS / 'train.py', config, '--seed', seed, '--no-validate']
         with open(work_dir / 'train.log', 'w') as log:
-            if _call([*train, *(['--amp'] if args.amp else []), *common], log, env):
+            if _call(train_command(row, seed, args), log, env):
                 return None
             checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
-            test = [TOOLS / 'test.py', config, checkpoint, '--out', work_dir]
-            if _call([*test, *common], log, env):
+            test = [TOOLS / 'test.py', row.config, checkpoint, '--out', work_dir]
+            if _call([*test, *_folder_and_settings(row, seed, args)], log, env):
                 return None
     return read_metrics(work_dir)
+
+
+def train_command(row: Row, seed: int, args: argparse.Namespace) -> list:
+    """What trains a run: tools/train.py and its arguments."""
+    train = [TOOLS / 'train.py', row.config, '--seed', seed, '--no-validate']
+    return [*train, *(['--amp'] if args.amp else []), *_folder_and_settings(row, seed, args)]
+
+
+def _folder_and_settings(row: Row, seed: int, args: argparse.Namespace) -> list:
+    settings = settings_of(row, args)
+    folder = args.work_dir / row.name / f'seed_{seed}'
+    return ['--work-dir', folder, *(['--cfg-options', *settings] if settings else [])]
 
 
 def read_metrics(folder: Path) -> dict[str, float]:
@@ -222,28 +263,28 @@ def _call(command: list, log, env: dict | None) -> int:
     return subprocess.run(command, stdout=log, stderr=log, env=env).returncode
 
 
-def run_all(configs: Sequence[Path], args: argparse.Namespace) -> dict[Path, list[dict]]:
-    """Metrics of the runs of each config that succeeded, by seed; one line for each that failed.
+def run_all(rows: Sequence[Row], args: argparse.Namespace) -> dict[str, list[dict]]:
+    """Metrics of the runs of each row that succeeded, by seed; one line for each that failed.
 
     Raises:
         MistakeError: see :func:`check_runs`, or a metric to print is none of a run's.
     """
-    check_runs(configs, args)
-    todo = [(config, seed) for seed in args.seeds for config in configs]
+    check_runs(rows, args)
+    todo = [(row, seed) for seed in args.seeds for row in rows]
     with ThreadPoolExecutor(args.jobs) as pool:
         done = list(pool.map(lambda job: run(*job, args), todo))
-    results: dict[Path, list[dict]] = {config: [] for config in configs}
-    for (config, seed), metrics in zip(todo, done, strict=True):
+    results: dict[str, list[dict]] = {row.name: [] for row in rows}
+    for (row, seed), metrics in zip(todo, done, strict=True):
         if metrics is None:
-            log = args.work_dir / config.stem / f'seed_{seed}' / 'train.log'
+            log = args.work_dir / row.name / f'seed_{seed}' / 'train.log'
             lines = log.read_text(errors='replace').split('\n')
             cause = next((line.strip() for line in reversed(lines) if line.strip()), 'no output')
-            print(f'{config.stem}, seed {seed} failed: {cause} (see {log})', file=sys.stderr)
+            print(f'{row.name}, seed {seed} failed: {cause} (see {log})', file=sys.stderr)
             continue
         for key in args.keys:
             if key not in metrics:
                 raise MistakeError(f'expected --keys of {", ".join(metrics)} but got {key}')
-        results[config].append(metrics)
+        results[row.name].append(metrics)
     return results
 
 
@@ -289,8 +330,8 @@ def _cells(values: list[float], base: list[float]) -> str:
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     with report_mistakes():
-        results = run_all(args.configs, args)
-    print(table({config.stem: runs for config, runs in results.items()}, args.keys))
+        results = run_all([Row(config.stem, config) for config in args.configs], args)
+    print(table(results, args.keys))
     return int(any(len(runs) < len(args.seeds) for runs in results.values()))
 
 

@@ -1,4 +1,0 @@
-# Table 5: the class level without the instance level and the contrastive loss.
-_base_ = ['../asl_hapt.py']
-
-model = dict(head=dict(sensitivity=dict(instance_level=None), loss_contrast=None))

@@ -1,4 +1,0 @@
-# Table 7: two Gaussians for classification, two for localization.
-_base_ = ['../asl_hapt.py']
-
-model = dict(head=dict(sensitivity=dict(class_level=dict(num_cls=2))))

@@ -1,4 +1,0 @@
-# Figure 3: delta = 0.1, the sensitive part of an action.
-_base_ = ['../asl_hapt.py']
-
-model = dict(head=dict(loss_contrast=dict(sampler=dict(delta=0.1))))

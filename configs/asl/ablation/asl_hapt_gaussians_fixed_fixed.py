@@ -1,4 +1,0 @@
-# Table 6: Gaussians of classification fixed, of localization fixed.
-_base_ = ['../asl_hapt.py']
-
-model = dict(head=dict(sensitivity=dict(class_level=dict(cls='fixed', loc='fixed'))))

@@ -1,4 +1,0 @@
-# Table 6: Gaussians of classification none, of localization learnable.
-_base_ = ['../asl_hapt.py']
-
-model = dict(head=dict(sensitivity=dict(class_level=dict(cls='none'))))
