@@ -4,6 +4,7 @@ import logging
 import os
 import reprlib
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -211,13 +212,7 @@ class TALDataset(BaseDataset):
         if classes is None and _is_names(content.get('taxonomy')):
             classes = content['taxonomy']
         if classes is None:
-            classes = sorted(
-                {
-                    self._get(name, item, 'label', 'a string')
-                    for name, video in content['database'].items()
-                    for item in self._get(name, video, 'annotations', 'a list')
-                }
-            )
+            classes = self._find_labels(content['database'])
         if not _is_names(classes):
             raise TypeError(
                 f'{self.ann_file}: expected classes to be a list of strings '
@@ -229,7 +224,31 @@ class TALDataset(BaseDataset):
                 f'{self.ann_file}: expected a list of distinct class names but got '
                 f'{"none" if not classes else "repeated " + repr(min(repeated))}'
             )
+        same: dict[str, str] = {}
+        for name in classes:
+            other = same.setdefault(_without_spaces(name), name)
+            if other != name or not name.strip():
+                raise ValueError(
+                    f'{self.ann_file}: expected class names that differ in more than spaces but '
+                    f'got {other!r} and {name!r}'
+                )
         return tuple(classes)
+
+    def _find_labels(self, database: dict) -> list[str]:
+        """All labels of the file, sorted."""
+        labels: dict[str, str] = {}  # and the first video of each
+        for name, video in database.items():
+            for item in self._get(name, video, 'annotations', 'a list'):
+                labels.setdefault(self._get(name, item, 'label', 'a string'), name)
+        same: dict[str, str] = {}
+        for label, name in labels.items():
+            other = same.setdefault(_without_spaces(label).casefold(), label)
+            if other != label:
+                raise ValueError(
+                    f'{self._where(name)}: expected label {other!r}, as in {labels[other]!r}, but '
+                    f"got {label!r}; if both are classes, 'classes' in the file lists them"
+                )
+        return sorted(labels)
 
     def _find_grid(self, in_file: Any) -> dict:
         in_config = self.grid_cfg
@@ -355,9 +374,14 @@ class TALDataset(BaseDataset):
         if label not in self._label_ids:
             raise ValueError(
                 f'{self._where(name)}: expected one of {len(self._label_ids)} classes '
-                f'({_shorten(self._label_ids)}) but got label {label!r}'
+                f'({_shorten(self._label_ids)}) but got label {label!r}{self._meant(label)}'
             )
         return self._label_ids[label]
+
+    def _meant(self, label: str) -> str:
+        folded = _without_spaces(label).casefold()
+        alike = [c for c in self._label_ids if _without_spaces(c).casefold() == folded]
+        return f', which is {alike[0]!r} but for case or spaces' if alike else ''
 
     def _get(self, name: str, holder: Any, key: str, kind: str) -> Any:
         if not isinstance(holder, dict) or key not in holder:
@@ -390,6 +414,11 @@ def _check_keys(argument: str, given: Mapping, known: set[str], where: str = '')
         raise ValueError(
             f'{where}expected {argument} with keys {sorted(known)} but got {unknown[0]!r}'
         )
+
+
+def _without_spaces(name: str) -> str:
+    """Without those around it, one between words, and each letter in one form of Unicode."""
+    return ' '.join(unicodedata.normalize('NFC', name).split())
 
 
 def _is_names(value: Any) -> bool:

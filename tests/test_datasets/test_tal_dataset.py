@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -357,6 +358,50 @@ def test_wrong_class_lists(make):
         video['annotations'] = []
     with pytest.raises(ValueError, match='distinct class names but got none'):
         make(content)
+
+
+def labelled(*labels):
+    """A file of one video for each label."""
+    videos = {f'v{i}': [item(0, 1, label)] for i, label in enumerate(labels)}
+    return {
+        'database': {
+            name: {'subset': 'training', 'duration': 9.0, 'annotations': items}
+            for name, items in videos.items()
+        }
+    }
+
+
+@pytest.mark.parametrize('other', ['Run', ' run', 'run\t', 'RUN '])
+def test_labels_that_differ_in_case_or_spaces_alone(make, other):
+    message = rf"ann.json: video 'v2': expected label 'run', as in 'v0', but got {other!r}; if both"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make(labelled('run', 'jump', other))
+    content = labelled('run', other)
+    content['database']['v1']['subset'] = 'test'  # they name the classes all the same
+    with pytest.raises(ValueError, match="expected label 'run', as in 'v0'"):
+        make(content)
+
+
+def test_one_letter_in_two_forms_of_unicode(make):
+    with pytest.raises(ValueError, match="expected label '\u00e9p\u00e9e', as in 'v0', but got"):
+        make(labelled('\u00e9p\u00e9e', 'e\u0301p\u00e9e'))
+
+
+def test_classes_may_differ_in_case_if_they_are_listed(make):
+    content = {'classes': ['a', 'A'], **labelled('a', 'A')}
+    assert [sample['labels'].tolist() for sample in make(content)] == [[0], [1]]
+    for classes in (['a', 'a '], ['big cat', 'big  cat'], ['a', ' ']):
+        with pytest.raises(ValueError, match='class names that differ in more than spaces but got'):
+            make({'classes': classes, **labelled('a')})
+
+
+def test_a_label_that_is_nearly_a_class_is_told_which(make):
+    classes = ['a', 'b', 'c', 'd', 'e', 'Run  fast']
+    message = "but got label 'run fast', which is 'Run  fast' but for case or spaces"
+    with pytest.raises(ValueError, match=message):
+        make({'classes': classes, **labelled('run fast')})
+    with pytest.raises(ValueError, match=r"but got label 'walk'$"):
+        make({'classes': classes, **labelled('walk')})
 
 
 def test_a_subset_is_matched_exactly(make):

@@ -214,6 +214,12 @@ def test_wrong_annotations(run):
     assert "video 'c': expected a segment [start, end]" in lines[-2]
 
 
+def test_a_class_that_is_not_trained(run):
+    code, lines = run(c=video('test', (1, 3, 'swim')))
+    assert code == 0
+    assert lines[-2] == 'warning: train: 1 classes without a segment in training: swim'
+
+
 def test_a_training_without_actions(run):
     code, lines = run(a=video('training'), b=video('training'))
     assert code == 1

@@ -61,6 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         init_default_scope('mmaction')
         reports = [check(title, dataset) for title, dataset in different_datasets(config)]
     errors = length_errors(reports)
+    warn_of_untrained_classes(reports)
     for video, places in repeats('train', reports):
         reports[0].warn('videos given twice', f'{video} in {places}')
     print('\n'.join(summary(reports)))
@@ -215,6 +216,15 @@ def leaks(reports: list[Report]) -> list[str]:
             if tested
         ]
     return errors
+
+
+def warn_of_untrained_classes(reports: list[Report]) -> None:
+    """Warn of classes that no segment of the training data has."""
+    training = [r for r in reports if r.places('train')]
+    trained = sum((r.labels for r in training), Counter())  # leaves out those of none
+    for name in dict.fromkeys(name for r in reports for name in r.labels) if trained else ():
+        if name not in trained:
+            training[0].warn('classes without a segment in training', name)
 
 
 def nothing_to_train_on(reports: list[Report]) -> list[str]:
