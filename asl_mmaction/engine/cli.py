@@ -114,6 +114,7 @@ def report_mistakes() -> Iterator[None]:
         yield
     except (
         AssertionError,
+        AttributeError,
         ImportError,
         KeyError,
         MistakeError,
@@ -163,7 +164,8 @@ def refusing_part(error: Exception) -> str | None:
         elif code.co_name == '__init__' and by_mmengine:
             part = type(frame.f_locals[code.co_varnames[0]]).__name__
         by_mmengine |= package == 'mmengine'
-    return part if isinstance(error, (AssertionError, KeyError, TypeError, ValueError)) else None
+    kinds = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
+    return part if isinstance(error, kinds) else None
 
 
 class SettingsAction(DictAction):

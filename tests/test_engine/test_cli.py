@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from mmaction.registry import MODELS
+from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch import nn
 
@@ -57,6 +58,7 @@ def test_a_mistake_ends_with_one_line(capsys, error, line):
         ValueError('operands could not be broadcast together'),
         RuntimeError('expected scalar type Float but got Half'),
         KeyError('loss_cls'),
+        AttributeError("'NoneType' object has no attribute 'x'"),
         ImportError("cannot import name 'x' from 'y'"),
         TypeError('unsupported operand type'),
         ZeroDivisionError(),
@@ -193,6 +195,19 @@ def test_what_the_stack_does_not_take_is_a_mistake_but_our_own_error_is_none():
             MODELS.build(dict(type='Broken', count=1))
     finally:
         del MODELS.module_dict['Broken']
+
+
+def test_a_wrapper_that_wants_more_of_what_it_wraps(demo_data, capsys):
+    part = dict(
+        type='TALDataset', data_root=str(demo_data), ann_file='annotations.json', subset='test'
+    )
+    joined = dict(type='ConcatDataset', datasets=[part])
+    wrapper = dict(type='ClassBalancedDataset', dataset=joined, oversample_thr=0.5)
+    scope = DefaultScope.overwrite_default_scope('mmaction')
+    with scope, pytest.raises(SystemExit), report_mistakes():
+        DATASETS.build(wrapper)
+    message = "ClassBalancedDataset does not take what the config gives it: 'ConcatDataset' object"
+    assert message in capsys.readouterr().err
 
 
 def test_an_error_of_the_training_passes(tiny_config, tmp_path, monkeypatch):
