@@ -251,7 +251,7 @@ def test_gaussians_are_read_with_sigma_clamped(demo, tmp_path):
 
 @pytest.mark.parametrize('shared', [False, True])
 @pytest.mark.parametrize('loc_denominator', ['variance', 'std'])
-def test_curves_are_those_of_the_loss(demo, tmp_path, shared, loc_denominator):
+def test_curves_are_those_of_the_loss(double, demo, tmp_path, shared, loc_denominator):
     level = {'shared': shared, 'loc_denominator': loc_denominator}
     module = ClassSensitivity(num_classes=5, sigma_init=0.3, **level)
     g = gaussians_of(demo, tmp_path, level, **module.state_dict())

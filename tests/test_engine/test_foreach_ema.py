@@ -7,13 +7,13 @@ from asl_mmaction.engine.optimizers import ForeachEMA
 
 
 @pytest.fixture
-def model():
+def model(double):
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5), nn.Linear(5, 2))
 
 
 @pytest.mark.parametrize('extra', [{}, {'interval': 3}, {'update_buffers': True}])
-def test_equals_mmengine_and_loads_its_checkpoint(model, extra):
+def test_equals_mmengine_and_loads_its_checkpoint(double, model, extra):
     settings = dict(momentum=0.1, gamma=3, **extra)
     ours, theirs = ForeachEMA(model, **settings), MomentumAnnealingEMA(model, **settings)
     for step in range(40):  # the momentum falls from 1 over 3 / (3 + step) to 0.1

@@ -190,7 +190,7 @@ def public(state):
 
 @pytest.mark.parametrize('in_channels', SOURCES)
 @torch.no_grad()
-def test_converted_model_is_the_published_network(tmp_path, in_channels, capsys):
+def test_converted_model_is_the_published_network(double, tmp_path, in_channels, capsys):
     state = make_state(in_channels)
     code, config, path = convert(tmp_path, public(state), in_channels=in_channels)
     assert code == 0, capsys.readouterr().err
@@ -203,8 +203,8 @@ def test_converted_model_is_the_published_network(tmp_path, in_channels, capsys)
     logits, offsets = reference(state, x)
     assert logits.std() > 0.1
     assert offsets.std() > 0.1
-    torch.testing.assert_close(outputs.cls_logits[0], logits, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(outputs.offsets[0], offsets, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(outputs.cls_logits[0], logits)
+    torch.testing.assert_close(outputs.offsets[0], offsets)
 
 
 def test_classes_are_put_in_our_order(tmp_path, capsys):

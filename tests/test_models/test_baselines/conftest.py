@@ -16,6 +16,11 @@ WIDTH = 8
 
 
 @pytest.fixture(scope='module', autouse=True)
+def _double():
+    """Not here: mmaction2's models take the float32 that the pipelines give them."""
+
+
+@pytest.fixture(scope='module', autouse=True)
 def _scope():
     with DefaultScope.overwrite_default_scope('mmaction'):
         yield
