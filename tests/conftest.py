@@ -1,6 +1,7 @@
 """What many tests share."""
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -132,18 +133,24 @@ def run_python():
 
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
 
-    def run(*args, cwd=None, timeout=300, **env):
+    def run(*args, cwd=None, **env):
         return subprocess.run(
             [sys.executable, *map(str, args)],
             cwd=cwd,
             env={**environment, **env},
             capture_output=True,
             text=True,
-            timeout=timeout,
         )
 
     run.environment = environment
     return run
+
+
+@pytest.fixture(scope='session')
+def fresh_process(run_python):
+    """What ``fresh_process.py`` prints, and under ``done`` how the process ended."""
+    done = run_python(ROOT / 'tests' / 'fresh_process.py')
+    return {**json.loads(done.stdout), 'done': done}
 
 
 @pytest.fixture(scope='session')

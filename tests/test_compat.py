@@ -119,8 +119,8 @@ def test_a_program_that_lacks_a_piece_ends_with_one_line(
     )
 
 
-def test_other_errors_keep_their_traceback(run_python):
-    done = run_python('-c', 'import asl_mmaction; 1 / 0')
+def test_other_errors_keep_their_traceback(fresh_process):
+    done = fresh_process['done']
     assert done.returncode == 1
     assert 'Traceback' in done.stderr
     assert 'ZeroDivisionError' in done.stderr

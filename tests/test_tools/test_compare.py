@@ -236,16 +236,17 @@ def test_no_run_counts_twice_or_is_damaged(tool, calls, capsys):
 
 
 @pytest.mark.slow
-def test_trains_and_tests_for_true(tiny_config, tmp_path, run_python):
+def test_trains_and_tests_for_true(tool, tiny_config, tmp_path, capfd, monkeypatch):
+    monkeypatch.setenv('PYTHONPATH', str(TOOL.parents[2]))
     options = ['--seeds', '0', '--epochs', '1', '--work-dir', 'work', '--cfg-options']
     options += ['default_hooks.logger.interval=2', 'param_scheduler=[]']
-    done = run_python(TOOL, tiny_config, *options, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr + (tmp_path / 'work/tiny/seed_0/train.log').read_text()
-    assert done.stdout.startswith('| config | mAP | to base |')
+    code, printed = tool.main([str(tiny_config), *options]), capfd.readouterr().out
+    assert code == 0, (tmp_path / 'work/tiny/seed_0/train.log').read_text()
+    assert printed.startswith('| config | mAP | to base |')
     folder = tmp_path / 'work' / 'tiny' / 'seed_0'
     assert [path.name for path in folder.glob('epoch_*.pth')] == ['epoch_1.pth']
     value = json.loads((folder / 'metrics.json').read_text())['metrics']['mAP']
-    assert f'| tiny | {value * 100:.2f} (' in done.stdout
+    assert f'| tiny | {value * 100:.2f} (' in printed
     # The config that the Runner left is the one of today.
-    again = run_python(TOOL, tiny_config, *options, cwd=tmp_path)
-    assert (again.returncode, again.stdout) == (0, done.stdout), again.stderr
+    assert tool.main([str(tiny_config), *options]) == 0
+    assert capfd.readouterr().out == printed
