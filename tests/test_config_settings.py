@@ -3,6 +3,7 @@
 import inspect
 from pathlib import Path
 
+import mmaction
 import pytest
 from mmaction.registry import MODELS, TASK_UTILS
 from mmengine.config import Config
@@ -395,6 +396,37 @@ def test_settings(name):
         got = {key: setting(config, paths[key]) for key in expected if key != 'cosine_end'}
     got['cosine_end'] = config.param_scheduler[-1].get('end', config.train_cfg.max_epochs)
     assert plain(got) == plain(expected)
+
+
+# Ours -> mmaction2's own, which its authors' numbers are of
+MMACTION = {
+    'bmn_activitynet13': 'bmn/bmn_2xb8-400x100-9e_activitynet-feature.py',
+    'bsn_tem_activitynet13': 'bsn/bsn_tem_1xb16-400x100-20e_activitynet-feature.py',
+    'bsn_pem_activitynet13': 'bsn/bsn_pem_1xb16-400x100-20e_activitynet-feature.py',
+    'tcanet_activitynet13': 'tcanet/tcanet_2xb8-700x100-9e_hacs-feature.py',
+}
+
+
+@pytest.mark.parametrize('name', MMACTION)
+def test_mmactions_own_settings(name):
+    """Of its localizers: all but the features, and SoftNMS, which is the post-processor's."""
+    ours = Config.fromfile(ROOT / 'mmaction' / f'{name}.py')
+    folder = Path(mmaction.__file__).parent / '.mim' / 'configs' / 'localization'
+    theirs = Config.fromfile(folder / MMACTION[name])
+    skip = ('type', 'feat_dim', 'tem_feat_dim', 'feature_extraction_interval', 'post_process_top_k')
+    expected = {
+        key: value
+        for key, value in theirs.model.items()
+        if key not in skip and not key.startswith('soft_nms')
+    }
+    assert {key: ours.model.localizer[key] for key in expected} == expected
+    for part in ('train_cfg.max_epochs', 'optim_wrapper.clip_grad', 'optim_wrapper.optimizer'):
+        first, second = part.split('.')
+        assert ours[first][second] == theirs[first][second], part
+    (schedule,), (theirs_schedule,) = ours.param_scheduler, theirs.param_scheduler
+    for key in ('type', 'milestones', 'gamma'):
+        assert schedule[key] == theirs_schedule[key], key
+    assert ours.train_dataloader.batch_size == theirs.train_dataloader.batch_size
 
 
 def test_the_table_is_complete():
