@@ -74,7 +74,7 @@ class ActionSensitivityEvaluator(BaseSensitivity):
         quality = None if self.instance_level is None else self.instance_level(feats, masks)
         p: tuple[Tensor | None, ...] = (None, None)
         if self.class_level is not None:
-            length = segment_durations(targets.segments).clamp(min=1e-6)
+            length = segment_durations(targets.segments)  # > 0 at positive points
             distance = (points.centers - segment_centers(targets.segments)) / length
             distance = torch.where(targets.positives, distance, 0.0)
             p = self.class_level(distance, targets.gt_labels)

@@ -11,7 +11,7 @@ STEPS = (8, 4, 2)
 
 @pytest.fixture
 def head(build, localizer_config):
-    head = build(localizer_config()['head'])
+    head = build(localizer_config(head={'feat_channels': 6, 'num_convs': 2})['head'])
     torch.nn.init.uniform_(head.scales, 0.5, 2)
     return head
 
