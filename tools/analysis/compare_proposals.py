@@ -38,6 +38,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from results import read_results
 
+from asl_mmaction.apis.datasets import dataset_configs
 from asl_mmaction.engine.cli import MistakeError, report_mistakes
 
 CONFIGS = TOOLS.parent / 'configs'
@@ -126,8 +127,9 @@ class Runs:
         if not (out / 'proposals.json').is_file():
             config = self.train('bmn')
             content = Config.fromfile(config)
-            train = content.train_dataloader.dataset
-            subsets = [train.get('dataset', train).subset, content.test_dataloader.dataset.subset]
+            loaders = ('train_dataloader', 'test_dataloader')
+            parts = [part for name in loaders for part in dataset_configs(content, name).values()]
+            subsets = [part.subset for part in parts]
             self.test('bmn', config, out, f'test_dataloader.dataset.subset=[{",".join(subsets)}]')
 
     def make_proposals_of_pgm(self) -> None:
