@@ -104,8 +104,14 @@ class VideoScoreFusion:
 
         Raises:
             FileNotFoundError: there is no such file of scores.
-            ValueError: the file cannot be read, or has no score for the video or for a class.
+            ValueError: the file cannot be read, or has no score for the video or for a class; there
+                are fewer classes than ``top_k``.
         """
+        if self.top_k > len(classes):
+            raise ValueError(
+                f'expected top_k of at most {len(classes)}, the number of classes, but got '
+                f'{self.top_k}'
+            )
         names, videos = self._loaded
         columns = {name: column for column, name in enumerate(names)}
         missing = [name for name in classes if name not in columns]

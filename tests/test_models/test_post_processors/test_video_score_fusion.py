@@ -46,8 +46,8 @@ def test_product_by_hand(path):
     assert segments[:, 0].tolist() == [20, 0]
 
 
-def test_equal_scores_go_by_label_and_more_than_all_is_all(path):
-    labels, scores = VideoScoreFusion(path=path, top_k=9).top_classes('w', CLASSES)
+def test_equal_scores_go_by_label(path):
+    labels, scores = VideoScoreFusion(path=path, top_k=3).top_classes('w', CLASSES)
     assert labels.tolist() == [1, 2, 0]
     assert scores.tolist() == [0.2, 0.2, 0.1]
 
@@ -165,5 +165,7 @@ def test_a_pickle_is_not_run(tmp_path):
 def test_wrong_arguments_are_named():
     with pytest.raises(ValueError, match='top_k >= 1 but got 0'):
         VideoScoreFusion(path='a.json', top_k=0)
+    with pytest.raises(ValueError, match='top_k of at most 3, the number of classes, but got 4'):
+        VideoScoreFusion(path='a.json', top_k=4).top_classes('v', CLASSES)
     with pytest.raises(ValueError, match=r"method to be one of .* but got 'mean'"):
         VideoScoreFusion(path='a.json', method='mean')
