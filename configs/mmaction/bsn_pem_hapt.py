@@ -36,7 +36,7 @@ model = dict(
     train_top_k=2000,
 )
 
-# Pairs of boundaries within the window that TEM was trained on
+# Pairs of boundaries within the window that TEM was trained on: all of them, at most 3486
 pgm = dict(window=84, overlap=0.75, peak_threshold=0.5, top_k=5000)
 proposals_dir = 'work_dirs/bsn_pem_hapt/pgm'
 pipeline = [

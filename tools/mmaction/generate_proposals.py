@@ -14,6 +14,7 @@ import numpy as np
 from asl_mmaction.datasets.conversion import naming
 from asl_mmaction.engine.cli import read_config, report_mistakes
 from asl_mmaction.models.baselines.pgm import TEM_COLUMNS, generate_proposals
+from asl_mmaction.structures.limits import describe_left_out
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -27,27 +28,29 @@ def main(argv: list[str] | None = None) -> int:
         if 'pgm' not in config:
             raise ValueError(f'{args.config}: expected a config with `pgm` but got none')
         out = args.out or Path(config.proposals_dir)
-        count = convert(args.tem, out, dict(config.pgm))
+        count, left_out = convert(args.tem, out, dict(config.pgm))
+    if left_out is not None:
+        print(left_out)
     print(f'{count} proposals: {out}')
     return 0
 
 
-def convert(source: Path, out: Path, settings: dict) -> int:
-    """Write the proposals of all videos; returns how many there are."""
+def convert(source: Path, out: Path, settings: dict) -> tuple[int, str | None]:
+    """Write the proposals of all videos; returns how many, and a line on those left out."""
     files = sorted(source.glob('*.npy'))
     if not files:
         raise ValueError(f'{source}: expected .npy files of TEM but got none')
     out.mkdir(parents=True, exist_ok=True)
-    count = 0
+    count, left_out = 0, {}
     for path in files:
         with naming(str(path), 'an array of TEM'):
             tem = np.load(path, allow_pickle=False)
         if tem.ndim != 2 or tem.shape[1] != len(TEM_COLUMNS):
             raise ValueError(f'{path}: expected shape (T, {len(TEM_COLUMNS)}) but got {tem.shape}')
-        proposals = generate_proposals(tem, **settings)
+        proposals, left_out[path.stem] = generate_proposals(tem, **settings)
         np.save(out / path.name, proposals)
         count += len(proposals)
-    return count
+    return count, describe_left_out(f'top_k={settings["top_k"]}', 'proposals', left_out)
 
 
 if __name__ == '__main__':

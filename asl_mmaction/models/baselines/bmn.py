@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from mmaction.models.losses import BMNLoss
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from torch import Tensor
 
-from asl_mmaction.models.baselines.proposals import put_detections
 from asl_mmaction.models.baselines.windows import WindowedLocalizer, cut_window
+from asl_mmaction.structures.candidates import Candidates, join_candidates
+from asl_mmaction.structures.detections import detections_in_seconds, video_bounds
 from asl_mmaction.structures.windows import window_starts
 
 
@@ -33,30 +35,42 @@ class WindowedBMN(WindowedLocalizer):
 
     def predict_video(self, feature: Tensor, sample: ActionDataSample) -> ActionDataSample:
         """``pred_instances`` of one video: segments in seconds, cut to it; all labels 0."""
-        return put_detections(sample, *self.find_candidates(feature), self.post_processor)
+        candidates = self.find_candidates(feature, video_bounds(sample))
+        found = self.post_processor.thin_out(candidates, len(feature) / self.window)
+        sample.pred_instances = detections_in_seconds(found, sample)
+        return sample
 
-    def find_candidates(self, feature: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores (P,) and segments (P, 2), grid values, of a sequence (T, C), before any NMS.
+    def find_candidates(self, feature: Tensor, bounds: tuple[float, float]) -> Candidates:
+        """Candidates of a sequence, of all its windows, on its grid, before any NMS.
 
         A segment that several windows find is there once, with its highest score.
+
+        Args:
+            feature: (T, C).
+            bounds: start and end of the video, grid values.
         """
         starts = window_starts(len(feature), self.window, self.window_overlap)
-        scores, segments = [], []
+        found = []
         for low in range(0, len(starts), self.windows_per_batch):
-            firsts = torch.tensor(starts[low : low + self.windows_per_batch], device=feature.device)
-            windows = [cut_window(feature, first, self.window) for first in firsts.tolist()]
+            firsts = starts[low : low + self.windows_per_batch]
+            windows = [cut_window(feature, first, self.window) for first in firsts]
             confidence, start, end = self.localizer(windows, None, mode='tensor')
-            boundaries, values, chosen = score_pairs(confidence, start, end)
+            boundaries, scores, chosen = score_pairs(confidence, start, end)
             chosen &= boundaries[:, 1] <= len(feature)  # not in the padding
-            row, pair = chosen.nonzero(as_tuple=True)
-            scores.append(values[row, pair])
             # The boundary b of a window lies between its steps b - 1 and b.
-            segments.append(firsts[row, None] + boundaries[pair] - 0.5)
-        distinct, index = torch.cat(segments).unique(dim=0, return_inverse=True)
-        highest = distinct.new_zeros(len(distinct)).scatter_reduce(
-            0, index, torch.cat(scores), 'amax', include_self=True
-        )
-        return highest, distinct
+            segments = (boundaries - 0.5).expand(len(firsts), -1, -1)
+            ends = [(bounds[0] - first, bounds[1] - first) for first in firsts]
+            selected = self.post_processor.select(scores[..., None], segments, chosen, ends)
+            found += [part.moved(first) for part, first in zip(selected, firsts, strict=True)]
+        return distinct_candidates(join_candidates(found))
+
+
+def distinct_candidates(candidates: Candidates) -> Candidates:
+    """Without those whose segment another one of higher score has too; in the order of time."""
+    order = np.argsort(-candidates.scores, kind='stable')
+    _, first = np.unique(candidates.segments[order], axis=0, return_index=True)
+    *columns, limit, left_out = candidates
+    return Candidates(*(column[order[first]] for column in columns), limit, left_out)
 
 
 def score_pairs(confidence: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -21,8 +21,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from asl_mmaction.models.baselines.pgm import PGM_COLUMNS
-from asl_mmaction.models.baselines.proposals import put_detections
+from asl_mmaction.models.baselines.proposals import select_proposals
 from asl_mmaction.models.baselines.windows import WindowedLocalizer
+from asl_mmaction.structures.detections import detections_in_seconds, video_bounds
 from asl_mmaction.structures.files import check_file_name
 from asl_mmaction.structures.segments import segment_tiou
 
@@ -36,16 +37,18 @@ class WindowedTEM(WindowedLocalizer):
     """
 
     def predict_video(self, feature: Tensor, sample: ActionDataSample) -> ActionDataSample:
-        """``pred_instances`` of one video, one for each step: what TEM says of it.
+        """``pred_instances`` of one video, one for each step in it: what TEM says of it.
 
         ``segments`` (T, 2) float64 seconds that the steps stand for, ``scores`` (T, 3): action,
-        start, end.
+        start, end. Steps that lie wholly outside of the video are left out.
         """
         scores = self.localizer([feature.T], None, mode='tensor')[0].T
         steps = torch.arange(len(feature), dtype=torch.float64, device=feature.device)
         edges = torch.stack([steps - 0.5, steps + 0.5], dim=1)
+        segments = sample.grid.to_seconds(edges)
+        inside = (segments[:, 0] < sample.duration) & (segments[:, 1] > 0)
         sample.pred_instances = InstanceData(
-            segments=sample.grid.to_seconds(edges), scores=scores.float()
+            segments=segments[inside], scores=scores.float()[inside]
         )
         return sample
 
@@ -162,7 +165,10 @@ class BatchedPEM(BaseModel):
     def _predict_video(self, table: Tensor, sample: ActionDataSample) -> ActionDataSample:
         scores = self._qualities(table).float()[:, 0] * table[:, 2] * table[:, 3]
         segments = sample.grid.to_grid(table[:, :2].double())
-        return put_detections(sample, scores, segments, self.post_processor)
+        candidates = select_proposals(scores, segments, video_bounds(sample), self.post_processor)
+        found = self.post_processor.thin_out(candidates)
+        sample.pred_instances = detections_in_seconds(found, sample)
+        return sample
 
 
 @MODELS.register_module()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from asl_mmaction.structures.limits import REPORTED_SCORE
 from asl_mmaction.structures.windows import window_starts
 
 #: Columns of a file of TEM: scores of one step, and the seconds that it stands for.
@@ -25,7 +26,7 @@ BOUNDARY_RATIO = 0.2
 
 def generate_proposals(
     tem: np.ndarray, *, window: int, overlap: float, peak_threshold: float, top_k: int
-) -> np.ndarray:
+) -> tuple[np.ndarray, int]:
     """Candidates of one video, with their features, by falling product of their two scores.
 
     Args:
@@ -33,24 +34,32 @@ def generate_proposals(
         window: steps; starts and ends are paired within it, and it is what scores are compared in.
         overlap: part of a window that neighbours share at least, in [0, 1).
         peak_threshold: part of a window's highest score above which a step is a boundary.
-        top_k: as many candidates are kept; of equal ones the earlier.
+        top_k: as many candidates of each window are kept; of equal ones the earlier.
 
     Returns:
         (P, 36): start and end in seconds, their scores, and the feature; see :data:`PGM_COLUMNS`.
+        And how many that score above
+        :data:`~asl_mmaction.structures.limits.REPORTED_SCORE` ``top_k`` left out, of all windows.
     """
     action, start, end, lows, highs = tem.T
-    pairs = find_pairs(start, end, window, overlap, peak_threshold)
+    pairs, left_out = find_pairs(start, end, window, overlap, peak_threshold, top_k)
     scores = np.stack([start[pairs[:, 0]], end[pairs[:, 1]]], axis=1)
-    best = np.argsort(-scores.prod(axis=1), kind='stable')[:top_k]
+    ranked = np.argsort(-scores.prod(axis=1), kind='stable')
     middles = 0.5 * (lows + highs)
-    features = sample_actionness(action, pairs[best])
-    return np.concatenate([middles[pairs[best]], scores[best], features], axis=1)
+    features = sample_actionness(action, pairs[ranked])
+    table = np.concatenate([middles[pairs[ranked]], scores[ranked], features], axis=1)
+    return table, left_out
 
 
 def find_pairs(
-    start: np.ndarray, end: np.ndarray, window: int, overlap: float, peak_threshold: float
-) -> np.ndarray:
-    """Steps that may start and end an action, in the same window: (P, 2) distinct, in order.
+    start: np.ndarray,
+    end: np.ndarray,
+    window: int,
+    overlap: float,
+    peak_threshold: float,
+    top_k: int,
+) -> tuple[np.ndarray, int]:
+    """Steps that may start and end an action, in the same window.
 
     Args:
         start: (T,).
@@ -58,15 +67,23 @@ def find_pairs(
         window: see :func:`generate_proposals`, as the others.
         overlap: as above.
         peak_threshold: as above.
+        top_k: as above.
+
+    Returns:
+        (P, 2) distinct pairs, in order; how many were left out, as above.
     """
-    found = []
+    found, left_out = [], 0
     for first in window_starts(len(start), window, overlap):
         part = slice(first, first + window)
         starts = boundary_steps(start[part], peak_threshold)
         ends = boundary_steps(end[part], peak_threshold)
         row, column = np.nonzero(starts[:, None] < ends)
-        found.append(np.stack([starts[row], ends[column]], axis=1) + first)
-    return np.unique(np.concatenate(found), axis=0)
+        pairs = np.stack([starts[row], ends[column]], axis=1) + first
+        scores = start[pairs[:, 0]] * end[pairs[:, 1]]
+        ranked = np.argsort(-scores, kind='stable')
+        left_out += int((scores[ranked[top_k:]] > REPORTED_SCORE).sum())
+        found.append(pairs[ranked[:top_k]])
+    return np.unique(np.concatenate(found), axis=0), left_out
 
 
 def boundary_steps(scores: np.ndarray, peak_threshold: float) -> np.ndarray:

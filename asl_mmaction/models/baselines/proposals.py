@@ -1,42 +1,36 @@
-"""Proposals of one model: into a file, out of it for the next, and thinned out to detections."""
+"""Proposals of one model: candidates for its own detections, and, from a file, for the next."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from mmaction.registry import TRANSFORMS
-from mmaction.structures import ActionDataSample
 from mmcv.transforms import BaseTransform
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from asl_mmaction.structures.detections import detections_in_seconds
+from asl_mmaction.structures.candidates import Candidates
 
 
-def put_detections(
-    sample: ActionDataSample,
-    scores: Tensor,
-    segments: Tensor,
-    post_processor: Callable[[Tensor, Tensor, Tensor], list[InstanceData]],
-) -> ActionDataSample:
-    """Thin out the candidates of a video, as one class, and put them into its sample.
+def select_proposals(
+    scores: Tensor, segments: Tensor, bounds: tuple[float, float], post_processor: Any
+) -> Candidates:
+    """Candidates of a window, or of a video that is run whole, as one class.
 
     Args:
-        sample: with ``grid`` and ``duration``; gets ``pred_instances``: ``segments`` (M, 2) float64
-            seconds, cut to the video, ``scores`` (M,), ``labels`` (M,), all 0.
         scores: (P,).
         segments: (P, 2), grid values.
+        bounds: start and end of the video, grid values.
         post_processor: such as :class:`SoftNMSPostProcessor`.
     """
     valid = torch.ones_like(scores, dtype=torch.bool)
-    (found,) = post_processor(scores[None, :, None], segments[None], valid[None])
-    sample.pred_instances = detections_in_seconds(found, sample)
-    return sample
+    (found,) = post_processor.select(scores[None, :, None], segments[None], valid[None], [bounds])
+    return found
 
 
 @TRANSFORMS.register_module()

@@ -8,8 +8,10 @@ from mmaction.structures import ActionDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from asl_mmaction.models.baselines.proposals import put_detections
+from asl_mmaction.models.baselines.proposals import select_proposals
 from asl_mmaction.models.baselines.windows import WindowedLocalizer, cut_window, to_window
+from asl_mmaction.structures.candidates import Candidates, join_candidates
+from asl_mmaction.structures.detections import detections_in_seconds, video_bounds
 from asl_mmaction.structures.segments import segment_centers, segment_tiou
 from asl_mmaction.structures.windows import window_starts
 
@@ -60,13 +62,27 @@ class WindowedTCANet(WindowedLocalizer):
 
     def predict_video(self, feature: Tensor, sample: ActionDataSample) -> ActionDataSample:
         """``pred_instances`` of one video: segments in seconds, cut to it; all labels 0."""
-        return put_detections(sample, *self.find_candidates(feature, sample), self.post_processor)
+        candidates = self.find_candidates(feature, sample)
+        found = self.post_processor.thin_out(candidates, len(feature) / self.window)
+        sample.pred_instances = detections_in_seconds(found, sample)
+        return sample
 
-    def find_candidates(self, feature: Tensor, sample: ActionDataSample) -> tuple[Tensor, Tensor]:
-        """Scores (3 P,) and segments (3 P, 2), grid values, of a sequence (T, C), before any NMS.
+    def find_candidates(self, feature: Tensor, sample: ActionDataSample) -> Candidates:
+        """Candidates of a sequence (T, C), of all its windows, on its grid, before any NMS."""
+        scores, segments, windows = self.refine(feature, sample)
+        bounds, found = video_bounds(sample), []
+        for window in windows.unique():
+            mine = windows == window
+            stages = scores[:, mine].flatten(), segments[:, mine].flatten(0, 1)
+            found.append(select_proposals(*stages, bounds, self.post_processor))
+        return join_candidates(found)
 
-        The P proposals after the first stage, then after the second and the third. A score is that
-        of the proposal times the quality that the stage foresees.
+    def refine(self, feature: Tensor, sample: ActionDataSample) -> tuple[Tensor, Tensor, Tensor]:
+        """What the three stages make of the P proposals of a sequence (T, C).
+
+        Returns:
+            (3, P) scores, of the proposal times the quality that the stage foresees; (3, P, 2)
+            segments, grid values; (P,) the number of the window that a proposal is refined in.
         """
         proposals = sample.proposals.segments.to(feature)
         scores = sample.proposals.scores.to(feature)
@@ -93,4 +109,4 @@ class WindowedTCANet(WindowedLocalizer):
                 quality, boxes, *_ = refine(boxes, context[row], None, None, False)
                 found_scores[stage, mine] = scores[mine] * quality
                 found_segments[stage, mine] = boxes * self.window - 0.5 + first
-        return found_scores.flatten(), found_segments.flatten(0, 1)
+        return found_scores, found_segments, nearest

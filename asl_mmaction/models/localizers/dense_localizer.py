@@ -7,7 +7,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from asl_mmaction.structures.detections import detections_in_seconds
+from asl_mmaction.structures.detections import detections_in_seconds, video_bounds
 from asl_mmaction.structures.point_targets import GroundTruths
 
 
@@ -135,8 +135,8 @@ class DenseLocalizer(BaseModel):
             mask: (N, P) bool.
             data_samples: N data samples with ``grid`` and ``duration``.
         """
-        for sample, found in zip(
-            data_samples, self.post_processor(scores, segments, mask), strict=True
-        ):
+        bounds = [video_bounds(sample) for sample in data_samples]
+        detections = self.post_processor(scores, segments, mask, bounds)
+        for sample, found in zip(data_samples, detections, strict=True):
             sample.pred_instances = detections_in_seconds(found, sample)
         return data_samples

@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from asl_mmaction.models.localizers.dense_localizer import DenseLocalizer
+from asl_mmaction.structures.candidates import Candidates, join_candidates
+from asl_mmaction.structures.detections import detections_in_seconds, video_bounds
 from asl_mmaction.structures.point_targets import GroundTruths
 from asl_mmaction.structures.windows import window_starts
 
@@ -17,8 +19,10 @@ class SlidingWindowLocalizer(DenseLocalizer):
 
     The windows cover every step (:func:`window_starts`). The candidates of all windows of a video
     are put on the video's grid in float64, unrounded, and thinned out together: one NMS per video.
-    How much memory the network takes is up to ``windows_per_batch`` and not to the video. Training
-    is that of the parent; a pipeline that cuts videos (:class:`RandomTruncate`) belongs to it.
+    The limits of the post-processor count for each window: ``pre_nms_topk`` where candidates are
+    chosen, ``max_per_video`` for each window's length of the video. How much memory the network
+    takes is up to ``windows_per_batch`` and not to the video. Training is that of the parent; a
+    pipeline that cuts videos (:class:`RandomTruncate`) belongs to it.
 
     Args:
         window_length: Steps of a window; a multiple of the preprocessor's ``size_divisor``.
@@ -65,19 +69,18 @@ class SlidingWindowLocalizer(DenseLocalizer):
         if mode != 'predict':
             return super().forward(inputs, masks, data_samples, ground_truths, mode)
         for feature, mask, sample in zip(inputs, masks, data_samples, strict=True):
-            candidates = self.predict_windows(feature[: int(mask.sum())])
-            self.predict_by_feat(*candidates, [sample])
+            feature = feature[: int(mask.sum())]
+            candidates = self.find_candidates(feature, video_bounds(sample))
+            found = self.post_processor.thin_out(candidates, len(feature) / self.window_length)
+            sample.pred_instances = detections_in_seconds(found, sample)
         return data_samples
 
-    def predict_windows(self, feature: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Candidates of one video, of all its windows.
+    def find_candidates(self, feature: Tensor, bounds: tuple[float, float]) -> Candidates:
+        """Candidates of one video, of all its windows, on its grid.
 
         Args:
             feature: (T, C_in), no padding.
-
-        Returns:
-            Scores (1, Q, K), segments (1, Q, 2) or (1, Q, K, 2) float64 on the grid of the video
-            and on the host, and the mask (1, Q) of the valid ones; Q points of all windows.
+            bounds: start and end of the video, grid.
         """
         length = self.window_length
         starts = window_starts(len(feature), length, self.window_overlap)
@@ -88,8 +91,8 @@ class SlidingWindowLocalizer(DenseLocalizer):
             chunk = starts[first : first + self.windows_per_batch]
             windows = torch.stack([feature[start : start + length] for start in chunk])
             masks = (torch.arange(length, device=feature.device) < valid).expand(len(chunk), -1)
-            scores, segments, mask = self.head.predict(*self.extract_feat(windows, masks))
-            moved = torch.tensor(chunk, dtype=torch.float64)
-            segments = segments.cpu().double() + moved.reshape(-1, *[1] * (segments.dim() - 1))
-            found.append(part.flatten(0, 1) for part in (scores, segments, mask))
-        return tuple(torch.cat(parts)[None] for parts in zip(*found, strict=True))
+            outputs = self.head.predict(*self.extract_feat(windows, masks))
+            ends = [(bounds[0] - start, bounds[1] - start) for start in chunk]
+            selected = self.post_processor.select(*outputs, ends)
+            found += [part.moved(start) for part, start in zip(selected, chunk, strict=True)]
+        return join_candidates(found)

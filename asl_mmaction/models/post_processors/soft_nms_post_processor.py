@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from collections.abc import Sequence
+
 import torch
 from mmaction.registry import MODELS
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from asl_mmaction.ops.soft_nms import check_nms_options, soft_nms
-from asl_mmaction.structures.segments import segment_durations
+from asl_mmaction.ops.soft_nms import Kept, check_nms_options, soft_nms
+from asl_mmaction.structures.candidates import Candidates
+from asl_mmaction.structures.limits import REPORTED_SCORE, Limits
+from asl_mmaction.structures.segments import clip_segments, segment_durations
+
+ENDLESS = (-math.inf, math.inf)
 
 
 @MODELS.register_module()
 class SoftNMSPostProcessor:
     """Thresholds, thins out and ranks the (point, class) candidates of every video.
 
-    Of the valid points, the pairs of point and class with a score above ``pre_nms_thresh``; of
-    these the ``pre_nms_topk`` highest; without those shorter than ``min_duration``; then SoftNMS
+    Of the valid points, the pairs of point and class with a score above ``pre_nms_thresh`` and a
+    segment that lies in the video, at least in part; of these the ``pre_nms_topk`` highest; without
+    those of which less than ``min_duration`` lies in the video; then SoftNMS
     (`asl_mmaction.ops.soft_nms`). Equal scores go by point, then by class, so neither padding nor
     the other videos of the batch change a detection.
 
+    A recording that is run whole is one window. A localizer that runs it in several calls
+    :meth:`select` for each window, where ``pre_nms_topk`` counts, and :meth:`thin_out` once, with
+    all candidates and the length of the recording in windows: one that is as long as 10 windows
+    gets 10 times ``max_per_video`` detections, however much its windows overlap.
+
     Args:
         pre_nms_thresh: in [0, 1).
-        pre_nms_topk: pairs of point and class per video, all levels together.
-        min_duration: in grid steps.
+        pre_nms_topk: pairs of point and class per window, all levels together.
+        min_duration: in grid steps; what has no length is dropped in any case.
         method: 'gaussian', 'linear' or 'hard'.
         sigma: width of 'gaussian'.
         iou_threshold: tIoU above which 'linear' and 'hard' act.
         min_score: candidates whose score falls below it are dropped.
         class_agnostic: let candidates of different classes suppress each other (and vote together).
         voting_threshold: tIoU of segment voting; None: no voting.
-        max_per_video: at most so many detections.
+        max_per_video: at most so many detections of a recording of one window.
 
     Raises:
         ValueError: for an unknown method and for numbers out of range.
@@ -71,58 +83,117 @@ class SoftNMSPostProcessor:
         self.min_duration = min_duration
         self.class_agnostic = class_agnostic
 
+    def __call__(
+        self,
+        scores: Tensor,
+        segments: Tensor,
+        masks: Tensor,
+        bounds: Sequence[tuple[float, float]] | None = None,
+    ) -> list[InstanceData]:
+        """Detections of a batch of videos that are run whole; see :meth:`select`."""
+        return [self.thin_out(part) for part in self.select(scores, segments, masks, bounds)]
+
     @torch.no_grad()
-    def __call__(self, scores: Tensor, segments: Tensor, masks: Tensor) -> list[InstanceData]:
-        """Detections of a batch.
+    def select(
+        self,
+        scores: Tensor,
+        segments: Tensor,
+        masks: Tensor,
+        bounds: Sequence[tuple[float, float]] | None = None,
+    ) -> list[Candidates]:
+        """Candidates of a batch of windows, or of videos that are run whole.
 
         Args:
             scores: (N, P, K) in [0, 1].
             segments: (N, P, 2), or (N, P, K, 2) where each class has its own; grid.
             masks: (N, P) bool, True = valid.
+            bounds: N of start and end of the video, on the grid of its window; None: the segments
+                may lie anywhere.
 
         Returns:
-            N of ``InstanceData``, on the CPU, by falling score: ``segments`` (M, 2) float64 grid,
-            ``scores`` (M,) float32, ``labels`` (M,) int64.
+            N, on the host.
 
         Raises:
             ValueError: if the shapes do not fit.
         """
         self._check(scores, segments, masks)
-        candidates = [
-            self._candidates(*video) for video in zip(scores, segments, masks, strict=True)
+        bounds = [ENDLESS] * len(scores) if bounds is None else bounds
+        return [
+            self._candidates(*video) for video in zip(scores, segments, masks, bounds, strict=True)
         ]
-        return [self._detections(*candidate) for candidate in candidates]
+
+    def thin_out(self, candidates: Candidates, num_windows: float = 1.0) -> InstanceData:
+        """Detections of a video.
+
+        Args:
+            candidates: of the whole video.
+            num_windows: length of the video in windows, of which there is at least one.
+
+        Returns:
+            ``InstanceData``, on the CPU, by falling score: ``segments`` (M, 2) float64 grid,
+            ``scores`` (M,) float32, ``labels`` (M,) int64; as metainfo ``limits``,
+            :class:`~asl_mmaction.structures.limits.Limits`.
+        """
+        configured = self.nms_options['max_per_video']
+        limit = int(configured * max(1.0, num_windows))
+        kept = self._soft_nms(candidates, max_per_video=limit)
+        left_out = 0
+        if len(kept.scores) == limit and kept.scores[-1] > REPORTED_SCORE:
+            left_out = self._count_high(candidates) - limit
+        limits = Limits(
+            pre_nms_topk=self.pre_nms_topk,
+            max_per_video=configured,
+            max_detections=min(limit, candidates.limit),
+            candidates=candidates.left_out,
+            detections=left_out,
+        )
+        return InstanceData(
+            segments=torch.from_numpy(kept.segments),
+            scores=torch.from_numpy(kept.scores).float(),
+            labels=torch.from_numpy(candidates.labels[kept.indices]),
+            metainfo={'limits': limits},
+        )
 
     def _candidates(
-        self, scores: Tensor, segments: Tensor, mask: Tensor
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """One video's (P, K), (P, 2) or (P, K, 2), (P,) -> (n, 2) segments, scores, labels."""
+        self, scores: Tensor, segments: Tensor, mask: Tensor, bounds: tuple[float, float]
+    ) -> Candidates:
+        """One video's (P, K), (P, 2) or (P, K, 2), (P,) and its start and end."""
         num_classes = scores.shape[1]
-        chosen = (scores > self.pre_nms_thresh) & mask[:, None]
+        inside = (segments[..., 0] < bounds[1]) & (segments[..., 1] > bounds[0])
+        inside = inside if inside.dim() == 2 else inside[:, None]  # (P, K) or (P, 1)
+        chosen = (scores > self.pre_nms_thresh) & inside & mask[:, None]
         index = chosen.flatten().nonzero().squeeze(1)
         values = scores.flatten()[index]
+        left_out = 0
         if len(index) > self.pre_nms_topk:
+            num_high = int((values > REPORTED_SCORE).sum())
+            left_out = max(0, num_high - self.pre_nms_topk)
             top = _highest(values, self.pre_nms_topk)
             index, values = index[top], values[top]
         # On the host from here on: not every device has double precision.
         index, values = index.cpu(), values.cpu()
         labels = index % num_classes
         rows = index if segments.dim() == 3 else index // num_classes
-        segments = segments.reshape(-1, 2)[rows].cpu()
-        long = segment_durations(segments) >= self.min_duration
-        return tuple(part[long].numpy() for part in (segments.double(), values.double(), labels))
+        segments = segments.reshape(-1, 2)[rows].cpu().double()
+        length = segment_durations(clip_segments(segments, *bounds))
+        lasting = (length >= self.min_duration) & (length > 0)
+        columns = (part[lasting].numpy() for part in (segments, values.double(), labels))
+        return Candidates(*columns, self.pre_nms_topk, left_out)
 
-    def _detections(
-        self, segments: np.ndarray, scores: np.ndarray, labels: np.ndarray
-    ) -> InstanceData:
-        kept = soft_nms(
-            segments, scores, None if self.class_agnostic else labels, **self.nms_options
+    def _soft_nms(self, candidates: Candidates, **options) -> Kept:
+        labels = None if self.class_agnostic else candidates.labels
+        options = {**self.nms_options, **options}
+        return soft_nms(candidates.segments, candidates.scores, labels, **options)
+
+    def _count_high(self, candidates: Candidates) -> int:
+        """How many detections above REPORTED_SCORE there are without a limit."""
+        kept = self._soft_nms(
+            candidates,
+            max_per_video=len(candidates.scores),
+            min_score=max(self.nms_options['min_score'], REPORTED_SCORE),
+            voting_threshold=None,
         )
-        return InstanceData(
-            segments=torch.from_numpy(kept.segments),
-            scores=torch.from_numpy(kept.scores).float(),
-            labels=torch.from_numpy(labels[kept.indices]),
-        )
+        return int((kept.scores > REPORTED_SCORE).sum())
 
     @staticmethod
     def _check(scores: Tensor, segments: Tensor, masks: Tensor) -> None:

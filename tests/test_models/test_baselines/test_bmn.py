@@ -1,5 +1,6 @@
 """mmaction2's BMN: what it is given, what is made of its output, and both through the Runner."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,13 @@ import asl_mmaction.models.baselines  # noqa: F401  registers what the configs n
 from asl_mmaction.datasets.transforms import PackTALInputs
 from asl_mmaction.models.baselines.bmn import score_pairs
 from asl_mmaction.models.baselines.proposals import read_proposals
+from asl_mmaction.structures.detections import video_bounds
 from asl_mmaction.structures.feature_grid import FeatureGrid
+from asl_mmaction.structures.windows import window_starts
 
 CONFIG = Path(__file__).parents[3] / 'configs' / 'mmaction' / 'bmn_hapt.py'
 WINDOW, WIDTH = 12, 8
+EVERYWHERE = (-math.inf, math.inf)
 
 
 def model_config(**kwargs):
@@ -121,8 +125,9 @@ def test_candidates_are_those_of_bmn_predict(model, seed, make_sample):
     )
     with torch.no_grad():
         (theirs,) = bmn([feature.T], [info], mode='predict')
-        scores, segments = model.find_candidates(feature)
-    ours = sorted(zip(((segments + 0.5) / WINDOW).tolist(), scores.tolist(), strict=True))
+        found = model.find_candidates(feature, EVERYWHERE)
+    parts = (found.segments + 0.5) / WINDOW
+    ours = sorted(zip(parts.tolist(), found.scores.tolist(), strict=True))
     theirs = sorted((p['segment'], p['score']) for p in theirs['proposal_list'])
     assert len(ours) == len(theirs) > 5
     assert np.allclose([p[0] for p in ours], [p[0] for p in theirs], rtol=0, atol=1e-6)
@@ -185,9 +190,9 @@ def test_a_segment_of_several_windows_has_its_highest_score(model, make_sample):
     sample = make_sample(17)  # windows from 0, 4 and 5, the third alone
     sample['inputs'].zero_()
     sample['inputs'][6, 0] = sample['inputs'][9, 1] = 1.0
-    scores, segments = model.find_candidates(sample['inputs'])
-    assert segments[scores > 0].tolist() == [[5.5, 8.5]]
-    assert scores[scores > 0].tolist() == [1.0]
+    found = model.find_candidates(sample['inputs'], EVERYWHERE)
+    assert found.segments.tolist() == [[5.5, 8.5]]
+    assert found.scores.tolist() == [1.0]
 
 
 def test_resized_to_one_window_in_the_time_of_the_recording(model, make_sample):
@@ -206,8 +211,44 @@ def test_resized_to_one_window_in_the_time_of_the_recording(model, make_sample):
     assert np.allclose(found.pred_instances.segments.tolist(), [[start, end]], rtol=0, atol=1e-9)
 
 
+def test_limits_count_for_each_window(model, make_sample):
+    feature = make_sample(47)['inputs']
+    everything = model.find_candidates(feature, EVERYWHERE)
+    assert everything.left_out == 0
+    model.post_processor.pre_nms_topk = 3
+    expected = {}
+    for first in window_starts(47, WINDOW, 0.6):
+        window = model.find_candidates(feature[first : first + WINDOW], EVERYWHERE)
+        assert len(window.scores) == 3
+        for segment, score in zip(window.segments + first, window.scores, strict=True):
+            expected[tuple(segment)] = max(expected.get(tuple(segment), 0), score)
+    found = model.find_candidates(feature, EVERYWHERE)
+    assert 3 < len(found.scores) < len(everything.scores)
+    assert dict(zip(map(tuple, found.segments), found.scores, strict=True)) == expected
+    model.post_processor.nms_options['max_per_video'] = 2
+    (sample,) = model(**pseudo_collate([make_sample(47)]), mode='predict')
+    assert len(sample.pred_instances) == 2 * 47 // WINDOW
+
+
+def test_what_lies_behind_the_end_of_the_video_is_no_candidate(model, make_sample):
+    sample = make_sample(47)
+    sample['data_samples'].set_metainfo({'duration': 10.0})  # step 19 of 47
+    low, high = video_bounds(sample['data_samples'])
+    assert high == 19
+    everything = model.find_candidates(sample['inputs'], EVERYWHERE)
+    found = model.find_candidates(sample['inputs'], (low, high))
+    inside = everything.segments[:, 0] < high
+    assert 0 < inside.sum() < len(inside)
+    assert found.segments.tolist() == everything.segments[inside].tolist()
+    assert found.scores.tolist() == everything.scores[inside].tolist()
+    (predicted,) = model(**pseudo_collate([sample]), mode='predict')
+    segments = predicted.pred_instances.segments
+    assert (segments.diff() > 0).all()
+    assert segments.max() == 10.0
+
+
 def test_no_candidate_reaches_into_the_padding(model, make_sample):
-    segments = model.find_candidates(make_sample(7)['inputs'])[1]
+    segments = model.find_candidates(make_sample(7)['inputs'], EVERYWHERE).segments
     assert len(segments)
     assert segments.max() <= 6.5  # the end of step 6
 
@@ -220,7 +261,8 @@ def test_a_video_does_not_depend_on_the_batch(model, make_sample):
             (alone,) = model(**pseudo_collate([sample]), mode='predict')
             assert torch.equal(alone.pred_instances.segments, expected.segments)
             assert torch.equal(alone.pred_instances.scores, expected.scores)
-            assert 0 < len(expected) <= 200
+            most = 200 * max(WINDOW, len(sample['inputs'])) // WINDOW
+            assert 0 < len(expected) <= most == expected.limits.max_detections
             assert (expected.segments >= 0).all()
             assert (expected.segments <= sample['data_samples'].duration).all()
 
@@ -268,7 +310,8 @@ def test_trains_and_tests_through_the_runner(tiny_config, tmp_path):
     # What TCANet takes
     found = read_proposals(tmp_path / 'out' / 'proposals.json')
     assert len(found) == 5
-    assert all(0 < len(scores) <= 200 for _, scores in found.values())
+    most = 200 * 384 // 32  # for the most steps that a video has
+    assert all(0 < len(scores) <= most for _, scores in found.values())
 
 
 def test_the_config_of_activitynet_builds_trains_a_step_and_predicts(make_sample):
@@ -306,5 +349,7 @@ def test_config_builds_trains_a_step_and_predicts():
     assert loss.isfinite()
     with torch.no_grad():
         found = model.eval()(**pseudo_collate(packed), mode='predict')
-    assert all(0 < len(sample.pred_instances) <= 200 for sample in found)
+    limits = [200 * max(config.window, steps) // config.window for steps in (84, 60, 130)]
+    for sample, limit in zip(found, limits, strict=True):
+        assert 0 < len(sample.pred_instances) <= limit
     assert isinstance(found[0].pred_instances, InstanceData)

@@ -144,6 +144,29 @@ def test_tem_takes_a_long_sequence_as_it_is(tem, make_sample):
     assert not torch.allclose(scores[20:22].double(), expected[:2], rtol=0, atol=1e-3)
 
 
+def test_tem_says_nothing_of_steps_behind_the_end(tem, make_sample):
+    sample = make_sample(40)
+    with torch.no_grad():
+        (everything,) = tem(**pseudo_collate([sample]), mode='predict')
+        everything = everything.pred_instances
+        # Step t fills [0.5 t + 0.25, 0.5 t + 0.75] s.
+        sample['data_samples'].set_metainfo({'duration': 10.25})
+        (found,) = tem(**pseudo_collate([sample]), mode='predict')
+    assert found.pred_instances.segments.tolist() == everything.segments[:20].tolist()
+    assert torch.equal(found.pred_instances.scores, everything.scores[:20])
+
+
+def test_pem_has_no_proposal_behind_the_end(pem):
+    sample = pem_sample(60)
+    pem.post_processor.nms_options.update(method='hard', iou_threshold=1.0)
+    sample['data_samples'].set_metainfo({'duration': 5.0})
+    with torch.no_grad():
+        (found,) = pem(**pseudo_collate([sample]), mode='predict')
+    starts = sample['inputs'][:, 0]
+    assert 0 < len(found.pred_instances) == (starts < 5.0).sum() < 60
+    assert (found.pred_instances.segments.diff() > 0).all()
+
+
 def test_targets_of_pem_are_those_of_a_slow_loop(pem):
     segments = [[2.0, 9.0], [8.0, 15.0], [19.0, 19.5]]
     sample = pem_sample(50, segments)
@@ -265,6 +288,26 @@ def generate():
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     return tool.main
+
+
+def test_proposals_that_the_tool_leaves_out_are_counted(generate, tmp_path, capsys, monkeypatch):
+    tem = np.ones((20, 5), dtype=np.float32)
+    tem[:, 3:] = np.arange(20)[:, None] + [0, 1]
+    for name in ('v', 'w'):
+        (tmp_path / 'tem').mkdir(exist_ok=True)
+        np.save(tmp_path / 'tem' / f'{name}.npy', tem[: 20 if name == 'v' else 3])
+    config = tmp_path / 'pem.py'
+    config.write_text(
+        f"_base_ = '{CONFIGS}/bsn_pem_hapt.py'\npgm = dict(window=20, peak_threshold=0.5, top_k=4)"
+    )
+    assert generate([str(config), str(tmp_path / 'tem'), '--out', str(tmp_path / 'out')]) == 0
+    line, count = capsys.readouterr().out.splitlines()
+    # 20 steps make 190 pairs, 3 make 3.
+    assert line == (
+        'top_k=4 left out 186 proposals that score above 0.1 in 1 of 2 videos, the most (186) in '
+        "video 'v'"
+    )
+    assert count == f'7 proposals: {tmp_path}/out'
 
 
 def test_mistakes_at_the_tool(generate, tmp_path, capsys):

@@ -41,9 +41,10 @@ def test_one_window_is_mmaction2(steps, seed, tmp_path):
     tem = make_tem(steps, seed)
     top_k = 50
     expected, features = theirs(tem, tmp_path, top_k)
-    ours = generate_proposals(
+    ours, left_out = generate_proposals(
         tem, window=steps, overlap=0.5, peak_threshold=0.5, top_k=len(expected) + 1
     )
+    assert left_out == 0
     assert len(ours) == len(expected) > top_k
     # Random scores have no equal products, so the order is theirs too.
     assert np.allclose(ours[:, :2], expected[:, :2] * steps * 0.5, rtol=0, atol=1e-9)
@@ -69,10 +70,29 @@ def test_pairs_of_several_windows_are_those_of_a_slow_loop():
             for high in boundary_steps(end[first : first + 20], 0.7):
                 if low < high:
                     expected.add((int(first + low), int(first + high)))
-    found = find_pairs(start, end, 20, 0.6, 0.7)
+    found, left_out = find_pairs(start, end, 20, 0.6, 0.7, top_k=1000)
+    assert left_out == 0
     assert [tuple(pair) for pair in found.tolist()] == sorted(expected)
     assert max(high - low for low, high in expected) == 19
     assert max(high for _, high in expected) == 52
+
+
+def test_each_window_keeps_its_best_pairs():
+    start, end = np.random.default_rng(3).uniform(0, 1, (2, 53))
+    expected, left_out = set(), 0
+    for first in window_starts(53, 20, 0.6):
+        pairs = []
+        for low in boundary_steps(start[first : first + 20], 0.7):
+            for high in boundary_steps(end[first : first + 20], 0.7):
+                if low < high:
+                    pair = int(first + low), int(first + high)
+                    pairs.append((start[pair[0]] * end[pair[1]], pair))
+        pairs.sort(reverse=True)
+        expected |= {pair for _, pair in pairs[:4]}
+        left_out += sum(score > 0.1 for score, _ in pairs[4:])
+    found, count = find_pairs(start, end, 20, 0.6, 0.7, top_k=4)
+    assert [tuple(pair) for pair in found.tolist()] == sorted(expected)
+    assert count == left_out > 0
 
 
 def test_features_are_those_of_a_slow_loop():
@@ -104,13 +124,14 @@ def test_features_are_those_of_a_slow_loop():
 def test_the_best_come_first_and_their_seconds_are_of_the_steps_middles():
     tem = make_tem(30, 7)
     tem[:, 3:] += 10.0
-    found = generate_proposals(tem, window=12, overlap=0.5, peak_threshold=0.5, top_k=9)
+    found, left_out = generate_proposals(tem, window=30, overlap=0.5, peak_threshold=0.5, top_k=9)
     products = found[:, 2] * found[:, 3]
     assert len(found) == 9
     assert (np.diff(products) <= 0).all()
-    everything = generate_proposals(tem, window=12, overlap=0.5, peak_threshold=0.5, top_k=999)
+    everything, _ = generate_proposals(tem, window=30, overlap=0.5, peak_threshold=0.5, top_k=999)
     assert len(everything) > 9
     assert np.array_equal(everything[:9], found)
+    assert left_out == (everything[9:, 2] * everything[9:, 3] > 0.1).sum() > 0
     first, last = ((found[0, :2] - 10.25) / 0.5).round(9)
     assert first == int(first)
     assert found[0, 2] == tem[int(first), 1]

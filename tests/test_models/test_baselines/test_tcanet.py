@@ -157,9 +157,9 @@ def test_candidates_are_those_of_tcanet_predict(model, with_proposals, seed):
     with torch.no_grad():
         assert {score for score, *_ in theirs(table.clone())} == {0.0}
         expected = theirs(table[:0], table)
-        scores, segments = model.find_candidates(sample['inputs'], sample['data_samples'])
-    parts = ((segments + 0.5) / WINDOW).clamp(max=1)  # which they do after their NMS
-    ours = sorted((s, *p) for s, p in zip(scores.tolist(), parts.tolist(), strict=True))
+        found = model.find_candidates(sample['inputs'], sample['data_samples'])
+    parts = ((found.segments + 0.5) / WINDOW).clip(max=1)  # which they do after their NMS
+    ours = sorted((s, *p) for s, p in zip(found.scores.tolist(), parts.tolist(), strict=True))
     assert len(ours) == len(expected) == 60
     assert np.allclose(ours, expected, rtol=0, atol=1e-6)
 
@@ -168,10 +168,10 @@ def test_a_score_is_that_of_the_proposal_times_the_quality(model, with_proposals
     sample = with_proposals(31)
     own = sample['data_samples'].proposals.scores.clone()
     with torch.no_grad():
-        scores, _ = model.find_candidates(sample['inputs'], sample['data_samples'])
+        scores, *_ = model.refine(sample['inputs'], sample['data_samples'])
         sample['data_samples'].proposals.scores = torch.ones(20)
-        quality, _ = model.find_candidates(sample['inputs'], sample['data_samples'])
-    assert torch.allclose(scores, own.repeat(3) * quality)
+        quality, *_ = model.refine(sample['inputs'], sample['data_samples'])
+    assert torch.allclose(scores, own * quality)
     assert quality.unique().numel() > 20
 
 
@@ -204,10 +204,10 @@ def test_windows_show_each_proposal_its_own_surroundings(num_steps, with_proposa
     sample['inputs'][:, 0] = torch.arange(num_steps)  # a step says which it is
     given = sample['data_samples'].proposals
     given.scores = torch.ones(50)
-    scores, segments = model.find_candidates(sample['inputs'], sample['data_samples'])
-    assert torch.allclose(segments, given.segments.repeat(3, 1), rtol=0, atol=1e-5)
+    scores, segments, _ = model.refine(sample['inputs'], sample['data_samples'])
+    assert torch.allclose(segments, given.segments.expand(3, -1, -1), rtol=0, atol=1e-5)
     middles = (given.segments.mean(dim=1) + 0.5).floor()
-    assert torch.equal(scores, middles.repeat(3))
+    assert torch.equal(scores, middles.expand(3, -1))
     assert model.localizer.widest == min(2, len(window_starts(num_steps, WINDOW, 0.5)))
 
 
@@ -223,6 +223,37 @@ def test_a_video_does_not_depend_on_the_batch(model, with_proposals):
             assert (expected.segments <= sample['data_samples'].duration).all()
     assert [len(part) for part in together] == [60, 60, 0]
     # tcanet's own predict mixes the videos of a batch
+
+
+def test_limits_count_for_each_window(with_proposals):
+    model = MODELS.build(model_config()).eval()
+    sample = with_proposals(61)
+    data = sample['inputs'], sample['data_samples']
+    with torch.no_grad():
+        scores, _, windows = model.refine(*data)
+    number = min(61 - WINDOW, 1 + int(windows.max()) * 8)  # the last one is there
+    assert 3 <= len(windows.unique()) <= len(window_starts(61, WINDOW, 0.5)) <= number
+    model.post_processor.pre_nms_topk = 2
+    expected = []
+    for window in windows.unique():
+        expected += sorted(scores[:, windows == window].flatten().tolist())[-2:]
+    found = model.find_candidates(*data)
+    assert sorted(found.scores.tolist()) == sorted(expected)
+    model.post_processor.nms_options['max_per_video'] = 1
+    (sample,) = model(**pseudo_collate([sample]), mode='predict')
+    assert len(sample.pred_instances) == 61 // WINDOW
+
+
+def test_what_lies_behind_the_end_of_the_video_is_no_candidate(model, with_proposals):
+    sample = with_proposals(31)
+    everything = model.find_candidates(sample['inputs'], sample['data_samples'])
+    sample['data_samples'].set_metainfo({'duration': 8.0})  # step 15 of 31
+    found = model.find_candidates(sample['inputs'], sample['data_samples'])
+    assert 0 < len(found.scores) < len(everything.scores) == 60
+    assert len(found.scores) == (everything.segments[:, 0] < 15).sum()
+    assert found.segments[:, 0].max() < 15
+    (predicted,) = model(**pseudo_collate([sample]), mode='predict')
+    assert (predicted.pred_instances.segments.diff() > 0).all()
 
 
 def test_half_precision_predicts(model, with_proposals):

@@ -168,6 +168,26 @@ def test_detections_are_the_post_processors_in_seconds_and_cut(model, run):
     assert scores == sorted(scores, reverse=True)
 
 
+def test_what_lies_behind_the_end_is_as_good_as_not_there(model, make_sample, collate):
+    model.eval()
+    batch = model.data_preprocessor(collate(make_sample(37)), training=False)
+    (sample,) = batch['data_samples']
+    sample.set_metainfo({'duration': float(sample.grid.to_seconds(13.0))})
+    with torch.no_grad():
+        (found,) = model(**batch, mode='predict')
+        scores, segments, mask = model.head.predict(
+            *model.extract_feat(batch['inputs'], batch['masks'])
+        )
+    end = float(sample.grid.to_grid(sample.duration))
+    behind = segments[..., 0].double() >= end
+    assert 0.2 < behind.float().mean() < 0.8
+    scores = scores * (~behind if behind.dim() == 3 else ~behind[..., None])  # below the threshold
+    (expected,) = model.post_processor(scores, segments, mask)
+    expected = sample.grid.to_seconds(expected.segments).clamp(0, sample.duration)
+    torch.testing.assert_close(found.pred_instances.segments, expected)
+    assert (found.pred_instances.segments.diff() > 0).all()
+
+
 def test_a_video_of_one_step(model, make_sample, collate):
     model.data_preprocessor.min_len = 0
     model.eval()

@@ -2,10 +2,13 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from mmengine.structures import InstanceData
 
+from asl_mmaction.models.localizers import sliding_window_localizer
+from asl_mmaction.ops.soft_nms import soft_nms
 from asl_mmaction.structures.windows import window_starts
 
 LENGTH = 16
@@ -49,34 +52,68 @@ def test_a_video_that_fits_into_a_window(models, batch):
 
 
 @torch.no_grad()
+def test_a_video_of_one_window_has_the_limits_of_one_that_is_run_whole(models, batch, monkeypatch):
+    for model in models:
+        monkeypatch.setattr(model.post_processor, 'pre_nms_topk', 20)
+        monkeypatch.setitem(model.post_processor.nms_options, 'max_per_video', 5)
+    for length in (7, LENGTH):
+        ours, theirs = (model(**batch(length), mode='predict')[0] for model in models)
+        assert_same(ours.pred_instances, theirs.pred_instances)
+        assert len(ours.pred_instances) == 5
+        assert ours.pred_instances.limits == theirs.pred_instances.limits
+        assert ours.pred_instances.limits.candidates > 0  # of these lively weights
+        assert ours.pred_instances.limits.detections > 0
+
+
+@torch.no_grad()
 @pytest.mark.parametrize('overlap', [0.5, 0.0])
-def test_long_videos_by_a_slow_reference(models, batch, overlap, monkeypatch):
-    """Each window through the plain model, all candidates moved, one NMS."""
+@pytest.mark.parametrize(('topk', 'most'), [(2000, 50), (20, 5)])
+def test_long_videos_by_a_slow_reference(models, batch, overlap, topk, most, monkeypatch):
+    """The best of each window through the plain model, all of them moved, one NMS."""
     plain, windowed = models
     monkeypatch.setattr(windowed, 'window_overlap', overlap)
+    monkeypatch.setattr(windowed.post_processor, 'pre_nms_topk', topk)
+    monkeypatch.setitem(windowed.post_processor.nms_options, 'max_per_video', most)
     data = batch(37, 9, 50)
+    # The third video ends before its features do.
+    cut = data['data_samples'][2]
+    cut.set_metainfo({'duration': float(cut.grid.to_seconds(30.0))})
     found = windowed(**data, mode='predict')
     for row, sample in enumerate(found):
         feature = data['inputs'][row][data['masks'][row]]
-        scores, segments = [], []
+        segments, scores, labels = [], [], []
+        bounds = [float(sample.grid.to_grid(end)) for end in (0.0, sample.duration)]
         for start in window_starts(len(feature), LENGTH, overlap):
             window = feature[start : start + LENGTH][None]
             steps = window.size(1)
             padded = torch.nn.functional.pad(window, (0, 0, 0, LENGTH - steps))
             mask = torch.arange(LENGTH)[None] < steps
             part = plain.head.predict(*plain.extract_feat(padded, mask))
-            scores.append(part[0][part[2]])
-            segments.append(part[1][part[2]].double() + start)
-        scores, segments = torch.cat(scores)[None], torch.cat(segments)[None]
-        mask = torch.ones(scores.shape[:2], dtype=torch.bool)
-        (expected,) = plain.post_processor(scores, segments, mask)
-        seconds = sample.grid.to_seconds(expected.segments)
+            inside = []
+            for point in part[2][0].nonzero()[:, 0].tolist():
+                for label, score in enumerate(part[0][0, point].tolist()):
+                    segment = part[1][0, point]
+                    low, high = (segment if segment.dim() == 1 else segment[label]).tolist()
+                    low, high = low + start, high + start
+                    if low < bounds[1] and high > bounds[0]:
+                        inside.append((-score, point, label, low, high))
+            for score, _, label, low, high in sorted(inside)[:topk]:
+                if min(high, bounds[1]) > max(low, bounds[0]):
+                    segments.append((low, high))
+                    scores.append(-score)
+                    labels.append(label)
+        limit = most * max(len(feature), LENGTH) // LENGTH
+        columns = (np.array(column) for column in (segments, scores, labels))
+        expected = soft_nms(*columns, max_per_video=limit)
+        seconds = sample.grid.to_seconds(torch.from_numpy(expected.segments))
         expected = InstanceData(
             segments=seconds.clamp(0, sample.duration),
-            scores=expected.scores,
-            labels=expected.labels,
+            scores=torch.from_numpy(expected.scores).float(),
+            labels=torch.from_numpy(expected.labels),
         )
         assert_same(sample.pred_instances, expected)
+        assert len(expected) == limit or most == 50
+        assert (found[row].pred_instances.segments.diff() > 0).all()
 
 
 @torch.no_grad()
@@ -91,14 +128,12 @@ def test_candidates_are_moved_at_full_precision(models, batch, monkeypatch):
 
     monkeypatch.setattr(windowed, 'extract_feat', lambda windows, masks: (windows, [masks]))
     monkeypatch.setattr(windowed.head, 'predict', predict)
-    monkeypatch.setattr(windowed, 'windows_per_batch', 10**6)
-    num_steps = 3_000_000
-    scores, segments, mask = windowed.predict_windows(torch.zeros(num_steps, 1))
-    assert segments.dtype == torch.float64
-    assert segments.shape == (1, scores.shape[1], 2)
-    assert mask.all()
-    last = num_steps - LENGTH
-    torch.testing.assert_close(segments[0, -1], last + third.double())
+    last = 3_000_000
+    monkeypatch.setattr(sliding_window_localizer, 'window_starts', lambda *_: [0, last])
+    found = windowed.find_candidates(torch.zeros(last + LENGTH, 1), (0.0, 4e6))
+    assert found.segments.dtype == np.float64
+    assert len(found.segments) == len(found.scores) == 2
+    assert found.segments[1].tolist() == (last + third.double()).tolist()
 
 
 def test_training_is_that_of_the_parent(models, make_sample, collate):

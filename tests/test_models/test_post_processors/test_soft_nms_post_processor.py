@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from mmaction.registry import MODELS
 
 from asl_mmaction.models.post_processors import SoftNMSPostProcessor
 from asl_mmaction.ops.soft_nms import soft_nms
+from asl_mmaction.structures.candidates import Candidates
 
 
 def batch(seed, videos=2, points=40, classes=3, own_segments=False, coarse=False):
@@ -23,16 +26,24 @@ def batch(seed, videos=2, points=40, classes=3, own_segments=False, coarse=False
     return rand(videos, points, classes), segments, rand(videos, points) > 0.25
 
 
-def slow_candidates(scores, segments, mask, thresh, topk, min_duration):
+def slow_candidates(scores, segments, mask, thresh, topk, min_duration, bounds=(-1e9, 1e9)):
     """Plain loops over the points and classes of one video."""
     chosen = []
     for point in range(scores.shape[0]):
         for label in range(scores.shape[1]):
             if mask[point] and scores[point, label].item() > thresh:
                 segment = segments[point] if segments.dim() == 2 else segments[point, label]
-                chosen.append((-scores[point, label].item(), point, label, *segment.tolist()))
+                start, end = segment.tolist()
+                if start < bounds[1] and end > bounds[0]:
+                    entry = (-scores[point, label].item(), point, label, start, end)
+                    chosen.append(entry)
     chosen = sorted(chosen)[:topk]
-    return [entry for entry in chosen if entry[4] - entry[3] >= min_duration]
+    lengths = [min(entry[4], bounds[1]) - max(entry[3], bounds[0]) for entry in chosen]
+    return [
+        entry
+        for entry, length in zip(chosen, lengths, strict=True)
+        if length >= min_duration and length > 0
+    ]
 
 
 def as_lists(detections):
@@ -44,24 +55,31 @@ def as_lists(detections):
     st.integers(0, 2**31),
     st.integers(0, 40),
     st.sampled_from([1, 7, 30, 2000]),
+    st.sampled_from([0.0, 1.0]),
+    st.sampled_from([None, (0.0, 40.0), (7.0, 20.5), (-100.0, -50.0)]),
     st.booleans(),
     st.booleans(),
     st.booleans(),
 )
-def test_matches_plain_loops(seed, points, topk, own_segments, agnostic, coarse):
+def test_matches_plain_loops(
+    seed, points, topk, min_duration, bounds, own_segments, agnostic, coarse
+):
     scores, segments, masks = batch(seed, points=points, own_segments=own_segments, coarse=coarse)
     processor = SoftNMSPostProcessor(
         pre_nms_thresh=0.125,
         pre_nms_topk=topk,
-        min_duration=1.0,
+        min_duration=min_duration,
         class_agnostic=agnostic,
         voting_threshold=0.7,
         max_per_video=20,
     )
-    detections = processor(scores, segments, masks)
+    detections = processor(scores, segments, masks, bounds and [(-1e9, 1e9), bounds])
     assert len(detections) == 2
     for video, detection in enumerate(detections):
-        chosen = slow_candidates(scores[video], segments[video], masks[video], 0.125, topk, 1.0)
+        chosen = slow_candidates(
+            *(scores[video], segments[video], masks[video], 0.125, topk, min_duration),
+            *([bounds] if bounds and video == 1 else []),
+        )
         labels = np.array([entry[2] for entry in chosen], dtype=np.int64)
         kept = soft_nms(
             np.array([entry[3:] for entry in chosen]).reshape(-1, 2),
@@ -120,6 +138,96 @@ def test_by_hand(single):
     assert detection.segments.tolist() == [[0, 10], [5, 15], [5, 15], [0, 10]]
     assert detection.labels.tolist() == [0, 0, 1, 1]
     torch.testing.assert_close(detection.scores, torch.tensor([0.9, 0.4, 0.3, 0.2 * 2 / 3]))
+
+
+def test_what_lies_outside_of_the_video_takes_no_place_and_lowers_no_score():
+    # Of the video [0, 10]: behind it, at its end, before it, in it, in it in part, no length.
+    segments = torch.tensor(
+        [[[12.0, 20.0], [10.0, 19.0], [-9.0, 0.0], [1.0, 9.0], [6.0, 20.0], [4.0, 4.0]]]
+    )
+    scores = torch.tensor([[[0.9], [0.8], [0.7], [0.6], [0.5], [0.4]]])
+    masks = torch.ones(1, 6, dtype=torch.bool)
+    processor = SoftNMSPostProcessor(pre_nms_topk=2, min_duration=0.0, max_per_video=2)
+    (detection,) = processor(scores, segments, masks, [(0.0, 10.0)])
+    # [6, 20] overlaps [1, 9] by 3 of 19; [12, 20] and [10, 19] would have lowered it more.
+    assert detection.segments.tolist() == [[1.0, 9.0], [6.0, 20.0]]
+    expected = torch.tensor([0.6, 0.5 * math.exp(-((3 / 19) ** 2) / 0.5)])
+    torch.testing.assert_close(detection.scores, expected)
+
+
+def test_min_duration_counts_in_the_video():
+    segments = torch.tensor([[[9.5, 30.0], [9.75, 30.0]]])
+    scores, masks = torch.full((1, 2, 1), 0.5), torch.ones(1, 2, dtype=torch.bool)
+    (detection,) = SoftNMSPostProcessor(min_duration=0.5)(scores, segments, masks, [(0.0, 10.0)])
+    assert detection.segments.tolist() == [[9.5, 30.0]]
+
+
+def apart(*scores):
+    """Candidates of one video that do not overlap."""
+    starts = np.arange(len(scores)) * 20.0
+    labels = np.zeros(len(scores), dtype=np.int64)
+    segments = np.stack([starts, starts + 10], axis=1)
+    return Candidates(segments, np.array(scores), labels, limit=9, left_out=0)
+
+
+@pytest.mark.parametrize(
+    ('num_windows', 'expected'), [(0.3, 2), (1.0, 2), (1.4, 2), (1.5, 3), (4.0, 8), (99.0, 9)]
+)
+def test_each_window_of_a_recording_has_its_share_of_detections(num_windows, expected):
+    detection = SoftNMSPostProcessor(max_per_video=2).thin_out(apart(*[0.9] * 9), num_windows)
+    assert len(detection) == expected
+    limits = detection.limits
+    assert (limits.max_per_video, limits.max_detections) == (2, expected)
+
+
+def test_each_window_of_a_batch_has_its_own_candidates():
+    scores, segments, masks = batch(1, videos=3)
+    processor = SoftNMSPostProcessor(pre_nms_topk=5, min_duration=0.0)
+    for video, found in enumerate(processor.select(scores, segments, masks)):
+        chosen = slow_candidates(scores[video], segments[video], masks[video], 0.001, 5, 0.0)
+        assert len(chosen) == 5
+        assert sorted(zip(found.scores, found.labels, strict=True)) == sorted(
+            (-entry[0], entry[2]) for entry in chosen
+        )
+
+
+def test_detections_that_the_limit_leaves_out_are_counted():
+    processor = SoftNMSPostProcessor(max_per_video=2)
+    scores = [0.9, 0.3, 0.2, 0.11, 0.1, 0.09]  # the limit of the count itself is not above it
+    assert processor.thin_out(apart(*scores)).limits.detections == 2
+    assert processor.thin_out(apart(*scores), 2.0).limits.detections == 0
+    assert processor.thin_out(apart(0.9, 0.1, 0.1)).limits.detections == 0
+    assert processor.thin_out(apart(0.9, 0.8)).limits.detections == 0
+    assert processor.thin_out(apart()).limits.detections == 0
+    strict = SoftNMSPostProcessor(max_per_video=1, min_score=0.25)
+    assert strict.thin_out(apart(*scores)).limits.detections == 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**31), st.booleans(), st.sampled_from([None, 0.7]))
+def test_they_are_those_of_no_limit(seed, agnostic, voting):
+    options = {'class_agnostic': agnostic, 'voting_threshold': voting}
+    tensors = batch(seed, videos=1)
+    (everything,) = SoftNMSPostProcessor(max_per_video=10**6, **options)(*tensors)
+    (some,) = SoftNMSPostProcessor(max_per_video=7, **options)(*tensors)
+    assert everything.limits.detections == 0
+    assert some.limits.detections == int((everything.scores[7:] > 0.1).sum())
+    assert torch.equal(some.segments, everything.segments[:7])
+
+
+def test_candidates_that_the_limit_leaves_out_are_counted():
+    scores = torch.tensor([[[0.9], [0.3], [0.2], [0.11], [0.09], [0.8]]])
+    segments = torch.stack([torch.arange(6.0), torch.arange(6.0) + 1], dim=-1)[None]
+    masks = torch.tensor([[True] * 5 + [False]])
+    for topk, expected in ((1, 3), (3, 1), (4, 0), (5, 0), (2000, 0)):
+        processor = SoftNMSPostProcessor(pre_nms_topk=topk)
+        (detection,) = processor(scores, segments, masks)
+        assert detection.limits.candidates == expected
+        assert detection.limits.pre_nms_topk == topk
+    # What lies outside of the video is none.
+    processor = SoftNMSPostProcessor(pre_nms_topk=1)
+    (detection,) = processor(scores, segments, masks, [(0.0, 2.0)])
+    assert detection.limits.candidates == 1
 
 
 @pytest.mark.parametrize('points', [0, 5])

@@ -1,0 +1,38 @@
+"""Candidates for the detections of a video, before SoftNMS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Candidates(NamedTuple):
+    """Segments with a class and a score, of a window or of a whole sequence.
+
+    Attributes:
+        segments: (n, 2) float64 grid.
+        scores: (n,) float64.
+        labels: (n,) int64.
+        limit: how many there may be.
+        left_out: how many more there were, of those that score above
+            :data:`~asl_mmaction.structures.limits.REPORTED_SCORE`.
+    """
+
+    segments: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+    limit: int
+    left_out: int
+
+    def moved(self, steps: float) -> Candidates:
+        """Those of a window that starts at step ``steps``, on the grid of its sequence."""
+        return self._replace(segments=self.segments + steps)
+
+
+def join_candidates(parts: Sequence[Candidates]) -> Candidates:
+    """Those of all windows of a sequence, one window after the other."""
+    none = Candidates(np.empty((0, 2)), np.empty(0), np.empty(0, dtype=np.int64), 0, 0)
+    *columns, limits, left_out = zip(none, *parts, strict=True)
+    return Candidates(*map(np.concatenate, columns), sum(limits), sum(left_out))
