@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
+from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
@@ -29,6 +31,7 @@ from asl_mmaction.apis.loading import (
 from asl_mmaction.evaluation.metrics.reports import activitynet_form
 from asl_mmaction.structures.feature_grid import GRID_KEYS, FeatureGrid
 from asl_mmaction.structures.files import prepare_folder, write_json
+from asl_mmaction.structures.limits import describe_limits
 
 Feature = str | os.PathLike | np.ndarray | Tensor
 Sources = Feature | Sequence[Feature]
@@ -118,10 +121,12 @@ class TALInferencer:
                 arrays, one for each source in the config's order (or one array of all channels).
             batch_size: features that run at once.
             score_threshold: detections with a lower score are left out.
-            top_k: at most so many detections for each feature, the best ones.
+            top_k: at most so many detections for each feature, the best ones. The model's own
+                limits (``post_processor.max_per_video``) must allow for as many.
             out: also write all of it as JSON in ActivityNet's form, seconds at full precision.
 
         What is no feature, and a file that is not there, is an error before anything is computed.
+        What the limits of the model's post-processor left out is logged, one line for all features.
 
         Returns:
             For each feature ``{'video_name', 'duration', 'detections'}``, a detection being
@@ -131,10 +136,10 @@ class TALInferencer:
         Raises:
             FileNotFoundError: no such feature file.
             TypeError: an input, or a name or number in it, of another type.
-            ValueError: a count below 1, a threshold that is no number, a duration or fps that is
-                not above 0, an empty array, another width than the model's, NaN, a name that is
-                there twice, an unknown key, a source too few or too many, an ``out`` that cannot be
-                written.
+            ValueError: a count below 1, a ``top_k`` above the model's limit, a threshold that is no
+                number, a duration or fps that is not above 0, an empty array, another width than
+                the model's, NaN, a name that is there twice, an unknown key, a source too few or
+                too many, an ``out`` that cannot be written.
         """
         for name, value in (('batch_size', batch_size), ('top_k', top_k)):
             counts = isinstance(value, (int, np.integer)) and value >= 1
@@ -155,11 +160,14 @@ class TALInferencer:
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise ValueError(f'expected a name of its own for each video but got {twice} twice')
-        outputs = [
-            self._describe(data_sample, score_threshold, top_k)
-            for start in range(0, len(samples), batch_size)
-            for data_sample in self._run(samples[start : start + batch_size])
-        ]
+        outputs, limits = [], {}
+        for start in range(0, len(samples), batch_size):
+            for data_sample in self._run(samples[start : start + batch_size]):
+                outputs.append(self._describe(data_sample, score_threshold, top_k))
+                limits[data_sample.video_name] = data_sample.pred_instances.get('limits')
+        left_out = describe_limits(limits)
+        if left_out is not None:
+            print_log(left_out, logger='current', level=logging.WARNING)
         if out is not None:
             mark = {'simulated': True} if self.simulated else {}
             rows = {
@@ -234,6 +242,13 @@ class TALInferencer:
         self, data_sample: ActionDataSample, score_threshold: float, top_k: int | None
     ) -> dict:
         found = data_sample.pred_instances.cpu()
+        limits = found.get('limits')
+        if limits and top_k is not None and top_k > limits.max_detections:
+            raise ValueError(
+                f'video {data_sample.video_name!r}: expected top_k of at most '
+                f'{limits.max_detections}, what {limits.settings} of the post_processor allow for, '
+                f'but got {top_k}'
+            )
         found = found[found.scores >= score_threshold][:top_k]
         rows = zip(
             found.labels.tolist(), found.scores.tolist(), found.segments.tolist(), strict=True

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +184,50 @@ def test_threshold_and_top_k_keep_the_best(inferencer, feature):
     assert inferencer(feature, score_threshold=1.1)[0]['detections'] == []
 
 
+def test_top_k_above_what_the_model_gives(demo, inferencer, feature):
+    message = (
+        "video 'array_0': expected top_k of at most 200, what max_per_video=200 and "
+        'pre_nms_topk=2000 of the post_processor allow for, but got 201'
+    )
+    with pytest.raises(ValueError, match=message):
+        inferencer(feature, top_k=201)
+    assert len(inferencer(feature, top_k=200)[0]['detections']) == 200
+    config = Config(demo.config.to_dict())
+    config.model.post_processor.pre_nms_topk = 50
+    fewer = TALInferencer(config, demo.checkpoint, device='cpu')
+    with pytest.raises(ValueError, match=r'expected top_k of at most 50, .* but got 51'):
+        fewer(feature, top_k=51)
+    config = Config(demo.config.to_dict())
+    config.model.update(type='SlidingWindowLocalizer', window_length=64)
+    inferencer = TALInferencer(config, demo.checkpoint, device='cpu')
+    most = 200 * len(feature) // 64
+    with pytest.raises(ValueError, match=f'at most {most}, .* but got {most + 1}'):
+        inferencer(feature, top_k=most + 1)
+    assert 200 < len(inferencer(feature, top_k=most)[0]['detections']) <= most
+
+
+def test_what_the_limits_left_out_is_said_once(demo, files, monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        'asl_mmaction.apis.inferencer.print_log', lambda message, **_: lines.append(message)
+    )
+    config = Config(demo.config.to_dict())
+    config.model.post_processor.max_per_video = 3
+    content = torch.load(demo.checkpoint, weights_only=True)
+    inferencer = TALInferencer(config, demo.checkpoint, device='cpu')
+    inferencer(files)
+    assert lines == []  # the scores of the untrained model are low
+    content['state_dict']['head.cls_out.bias'] += 5
+    inferencer.model.load_state_dict(content['state_dict'])
+    inferencer(files, batch_size=2)
+    (line,) = lines
+    assert re.fullmatch(
+        r'max_per_video=3 left out \d+ detections that score above 0.1 in 3 of 3 videos, the most '
+        r"\(\d+\) in video 'test_000\d'(; pre_nms_topk=2000 left out .*)?",
+        line,
+    )
+
+
 def test_time_settings_can_be_given(demo, inferencer, feature):
     expected = inferencer({'feature': feature, 'duration': 1e6})[0]['detections']
     # Twice the frames a second: everything happens in half the time.
@@ -197,6 +242,7 @@ def test_a_duration_cuts_the_detections(inferencer, feature):
     (output,) = inferencer({'feature': feature, 'duration': 10.0, 'video_name': 'v'})
     assert (output['video_name'], output['duration']) == ('v', 10.0)
     assert max(found['segment'][1] for found in output['detections']) == 10.0
+    assert all(found['segment'][0] < found['segment'][1] for found in output['detections'])
 
 
 def test_out_is_activitynet_form(inferencer, files, tmp_path):

@@ -10,6 +10,7 @@ from mmengine.structures import InstanceData
 
 from asl_mmaction.evaluation.functional import Instances, average_recall
 from asl_mmaction.evaluation.metrics import AverageRecallMetric
+from asl_mmaction.structures.limits import Limits
 
 
 def sample(name, truths, found):
@@ -168,6 +169,24 @@ def test_log_has_the_numbers_and_what_was_counted(monkeypatch):
         '2 videos (0 without ground truth), 3 ground truths, 5 proposals counted (0 repeated '
         "segments left out); 1 videos excluded: 'c'"
     )
+
+
+def test_a_number_above_what_the_model_gives_is_said(monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        'asl_mmaction.evaluation.metrics.base_metric.print_log',
+        lambda message, **_: lines.append(message),
+    )
+    samples = by_hand()
+    # One video is three windows long: at most 5 on average.
+    for video, most in zip(samples, (3, 9, 3), strict=True):
+        video['pred_instances']['limits'] = Limits(2000, 3, most, 0, 0)
+    evaluate(samples, numbers=[1, 5])
+    assert lines == []
+    evaluate(samples, numbers=[1, 10])
+    (line,) = lines
+    assert 'expected up to 10 proposals for each video on average but got max_per_video=3 ' in line
+    assert 'at most 5' in line
 
 
 @pytest.mark.parametrize('simulated', [True, False])

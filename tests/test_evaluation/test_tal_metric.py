@@ -17,11 +17,12 @@ from mmengine.structures import InstanceData
 
 from asl_mmaction.evaluation.functional import Instances, average_precision
 from asl_mmaction.evaluation.metrics import TALMetric
+from asl_mmaction.structures.limits import Limits
 
 CLASSES = ('walk', 'run', 'sit')
 
 
-def sample(name, truths, found, dtype=torch.float32):
+def sample(name, truths, found, dtype=torch.float32, limits=None):
     """truths [(start, end, label)], found [(start, end, score, label)], seconds."""
     data_sample = ActionDataSample()
     truths = np.array(truths, dtype=np.float64).reshape(-1, 3)
@@ -35,7 +36,10 @@ def sample(name, truths, found, dtype=torch.float32):
         }
     )
     data_sample.pred_instances = InstanceData(
-        segments=found[:, :2], scores=found[:, 2].to(dtype), labels=found[:, 3].long()
+        segments=found[:, :2],
+        scores=found[:, 2].to(dtype),
+        labels=found[:, 3].long(),
+        metainfo={'limits': limits},
     )
     return data_sample.to_dict()
 
@@ -48,7 +52,7 @@ def by_hand():
     ]
 
 
-def random_samples(seed, videos=12):
+def random_samples(seed, videos=12, limited=False):
     rng = np.random.default_rng(seed)
     samples = []
     for video in range(videos):
@@ -58,7 +62,8 @@ def random_samples(seed, videos=12):
         noisy[:, :2] += rng.normal(0, 1.5, (30, 2))
         # a few score values only, so that ties abound
         found = np.insert(noisy, 2, rng.integers(1, 6, 30) / 5, axis=1)
-        samples.append(sample(f'v{video:02}', truths, found))
+        limits = Limits(2000, 30, 30, candidates=0, detections=video) if limited else None
+        samples.append(sample(f'v{video:02}', truths, found, limits=limits))
     return samples
 
 
@@ -123,7 +128,7 @@ def test_two_processes_give_the_same_as_one(tmp_path):
             import test_tal_metric as tests
             rank, init = int(sys.argv[1]), sys.argv[2]
             dist.init_process_group('gloo', init_method=init, rank=rank, world_size=2)
-            samples = tests.random_samples(0)
+            samples = tests.random_samples(0, limited=True)
             part = samples[:7] if rank == 0 else samples[6:]
             metrics = tests.evaluate(part, size=len(samples))
             print(json.dumps(metrics))
@@ -148,6 +153,9 @@ def test_two_processes_give_the_same_as_one(tmp_path):
     assert [worker.returncode for worker in workers] == [0, 0]
     expected = evaluate(random_samples(0))
     assert [json.loads(output.splitlines()[-1]) for output in outputs] == [expected, expected]
+    # Once, of all videos: 0 + 1 + ... + 11, though the seventh is there twice.
+    line = 'max_per_video=30 left out 66 detections that score above 0.1 in 11 of 12 videos'
+    assert [output.count(line) for output in outputs] == [1, 0]
 
 
 def test_excluded_videos_count_for_nothing(tmp_path, monkeypatch):
@@ -393,6 +401,59 @@ def test_samples_that_share_a_name_are_reported(monkeypatch):
     )
     evaluate([by_hand()[0]] * 2, size=2)
     assert 'counts 1 videos, one for each name, but the dataset has 2 samples' in lines[0]
+
+
+@pytest.fixture
+def warnings(monkeypatch):
+    """Lines that the metric warns with."""
+    lines = []
+    monkeypatch.setattr(
+        'asl_mmaction.evaluation.metrics.base_metric.print_log',
+        lambda message, **_: lines.append(message),
+    )
+    return lines
+
+
+def test_what_the_limits_left_out_is_said_once(warnings):
+    evaluate(by_hand())  # by a model that does not tell
+    assert warnings == []
+    evaluator = Evaluator(
+        {'type': 'mmaction.TALMetric', 'tiou_thresholds': [0.5], 'recall_multiples': [1]}
+    )
+    evaluator.dataset_meta = {'classes': CLASSES}
+    samples = random_samples(0, limited=True)
+    for item in samples[:5] + samples:
+        evaluator.process([item])
+    evaluator.evaluate(len(samples))
+    assert warnings == [
+        'TALMetric: max_per_video=30 left out 66 detections that score above 0.1 in 11 of 12 '
+        "videos, the most (11) in video 'v11'"
+    ]
+
+
+def test_recall_that_asks_for_more_than_the_limit(warnings):
+    truths = [(10 * i, 10 * i + 5, 0) for i in range(4)]
+    found = [(start, end, 0.5, label) for start, end, label in truths[:3]]
+    limits = Limits(2000, 3, 3, 0, 0)
+    for counts, named in (([1, 4], None), ([2, 4], None), ([4, 3], 'a'), ([3, 4], 'b')):
+        # As many ground truths have a and b; b is full only in the last case.
+        full = named == 'b'
+        samples = [
+            sample('a', truths[: counts[0]], found[: 3 if named == 'a' else 2], limits=limits),
+            sample('b', truths[: counts[1]], found[: 3 if full else 2], limits=limits),
+        ]
+        warnings.clear()
+        evaluate(samples, recall_multiples=[1])
+        assert len(warnings) == (named is not None)
+        if named is not None:
+            assert (
+                'expected up to 1 detections for each ground truth, for Recall@1x, but '
+                'max_per_video=3 and pre_nms_topk=2000 give fewer in 1 of 2 videos, as 3 for 4 '
+                f'ground truths in video {named!r}'
+            ) in warnings[0]
+    warnings.clear()
+    evaluate(samples)  # mAP asks for no number
+    assert warnings == []
 
 
 def test_simulated_stays_said(tmp_path, monkeypatch):

@@ -101,6 +101,22 @@ def test_actions_without_ground_truth_do_not_count(tmp_path, run):
     assert len(report['results']['a']) == 4
 
 
+def test_actions_that_the_limit_leaves_out_are_counted(tmp_path, run):
+    found = [('a', 30 * i, 30 * i + 10, 0, score) for i, score in enumerate((0.9, 0.8, 0.7, 0.2))]
+    write(tmp_path, 'verb', found)
+    write(tmp_path, 'noun', found)
+    code, printed, _ = run('--out', tmp_path / 'out.json', '--max-per-video', '1')
+    assert code == 0
+    # 0.64 and 0.49 are above 0.1, 0.04 is not.
+    assert printed.splitlines()[-1] == (
+        '--max-per-video 1 left out 2 actions that score above 0.1 in 1 of 2 videos, the most (2) '
+        "in video 'a'"
+    )
+    results = json.loads((tmp_path / 'out.json').read_text())['results']
+    assert [row['score'] for row in results['a']] == pytest.approx([0.81])
+    assert 'left out' not in run('--max-per-video', '3')[1]
+
+
 def test_simulated_stays_said(tmp_path, run):
     write(tmp_path, 'verb', [('a', 0, 10, 0, 0.9)], simulated=True)
     write(tmp_path, 'noun', [('a', 0, 10, 1, 0.9)])

@@ -20,6 +20,7 @@ from asl_mmaction.evaluation.functional import Instances, average_precision, joi
 from asl_mmaction.evaluation.metrics.reports import SIMULATED
 from asl_mmaction.ops.soft_nms import soft_nms
 from asl_mmaction.structures.files import write_json
+from asl_mmaction.structures.limits import REPORTED_SCORE, describe_left_out
 
 TASKS = ('verb', 'noun', 'action')
 
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     with report_mistakes():
         if args.out is not None and args.out.is_dir():
             raise MistakeError(f'expected a file for --out but got {args.out}, which is a folder')
-        report = evaluate(args)
+        report, left_out = evaluate(args)
         if args.out is not None:
             write_json(args.out, report)
     if report['protocol'].get('simulated'):
@@ -58,11 +59,13 @@ def main(argv: list[str] | None = None) -> int:
         counted = report['protocol'][task]
         print(f'{task:6} {row}   {counted["classes"]} classes, {counted["ground_truths"]} segments')
     print(f'{report["protocol"]["videos"]} videos')
+    if left_out is not None:
+        print(left_out)
     return 0
 
 
-def evaluate(args: argparse.Namespace) -> dict:
-    """Metrics, protocol, and the joined actions by video."""
+def evaluate(args: argparse.Namespace) -> tuple[dict, str | None]:
+    """Metrics, protocol, and the joined actions by video; a line on those that were left out."""
     files = {task: getattr(args, f'{task}_annotations') for task in TASKS}
     contents = {task: read_subset(path, args.subset) for task, path in files.items()}
     names = sorted({name for content in contents.values() for name in content['database']})
@@ -87,7 +90,12 @@ def evaluate(args: argparse.Namespace) -> dict:
         min_tiou=args.min_tiou,
         max_per_video=5 * args.max_per_video,
     )
-    actions = thin_out(actions, args.sigma, args.max_per_video)
+    actions, counts = thin_out(actions, args.sigma, args.max_per_video)
+    left_out = describe_left_out(
+        f'--max-per-video {args.max_per_video}',
+        'actions',
+        {name: counts.get(number, 0) for number, name in enumerate(names)},
+    )
     # What is no class of the annotations has no ground truth, and does not count.
     known = Instances(*(column[np.isin(actions.labels, pairs)] for column in actions))
     order = np.argsort(pairs)
@@ -103,7 +111,7 @@ def evaluate(args: argparse.Namespace) -> dict:
             'classes': int((result.num_ground_truths > 0).sum()),
             'ground_truths': int(result.num_ground_truths.sum()),
         }
-    return {
+    report = {
         'metrics': metrics,
         'protocol': {
             'tiou_thresholds': args.tious,
@@ -117,6 +125,7 @@ def evaluate(args: argparse.Namespace) -> dict:
         },
         'results': describe(actions, names, classes['verb'], classes['noun']),
     }
+    return report, left_out
 
 
 def read_subset(path: Path, subset: str) -> dict:
@@ -164,9 +173,15 @@ def as_instances(
     return Instances(table[:, 0].astype(int), table[:, 1:3], table[:, 3].astype(int), table[:, 4])
 
 
-def thin_out(actions: Instances, sigma: float, max_per_video: int) -> Instances:
-    """SoftNMS in each video, per action."""
-    parts = [Instances(*(column[:0] for column in actions))]
+def thin_out(
+    actions: Instances, sigma: float, max_per_video: int
+) -> tuple[Instances, dict[int, int]]:
+    """SoftNMS in each video, per action.
+
+    Returns:
+        What is kept; by number of the video, how many above REPORTED_SCORE the limit left out.
+    """
+    parts, left_out = [Instances(*(column[:0] for column in actions))], {}
     for video in np.unique(actions.videos):
         own = actions.videos == video
         kept = soft_nms(
@@ -175,11 +190,13 @@ def thin_out(actions: Instances, sigma: float, max_per_video: int) -> Instances:
             actions.labels[own],
             sigma=sigma,
             min_score=0.0,
-            max_per_video=max_per_video,
+            max_per_video=np.count_nonzero(own),
         )
-        videos = np.full(len(kept.scores), video)
-        parts.append(Instances(videos, kept.segments, kept.labels, kept.scores))
-    return Instances(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        left_out[int(video)] = int((kept.scores[max_per_video:] > REPORTED_SCORE).sum())
+        columns = kept.segments, kept.labels, kept.scores
+        segments, labels, scores = (column[:max_per_video] for column in columns)
+        parts.append(Instances(np.full(len(scores), video), segments, labels, scores))
+    return Instances(*(np.concatenate(column) for column in zip(*parts, strict=True))), left_out
 
 
 def describe(

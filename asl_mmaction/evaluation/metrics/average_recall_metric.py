@@ -85,6 +85,7 @@ class AverageRecallMetric(BaseTALMetric):
         result = average_recall(
             ground_truths, proposals, len(counted), self.tiou_thresholds, self.numbers[-1]
         )
+        self._check_limits(counted)
         curve = result.recall.mean(axis=0)
         values = [result.auc, *curve[self.budgets - 1].tolist()]
         scored = len(ground_truths.videos) > 0
@@ -121,6 +122,17 @@ class AverageRecallMetric(BaseTALMetric):
                 Path(self.out_dir) / 'proposals.json', {**activitynet_form(rows), **self.marks()}
             )
         return metrics
+
+    def _check_limits(self, videos: list[dict]) -> None:
+        """Warn if the post-processor gives fewer than the largest of the numbers."""
+        limits = [video['limits'] for video in videos if video['limits']]
+        most = np.mean([video.max_detections for video in limits] or [np.inf])
+        if most < self.numbers[-1]:
+            self.warn(
+                f'expected up to {self.numbers[-1]:g} proposals for each video on average but got '
+                f'{limits[0].settings} in the post_processor, which give at most {most:g}: beyond '
+                'that, average recall stays the same'
+            )
 
 
 def _distinct(detections: Instances) -> Instances:

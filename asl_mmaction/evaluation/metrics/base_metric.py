@@ -15,10 +15,13 @@ from mmengine.logging import print_log
 
 from asl_mmaction.evaluation.functional import Instances
 from asl_mmaction.structures.files import prepare_folder
+from asl_mmaction.structures.limits import describe_limits
 
 
 class BaseTALMetric(BaseMetric):
     """Keeps ground truths and detections of every video, and each video once.
+
+    What the limits of the post-processor left out of them is logged: one line for all videos.
 
     Ground truths travel with the results, and a video that a sampler repeats counts once, so
     several processes give the same numbers as one. Videos are taken in the order of their names.
@@ -73,7 +76,8 @@ class BaseTALMetric(BaseMetric):
             data_samples: one dict per video with ``video_name``, ``duration`` in seconds (may be
                 missing where no metric asks for it), ``gt_segments`` (G, 2) seconds,
                 ``gt_labels`` (G,) and ``pred_instances`` of ``segments`` (M, 2) seconds, ``scores``
-                (M,), ``labels`` (M,).
+                (M,), ``labels`` (M,), perhaps with ``limits``
+                (:class:`~asl_mmaction.structures.limits.Limits`).
         """
         for sample in data_samples:
             predictions = sample['pred_instances']
@@ -86,6 +90,7 @@ class BaseTALMetric(BaseMetric):
                     'segments': _to_numpy(predictions['segments'], np.float64).reshape(-1, 2),
                     'scores': _to_numpy(predictions['scores'], np.float64),
                     'labels': _to_numpy(predictions['labels'], np.int64),
+                    'limits': predictions.get('limits'),
                 }
             )
 
@@ -118,23 +123,26 @@ class BaseTALMetric(BaseMetric):
                     f'{result["video_name"]!r} with different durations or ground truths'
                 )
         if len(videos) < self._dataset_size:
-            print_log(
-                f'{type(self).__name__} counts {len(videos)} videos, one for each name, but the '
-                f'dataset has {self._dataset_size} samples',
-                logger='current',
-                level=logging.WARNING,
+            self.warn(
+                f'counts {len(videos)} videos, one for each name, but the dataset has '
+                f'{self._dataset_size} samples'
             )
         absent = sorted(self.exclude_videos - set(videos))
         if absent:
-            print_log(
-                f'{type(self).__name__}: expected exclude_videos to be in the dataset but '
-                f'{len(absent)} are not, as {absent[0]!r}',
-                logger='current',
-                level=logging.WARNING,
+            self.warn(
+                f'expected exclude_videos to be in the dataset but {len(absent)} are not, as '
+                f'{absent[0]!r}'
             )
+        left_out = describe_limits({name: video['limits'] for name, video in videos.items()})
+        if left_out is not None:
+            self.warn(left_out)
         for video in videos.values():
             _check(video, num_classes)
         return dict(sorted(videos.items()))
+
+    def warn(self, text: str) -> None:
+        """One line of the log, in the name of the metric."""
+        print_log(f'{type(self).__name__}: {text}', logger='current', level=logging.WARNING)
 
     def counted(self, videos: dict[str, dict]) -> list[dict]:
         """Those that are not excluded."""

@@ -153,6 +153,7 @@ class TALMetric(BaseTALMetric):
         metrics = self._metrics(precision.mean_ap) if scored else {}
         if self.recall_multiples and scored:
             metrics.update(self._recall(ground_truths, detections, precision, per_class))
+            self._check_limits(counted)
         report = {
             'metrics': metrics,
             'per_class': per_class,
@@ -230,6 +231,28 @@ class TALMetric(BaseTALMetric):
             row['recall'] = dict(zip(names, values.tolist(), strict=True)) if has_any else None
         means = recall.sum(axis=1) / max(present.sum(), 1)  # absent classes have 0
         return dict(zip(names, means.tolist(), strict=True))
+
+    def _check_limits(self, videos: list[dict]) -> None:
+        """Warn if the post-processor gives fewer detections than Recall@kx asks for."""
+        most = max(self.recall_multiples)
+        full = [
+            video
+            for video in videos
+            if video['limits'] and len(video['scores']) >= video['limits'].max_detections
+        ]
+        short = [
+            video
+            for video in full
+            if video['limits'].max_detections < most * len(video['gt_labels'])
+        ]
+        if short:
+            worst = max(short, key=lambda video: len(video['gt_labels']))
+            self.warn(
+                f'expected up to {most} detections for each ground truth, for Recall@{most}x, but '
+                f'{worst["limits"].settings} give fewer in {len(short)} of {len(videos)} videos, '
+                f'as {worst["limits"].max_detections} for {len(worst["gt_labels"])} ground truths '
+                f'in video {worst["video_name"]!r}'
+            )
 
     def _per_length(
         self,
