@@ -152,7 +152,7 @@ def test_what_lies_outside_of_the_video_takes_no_place_and_lowers_no_score():
     # [6, 20] overlaps [1, 9] by 3 of 19; [12, 20] and [10, 19] would have lowered it more.
     assert detection.segments.tolist() == [[1.0, 9.0], [6.0, 20.0]]
     expected = torch.tensor([0.6, 0.5 * math.exp(-((3 / 19) ** 2) / 0.5)])
-    torch.testing.assert_close(detection.scores, expected)
+    torch.testing.assert_close(detection.scores, expected.float())
 
 
 def test_min_duration_counts_in_the_video():
