@@ -1,4 +1,5 @@
 # make demo, make test, make lint. Settings, on the command line or in the environment:
+#   TEST_ARGS="-n 0 tests/test_x.py"  other arguments of pytest: here one file, in one process
 #   TORCH="torch --index-url URL"  another PyTorch, e.g. with CUDA
 #   VENV=DIR                       where the virtual environment is, or goes
 #   PYTHON=python3.12              what to make it with
@@ -19,7 +20,7 @@ demo: env
 	@$(RUN) tools/demo.py $(DEMO_ARGS)
 
 test: env
-	@$(RUN) -m pytest $(TEST_ARGS)
+	@$(RUN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(TEST_ARGS)
 
 lint: env
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
