@@ -1,12 +1,13 @@
 """The loops of SoftNMS and of segment voting, compiled by Numba when they are first called.
 
 The machine code is kept on disk for the next process, as Numba does it: beside this file, or in
-the user's cache. Where neither can be written to, every process compiles anew.
+the user's cache. Where neither can be written to or read, every process compiles anew.
 """
 
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
+from pickle import PickleError
 
 import numba
 import numpy as np
@@ -16,10 +17,20 @@ _TINY = np.finfo(np.float64).tiny
 
 def _compiled(function: Callable) -> Callable:
     options = {'error_model': 'numpy', 'no_cfunc_wrapper': True}
+    alone = numba.njit(**options)(function)
     try:
-        return numba.njit(cache=True, **options)(function)
+        kept = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # there is no folder to keep it in
-        return numba.njit(**options)(function)
+        return alone
+
+    @wraps(function)
+    def run(*args):
+        try:
+            return kept(*args)
+        except (EOFError, OSError, PickleError):  # what is kept is damaged, or the disk is full
+            return alone(*args)
+
+    return run
 
 
 # Entries for Python, which functions inside compiled ones do without, take long to compile.

@@ -44,12 +44,15 @@ def copy(tmp_path, monkeypatch):
     return Path(shutil.copy(soft_nms_loop.__file__, tmp_path / 'package' / 'soft_nms_loop.py'))
 
 
-def test_the_next_process_loads_what_the_first_compiled(copy):
+def test_the_next_process_loads_what_the_first_compiled_unless_it_is_damaged(copy):
     first = scores(loaded_anew(copy))
     kept = {path: path.stat().st_ino for path in copy.parent.rglob('*.nb?')}
     assert kept
     assert scores(loaded_anew(copy)).tolist() == first.tolist()
     assert {path: path.stat().st_ino for path in copy.parent.rglob('*.nb?')} == kept
+    for path in kept:
+        path.write_bytes(b'')
+    assert scores(loaded_anew(copy)).tolist() == first.tolist()
 
 
 def test_runs_where_nothing_can_be_kept(copy):
