@@ -32,7 +32,13 @@ MAY_IMPORT = {
     'models.post_processors': {'ops', 'structures'},
     'models.localizers': {'models.layers', 'ops', 'structures'},
     'models.baselines': {'structures'},
-    'apis': {'datasets', 'evaluation.metrics', 'structures', 'visualization'},
+    'apis': {
+        'datasets',
+        'datasets.transforms',
+        'evaluation.metrics',
+        'structures',
+        'visualization',
+    },
     'compat': set(),
     'version': set(),
 }

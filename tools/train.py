@@ -6,6 +6,7 @@ from pathlib import Path
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 from mmengine.runner import Runner
 
+from asl_mmaction.apis.coverage import warn_of_uncovered
 from asl_mmaction.apis.loading import (
     check_classes,
     classes_of,
@@ -81,6 +82,7 @@ def make_runner(config) -> Runner:
         classes = {f'the checkpoint {path}': dataset_meta(content).get('classes')} | classes
     check_classes(config, classes)
     check_loops(train=runner.train_loop, val=runner.val_loop)
+    warn_of_uncovered(runner.model, runner.train_dataloader.dataset)
     if runner.max_iters < 1:
         raise MistakeError(
             f'expected a training of 1 step or more but got {runner.max_epochs} epochs '

@@ -116,23 +116,56 @@ def test_kept_actions_are_those_of_the_definition(case):
     np.testing.assert_array_equal(after['gt_segments'], before['segments'])
 
 
+def kept_with_a_step(before, start, length, min_overlap):
+    """Indices of the actions that a crop keeps and inside which one of its steps lies."""
+    segments, grid = before['segments'], before['grid']
+    steps = np.arange(start, start + length)
+    return {
+        index
+        for index in reference(segments, grid, start, length, min_overlap)
+        if (
+            (grid.to_grid(segments[index, 0]) < steps) & (steps < grid.to_grid(segments[index, 1]))
+        ).any()
+    }
+
+
 @given(cases())
-def test_an_action_is_kept_wherever_some_place_keeps_one(case):
+def test_an_action_is_kept_with_a_step_wherever_some_place_keeps_one(case):
     before, settings, seed = case
     after = cut(before, settings, seed)
     total, length = len(before['feature']), len(after['feature'])
     if length < total:
-        strict = settings['min_overlap'] + 1e-6
-        possible = [
-            start
-            for start in range(total - length + 1)
-            if reference(before['segments'], before['grid'], start, length, strict)
-        ]
-        assert len(after['labels']) > 0 or not possible
+        strict, loose = settings['min_overlap'] + 1e-6, settings['min_overlap'] - 1e-6
+        if any(kept_with_a_step(before, s, length, strict) for s in range(total - length + 1)):
+            assert kept_with_a_step(before, int(after['feature'][0, 0]), length, loose)
 
 
 @given(cases())
-def test_the_places_to_draw_from_are_all_that_keep_an_action(case):
+def test_what_some_crop_can_keep(case):
+    before, settings, _ = case
+    total, count = len(before['feature']), len(before['segments'])
+    length = total
+    if total > settings['max_len']:
+        length = settings['max_len']
+    elif settings['crop_ratio'] is not None:
+        length = max(1, round(settings['crop_ratio'][1] * total))
+    found = RandomTruncate(**settings).can_keep(before['segments'], before['grid'], total)
+    if length == total:
+        assert found.tolist() == [True] * count
+        return
+    surely, perhaps = (
+        {
+            index
+            for start in range(total - length + 1)
+            for index in kept_with_a_step(before, start, length, settings['min_overlap'] + slack)
+        }
+        for slack in (1e-6, -1e-6)
+    )
+    assert surely <= set(np.flatnonzero(found)) <= perhaps
+
+
+@given(cases())
+def test_the_places_to_draw_from_are_all_that_keep_an_action_with_a_step(case):
     before, settings, seed = case
     drawn = []
 
@@ -150,9 +183,7 @@ def test_the_places_to_draw_from_are_all_that_keep_an_action(case):
         [
             start
             for start in places
-            if reference(
-                before['segments'], before['grid'], start, length, settings['min_overlap'] + slack
-            )
+            if kept_with_a_step(before, start, length, settings['min_overlap'] + slack)
         ]
         for slack in (1e-6, -1e-6)
     )
@@ -165,9 +196,9 @@ def test_the_places_to_draw_from_are_all_that_keep_an_action(case):
 
 def test_places_are_uniform_over_the_allowed_ones():
     grid = FeatureGrid(1, 1, 0)
-    # Crops of 4 of 20 steps; half of [3, 7] is in those that start at 1..5, half of [12, 13] in
-    # 9 (.. 12.5 would be needed, whole steps only: 9..12)
-    before = sample(20, [[3, 7], [12, 13]], grid)
+    # Crops of 4 of 20 steps; half of [3, 7] is in those that start at 1..5, half of [11.5, 12.5],
+    # and its step 12, in 9..12; no step is inside [16, 17]
+    before = sample(20, [[3, 7], [11.5, 12.5], [16, 17]], grid)
     transform = RandomTruncate(max_len=4)
     seed_numpy(0)
     draws = [int(transform(dict(before))['feature'][0, 0]) for _ in range(4500)]

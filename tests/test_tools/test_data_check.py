@@ -207,6 +207,58 @@ def test_a_constant_number_of_steps_too_many_in_all_files(run, tmp_path, capsys)
     )
 
 
+MODEL = """
+model = dict(head=dict(
+    type='PointHead', num_classes=2, in_channels=4, feat_channels=4, strides=[1, 2],
+    regress_ranges=[(0, 4), ({low}, 10000)], assigner=dict(center_sampling_radius=1.5)))
+"""
+
+
+def findings(tmp_path, capsys, line):
+    code = tool.main(with_another_line(tmp_path, line))
+    lines = capsys.readouterr().out.splitlines()
+    return code, [line for line in lines if line.startswith(('warning', 'error'))]
+
+
+def without_filter(low):
+    return f"train_dataloader['dataset']['filter_cfg'] = None\n{MODEL.format(low=low)}"
+
+
+def test_segments_without_a_point_are_warned_of(run, tmp_path, capsys):
+    """Steps stand at 0.4, 0.8, ..., 19.6 s."""
+    lost = [(0, 0.3, 'run'), (1.25, 1.55, 'run'), (19.7, 20, 'run')]
+    run(a=video('training', *lost, (2, 5, 'jump'), (6, 9, 'run'), (10, 13, 'run')))
+    named = ['before the first step: a 0..0.3 s run (0.75 steps)']
+    named += ['between two steps: a 1.25..1.55 s run (0.75 steps)']
+    named += ['behind the last step: a 19.7..20 s run (0.75 steps)']
+    assert findings(tmp_path, capsys, without_filter(4)) == (
+        0,
+        [f'warning: train: 1 segments that nothing is learned of, {text}' for text in named],
+    )
+    kept = without_filter(4).replace('None', 'dict(min_duration=0.5)')  # which leaves them out
+    assert findings(tmp_path, capsys, kept) == (0, [])
+
+
+def test_most_segments_or_a_class_without_a_point_are_an_error(run, tmp_path, capsys):
+    run(a=video('training', (1.25, 1.55, 'jump'), (2, 5, 'run'), (6, 9, 'run')))
+    code, lines = findings(tmp_path, capsys, without_filter(4))
+    assert (code, lines[1:]) == (
+        1,
+        [
+            "error: train: expected a point of the model for some segment of class 'jump' but got "
+            'none for all 1: see the warnings'
+        ],
+    )
+    # points of (2, 5) are 3.75 to 7.5 steps from its farther end, those of the others likewise
+    code, lines = findings(tmp_path, capsys, without_filter(8))
+    assert code == 1
+    assert (
+        'error: train: expected segments that a point of the model is assigned to but got 3 of 4 '
+        'without any: see the warnings'
+    ) in lines
+    assert any('of a length in no regress_range: a 2..5 s run (7.5 steps)' in x for x in lines)
+
+
 def test_wrong_annotations(run):
     code, lines = run(c=video('test', (3, 1, 'run')))
     assert code == 1

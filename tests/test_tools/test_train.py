@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from asl_mmaction.apis import coverage
+
 TRAIN = Path(__file__).parents[2] / 'tools' / 'train.py'
 
 
@@ -93,6 +95,23 @@ def assert_equal(ours, theirs):
             assert_equal(one, other)
     else:
         assert ours == theirs
+
+
+def test_segments_that_nothing_is_learned_of_are_said_before_the_training(
+    tiny_config, train, monkeypatch
+):
+    class SaidError(Exception):
+        pass
+
+    def stop(text, **_):
+        raise SaidError(text)
+
+    monkeypatch.setattr(coverage, 'print_log', stop)
+    ranges = 'model.head.regress_ranges=[(0,1),(1,2),(2,3),(3,4),(4,5),(5,6)]'
+    with pytest.raises(
+        SaidError, match=r'annotations.json: nothing can be learned of \d+ of \d+ seg'
+    ):
+        train(tiny_config, '--cfg-options', ranges)
 
 
 def test_options_do_what_they_say(tiny_config, tmp_path, train):

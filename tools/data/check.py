@@ -1,7 +1,8 @@
 """Check the data of a config before training: ``python tools/data/check.py CONFIG``.
 
-Builds every dataset of the config, opens every feature file and compares the two. Errors (what
-would stop or spoil a training) make the exit code 1; warnings do not.
+Builds every dataset of the config, opens every feature file and compares the two, and looks which
+segments no point of the config's model is assigned to. Errors (what would stop or spoil a training)
+make the exit code 1; warnings do not.
 """
 
 import argparse
@@ -10,12 +11,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
-from mmaction.registry import DATASETS, TRANSFORMS
+from mmaction.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from torch import nn
 
-import asl_mmaction.datasets  # noqa: F401 (registers its parts)
-from asl_mmaction.apis.datasets import dataset_configs
+import asl_mmaction  # noqa: F401 (registers its parts)
+from asl_mmaction.apis.coverage import Video, as_trained, find_uncovered
+from asl_mmaction.apis.datasets import dataset_configs, is_a
 from asl_mmaction.apis.loading import check_classes
 from asl_mmaction.datasets.transforms.lengths import (
     FeatureLength,
@@ -38,6 +41,7 @@ class Report:
     videos: set[str] = field(default_factory=set)
     labels: Counter = field(default_factory=Counter)
     lengths: list[tuple[FeatureLength, str | None]] = field(default_factory=list)
+    trained: list[Video] = field(default_factory=list)
     latest: float = 0.0
     errors: list[str] = field(default_factory=list)
     warnings: dict[str, list[str]] = field(default_factory=dict)
@@ -60,8 +64,12 @@ def main(argv: list[str] | None = None) -> int:
         config = read_config(args.config, args.cfg_options)
         init_default_scope('mmaction')
         reports = [check(title, dataset) for title, dataset in different_datasets(config)]
+        head = build_head(config)
     errors = length_errors(reports)
     warn_of_untrained_classes(reports)
+    if head is not None:
+        for report in reports:
+            check_coverage(report, head)
     for video, places in repeats('train', reports):
         reports[0].warn('videos given twice', f'{video} in {places}')
     print('\n'.join(summary(reports)))
@@ -108,6 +116,11 @@ def check(title: str, config: dict) -> Report:
                 f'expected a pipeline of {" and ".join(READING)} but got {len(steps)} of these'
             )
         loaders = [TRANSFORMS.build(step) for step in steps]
+        temporal = [
+            TRANSFORMS.build(step)
+            for step in config['pipeline']
+            if is_a(step, 'ResizeFeature') or is_a(step, 'RandomTruncate')
+        ]
     except (OSError, ValueError, TypeError) as error:
         report.errors.append(f'{title}: {error}')
         return report
@@ -132,8 +145,54 @@ def check(title: str, config: dict) -> Report:
             steps = len(packed['inputs'])
             length = FeatureLength(sample['duration'], sample['grid'], steps)
             report.lengths.append((length, length_mismatch(sample, steps)))
+            report.trained.append(as_trained(filtered(sample, config), temporal, steps))
     check_unit(report)
     return report
+
+
+def filtered(sample: dict, config: dict) -> dict:
+    """A sample without the segments that ``filter_cfg`` leaves out of a training."""
+    least = (config.get('filter_cfg') or {}).get('min_duration', 0.0)
+    if config.get('test_mode') or not least:
+        return sample
+    kept = np.diff(sample['segments'], axis=1)[:, 0] >= least
+    return {**sample, 'segments': sample['segments'][kept], 'labels': sample['labels'][kept]}
+
+
+def build_head(config: Config) -> nn.Module | None:
+    """The head of the config's model; None if it has none, or one that assigns no points."""
+    head = (config.get('model') or {}).get('head') or {}
+    built = MODELS.build(head) if 'type' in head else None
+    return built if hasattr(built, 'assigner') else None
+
+
+def check_coverage(report: Report, head: nn.Module) -> None:
+    """Look for segments that nothing is learned of, as no point is assigned to them.
+
+    A few are dirt; most of them, or all of a class, are an error.
+    """
+    classes = list(report.labels)
+    uncovered = find_uncovered(report.trained, head)
+    for item in uncovered:
+        start, end = item.segment
+        report.warn(
+            f'segments that nothing is learned of, {item.reason}',
+            f'{item.video} {start:g}..{end:g} s {classes[item.label]} ({item.length:.3g} steps)',
+        )
+    counts = Counter(label for video in report.trained for label in video.labels.tolist())
+    lost = Counter(item.label for item in uncovered)
+    if 2 * lost.total() > counts.total():
+        report.errors.append(
+            f'{report.title}: expected segments that a point of the model is assigned to but got '
+            f'{lost.total()} of {counts.total()} without any: see the warnings'
+        )
+        return
+    for label, count in sorted(lost.items()):
+        if count == counts[label]:
+            report.errors.append(
+                f'{report.title}: expected a point of the model for some segment of class '
+                f'{classes[label]!r} but got none for all {count}: see the warnings'
+            )
 
 
 def check_segments(report: Report, sample: dict) -> None:

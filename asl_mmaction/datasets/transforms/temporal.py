@@ -14,9 +14,9 @@ class RandomTruncate(BaseTransform):
 
     A sequence longer than ``max_len`` is cut to ``max_len`` steps; a shorter one to a random part
     ``crop_ratio`` of itself. Where the stretch begins is uniform over all places at which at least
-    one action is kept, or over all places if there is none. An action is kept if at least
-    ``min_overlap`` of its length lies in the stretch (:meth:`FeatureGrid.window`); what sticks out
-    is cut off.
+    one action is kept with a step inside it, or over all places if there is none. An action is kept
+    if at least ``min_overlap`` of its length lies in the stretch (:meth:`FeatureGrid.window`, which
+    reaches past the steps: half a clip in front, one step more behind); what sticks out is cut off.
 
     Uses numpy's global generator, which mmengine seeds in every worker.
 
@@ -53,7 +53,8 @@ class RandomTruncate(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Cut; see the class."""
         total = len(results['feature'])
-        length = self._draw_length(total)
+        low, high = self._lengths(total)
+        length = int(np.random.randint(low, high + 1))  # noqa: NPY002 (seeded by mmengine)
         if length == total:
             return results
         start = self._draw_start(results, total, length)
@@ -67,34 +68,58 @@ class RandomTruncate(BaseTransform):
         results['segments'], results['labels'] = cut[kept], results['labels'][kept]
         return results
 
-    def _draw_length(self, total: int) -> int:
+    def can_keep(self, segments: np.ndarray, grid: FeatureGrid, total: int) -> np.ndarray:
+        """Which segments some stretch of a sequence keeps with a step inside.
+
+        Args:
+            segments: (G, 2) seconds.
+            grid: Of the sequence.
+            total: Its steps.
+
+        Returns:
+            (G,) bool.
+        """
+        length = self._lengths(total)[1]
+        first, last = self._places(segments, grid, length)
+        return (length == total) | (first.clip(0) <= last.clip(max=total - length))
+
+    def _lengths(self, total: int) -> tuple[int, int]:
+        """The fewest and the most steps of a stretch."""
         if total > self.max_len:
-            return self.max_len
-        if self.crop_ratio is None:
-            return total
-        low, high = (max(1, round(ratio * total)) for ratio in self.crop_ratio)
-        return int(np.random.randint(low, high + 1))  # noqa: NPY002 (seeded by mmengine)
+            return self.max_len, self.max_len
+        low, high = self.crop_ratio or (1, 1)
+        return max(1, round(low * total)), max(1, round(high * total))
+
+    def _places(
+        self, segments: np.ndarray, grid: FeatureGrid, length: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The first and the last place (G,) of a stretch that keeps a segment with a step inside.
+
+        They lie side by side; where there is none, the first is behind the last.
+        """
+        half_clip = grid.to_grid(grid.window(0)[1])  # how far the window reaches past its steps
+        start, end = grid.to_grid(segments).T
+        needed = self.min_overlap * (end - start)
+        step, last_step = np.floor(start) + 1, np.ceil(end) - 1  # inside the segment
+        first = np.ceil(start + needed - length - half_clip - _TOLERANCE)
+        last = np.floor(end - needed + half_clip + _TOLERANCE)
+        possible = (needed <= length + 2 * half_clip) & (step <= last_step)
+        first = np.where(possible, np.maximum(first, step - length + 1), np.inf)
+        return first, np.minimum(last, last_step)
 
     def _draw_start(self, results: dict, total: int, length: int) -> int:
         """First step of the stretch.
 
-        The places that keep a given action lie side by side, so their union is a running sum: the
-        law is that of trying at random until an action is kept, without the tries.
+        The union of the places that keep a given action is a running sum: the law is that of trying
+        at random until an action is kept, without the tries.
         """
-        grid = results['grid']
-        half_clip = grid.to_grid(grid.window(0)[1])  # how far the window reaches past its steps
-        segments = grid.to_grid(results['segments'])
-        needed = self.min_overlap * np.diff(segments, axis=1)[:, 0]
-        possible = needed <= length + 2 * half_clip
-        first = np.ceil(segments[:, 0] + needed - length - half_clip - _TOLERANCE)
-        last = np.floor(segments[:, 1] - needed + half_clip + _TOLERANCE)
         places = total - length + 1
         change = np.zeros(places + 1, dtype=np.int64)
-        for begin, end in zip(first[possible], last[possible], strict=True):
-            begin, end = max(int(begin), 0), min(int(end), places - 1)
-            if begin <= end:
-                change[begin] += 1
-                change[end + 1] -= 1
+        first, last = self._places(results['segments'], results['grid'], length)
+        first, last = first.clip(0), last.clip(max=places - 1)
+        for begin, end in zip(first[first <= last], last[first <= last], strict=True):
+            change[int(begin)] += 1
+            change[int(end) + 1] -= 1
         allowed = np.flatnonzero(np.cumsum(change[:-1]))
         if len(allowed) == 0:
             allowed = np.arange(places)
