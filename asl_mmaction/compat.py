@@ -253,6 +253,37 @@ def allow_checkpoints_of_the_runner() -> None:
     )
 
 
+def read_downloads_as_checkpoints() -> None:
+    """Read a checkpoint from the web as one from the disk: without running what it may hold.
+
+    torch's ``load_state_dict_from_url``, through which mmengine 0.10.7 loads
+    ``load_from='https://...'``, trusts what it gets. Can go with a torch that does not.
+    """
+    from functools import partial
+
+    from mmengine.runner import checkpoint
+
+    checkpoint.load_url = partial(checkpoint.load_url, weights_only=True)
+
+
+def let_a_default_hook_be_none() -> None:
+    """Take ``default_hooks=dict(name=None)`` as mmengine says: no such hook.
+
+    mmengine 0.10.7 does so for its own six, and fails for those that a config adds, such as ours
+    for EMA. Can go with a mmengine that does so for all.
+    """
+    from mmengine.runner import Runner
+
+    original = Runner.register_default_hooks
+    known = {'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint'}
+
+    def register(self: Runner, hooks: dict | None = None) -> None:
+        hooks = hooks or {}
+        original(self, {key: hooks[key] for key in hooks if key in known or hooks[key] is not None})
+
+    Runner.register_default_hooks = register
+
+
 def distribute_on_cpu() -> None:
     """Let ``--launcher pytorch`` run without a GPU, with the gloo backend.
 
@@ -288,4 +319,6 @@ leave_out_multimodal_models()
 restore_trapz()
 find_config_packages()
 allow_checkpoints_of_the_runner()
+read_downloads_as_checkpoints()
+let_a_default_hook_be_none()
 distribute_on_cpu()

@@ -6,6 +6,7 @@ once, unrepaired; each check runs in a fork of that process.
 
 import json
 import os
+import pickle
 import sys
 import tempfile
 import traceback
@@ -82,6 +83,36 @@ def allow_checkpoints_of_the_runner():
         raise AssertionError('the array came back changed')
 
 
+class Evil:
+    def __reduce__(self):
+        return (print, ('the code of a checkpoint ran',))
+
+
+def read_downloads_as_checkpoints():
+    from mmengine.runner import CheckpointLoader
+
+    os.environ['TORCH_HOME'] = tempfile.mkdtemp()
+    cached = Path(torch.hub.get_dir(), 'checkpoints', 'evil.pth')
+    cached.parent.mkdir(parents=True)
+    torch.save({'state_dict': Evil()}, cached)
+    try:
+        CheckpointLoader.load_checkpoint('https://localhost/evil.pth', 'cpu')
+    except pickle.UnpicklingError:
+        return
+    raise AssertionError('what a checkpoint holds was run')
+
+
+def let_a_default_hook_be_none():
+    from mmengine.runner import Runner
+
+    runner = Runner.__new__(Runner)
+    runner._hooks = []
+    Runner.register_default_hooks(runner, dict(ema=None, timer=None))
+    names = [type(hook).__name__ for hook in runner.hooks]
+    if len(names) != 5 or 'IterTimerHook' in names:
+        raise ValueError(f'the hooks are {names}')
+
+
 def distribute_on_cpu():
     from mmengine.dist import init_dist
     from mmengine.model import MMDistributedDataParallel
@@ -130,6 +161,8 @@ def main():
         restore_trapz,
         find_config_packages,
         allow_checkpoints_of_the_runner,
+        read_downloads_as_checkpoints,
+        let_a_default_hook_be_none,
         distribute_on_cpu,
     ]
     result = {}

@@ -23,6 +23,8 @@ PATCHES = {
     'restore_trapz': ("has no attribute 'trapz'", not hasattr(np, 'trapz')),
     'find_config_packages': ('pkg_resources', True),
     'allow_checkpoints_of_the_runner': ('Weights only load failed', True),
+    'read_downloads_as_checkpoints': ('what a checkpoint holds was run', True),
+    'let_a_default_hook_be_none': ('AssertionError', True),
     'distribute_on_cpu': ('_cuda_setDevice', not torch.cuda.is_available()),
 }
 

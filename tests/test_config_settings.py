@@ -80,7 +80,7 @@ PATHS = dict(
     warmup_start='param_scheduler.0.start_factor',
     lr_end='param_scheduler.1.eta_min',
     epochs='train_cfg.max_epochs',
-    ema='custom_hooks.0.momentum',
+    ema='default_hooks.ema.momentum',
 )
 # Of ASL alone
 ASL_PATHS = dict(

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -205,6 +206,27 @@ def test_config_is_what_a_runner_can_dump_and_read(path, tmp_path):
     assert 'asl_mmaction' in config.custom_imports['imports']
     config.dump(tmp_path / 'dumped.py')
     assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == config.to_dict()
+
+
+@pytest.mark.parametrize(
+    ('base', 'module'),
+    [
+        ('asl/asl_demo.py', 'asl_mmaction'),
+        ('mmaction/bmn_hapt.py', 'asl_mmaction.models.baselines'),
+        ('mmaction/bsn_pem_hapt.py', 'asl_mmaction.models.baselines'),
+        ('mmaction/bmn_activitynet13.py', 'asl_mmaction.models.baselines'),
+    ],
+)
+def test_a_child_that_imports_modules_of_its_own_still_has_ours(
+    base, module, tmp_path, monkeypatch
+):
+    """With any tool: mmaction2's import nothing of ours by themselves."""
+    path = tmp_path / 'own.py'
+    path.write_text(f"_base_ = ['{ROOT / base}']\ncustom_imports = dict(imports=['json'])\n")
+    importlib.import_module(module)
+    monkeypatch.delitem(sys.modules, module)
+    assert Config.fromfile(path).custom_imports['imports'] == ['json']
+    assert module in sys.modules
 
 
 @pytest.mark.parametrize(('path', 'baseline'), FULL, ids=lambda path: path.stem)

@@ -1,8 +1,12 @@
 # What every training and test has in common. Parts that mmengine adds by itself are left out.
 default_scope = 'mmaction'
+# A child that names modules of its own replaces the list; ours is imported all the same.
+__import__('asl_mmaction')
 custom_imports = dict(imports=['asl_mmaction'], allow_failed_imports=False)
 
-# Two checkpoints are kept: mmengine removes the oldest before it has written the next.
+# Two checkpoints are kept: mmengine removes the oldest before it has written the next. The moving
+# average of the weights is over about the last tenth of the steps so far, and over at most the last
+# thousand: a short training does not drag its first weights along. ema=None: no average.
 default_hooks = dict(
     runtime_info=dict(type='OneSyncRuntimeInfoHook'),
     epoch_seed=dict(type='EpochSeedHook'),
@@ -10,7 +14,9 @@ default_hooks = dict(
     checkpoint=dict(
         type='CheckpointHook', interval=1, max_keep_ckpts=2, save_best='mAP', rule='greater'
     ),
+    ema=dict(type='OneEMAHook', ema_type='ForeachEMA', momentum=0.001, gamma=10),
 )
+custom_hooks = []  # a child's own
 log_level = 'INFO'
 log_processor = dict(type='LogProcessor', window_size=20, by_epoch=True)
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]

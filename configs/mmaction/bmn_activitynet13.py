@@ -1,5 +1,6 @@
 # mmaction2's BMN on ActivityNet-1.3, in its own setting: every video resized to 100 steps.
 _base_ = ['../_base_/default_runtime.py', '../_base_/datasets/activitynet13.py']
+__import__('asl_mmaction.models.baselines')
 custom_imports = dict(imports=['asl_mmaction', 'asl_mmaction.models.baselines'])
 
 window = 100
@@ -53,4 +54,4 @@ auto_scale_lr = dict(base_batch_size=16)
 # mAP needs classes, from a classifier of whole videos: README
 val_evaluator = dict(_delete_=True, type='AverageRecallMetric')
 test_evaluator = val_evaluator
-default_hooks = dict(checkpoint=dict(save_best='AUC'))
+default_hooks = dict(checkpoint=dict(save_best='AUC'), ema=None)

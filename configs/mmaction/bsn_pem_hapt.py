@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/datasets/hapt.py',
     '../_base_/schedules/adamw_cosine.py',
 ]
+__import__('asl_mmaction.models.baselines')
 custom_imports = dict(imports=['asl_mmaction', 'asl_mmaction.models.baselines'])
 
 model = dict(

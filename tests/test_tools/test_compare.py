@@ -167,6 +167,22 @@ def test_runs_of_a_config_that_has_changed_since_are_refused(tool, calls, capsys
     assert calls == []
 
 
+def test_a_run_whose_average_was_a_custom_hook_is_used_again(tool, calls, capsys):
+    base = ['b.py', '--work-dir', 'work', '--seeds', '0']
+    config = RUN.format(lr=0.1, interval=1, out='')
+    ema = "dict(type='OneEMAHook', momentum=0.1)"
+    Path('b.py').write_text(f"{config}\ndefault_hooks['ema'] = {ema}\ncustom_hooks = []")
+    assert tool.main(base) == 0
+    left = Path('work/b/seed_0/b.py')
+    left.write_text(f'{config}\ncustom_hooks = [{ema.replace("OneEMA", "EMA")}]\n')
+    calls.clear()
+    assert tool.main(base) == 0
+    assert calls == []
+    capsys.readouterr()
+    left.write_text(config)
+    assert "default_hooks.ema={'momentum': 0.1} as b.py" in mistake(tool, capsys, *base)
+
+
 def test_a_config_that_cannot_be_read_stops_before_the_first_run(tool, calls, capsys):
     Path('b.py').write_text('model = dict(')
     assert 'cannot read b.py: ' in mistake(tool, capsys, 'a.py', 'b.py')

@@ -18,9 +18,9 @@ import reprlib
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +36,7 @@ from asl_mmaction.engine.cli import (
     read_config,
     report_mistakes,
 )
+from asl_mmaction.engine.settings import differences, is_moving_average, moving_average
 
 TOOLS = Path(__file__).resolve().parents[1]
 OPTIONS = 'options.json'
@@ -184,8 +185,7 @@ def check_config(path: Path, asked: Config, without: Sequence[str] = WITHOUT_EFF
     made = read_config(path, {})
     found = [
         difference
-        for key in RUNNER_KEYS
-        for difference in differences(made.get(key), asked.get(key), key)
+        for difference in differences(comparable(made), comparable(asked), '')
         if not any(f'{difference[0]}.'.startswith(f'{name}.') for name in without)
         and not difference[0].endswith('.out_dir')
     ]
@@ -199,16 +199,19 @@ def check_config(path: Path, asked: Config, without: Sequence[str] = WITHOUT_EFF
         )
 
 
-def differences(made: Any, asked: Any, where: str) -> Iterator[tuple[str, Any, Any]]:
-    """Keys, of levels joined by dots, in which two entries of configs differ, and both values."""
-    if isinstance(made, dict) and isinstance(asked, dict):
-        for key in dict.fromkeys((*made, *asked)):
-            yield from differences(made.get(key), asked.get(key), f'{where}.{key}')
-    elif isinstance(made, (list, tuple)) and isinstance(asked, (list, tuple)):
-        for index, (old, new) in enumerate(zip_longest(made, asked)):
-            yield from differences(old, new, f'{where}.{index}')
-    elif made != asked:
-        yield where, made, asked
+def comparable(config: Config) -> dict[str, Any]:
+    """What the Runner reads, with the moving average in one place: it once was a custom hook."""
+    hooks = {
+        key: hook
+        for key, hook in (config.get('default_hooks') or {}).items()
+        if not is_moving_average(hook)
+    }
+    customs = [hook for hook in config.get('custom_hooks') or [] if not is_moving_average(hook)]
+    return {
+        **{key: config.get(key) for key in RUNNER_KEYS},
+        'default_hooks': {**hooks, 'ema': moving_average(config)},
+        'custom_hooks': customs,
+    }
 
 
 def _words(options: dict) -> str:

@@ -1,4 +1,4 @@
-# AdamW, linear warm-up, cosine down to nothing, moving average of the weights.
+# AdamW, linear warm-up, cosine down to nothing.
 # A child sets train_cfg.max_epochs and optim_wrapper.optimizer.lr; the cosine ends where the
 # training does.
 max_epochs = 40
@@ -37,6 +37,3 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-# Averages over about the last tenth of the steps so far, and over at most the last thousand: a
-# short training does not drag its first weights along.
-custom_hooks = [dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.001, gamma=10)]
