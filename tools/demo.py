@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import copy
 import json
 import os
 import sys
@@ -20,6 +21,7 @@ import asl_mmaction  # noqa: F401  first: it repairs and registers
 from asl_mmaction.apis import read_class_gaussians
 from asl_mmaction.datasets.synthetic import generate
 from asl_mmaction.engine.cli import MistakeError, report_mistakes
+from asl_mmaction.engine.runner import build_runner
 from asl_mmaction.visualization import (
     ClassGaussians,
     draw_gaussians,
@@ -45,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     # The same bytes each time, in less than a second.
     generate(args.data_root)
     say(console, f'data: {args.data_root.resolve()}')
-    train_and_test(config, console)
+    train_and_test(config, args.work_dir, console)
 
     gaussians = read_class_gaussians(config, last_checkpoint(args.work_dir))
     annotations = json.loads((args.data_root / 'annotations.json').read_text())
@@ -68,11 +70,9 @@ def load_demo_config(args: argparse.Namespace) -> Config:
         MistakeError: the training would end before the warm-up of the learning rate.
     """
     config = Config.fromfile(CONFIG)
-    config.work_dir = os.fspath(args.work_dir)
     config.randomness = {'seed': args.seed}
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         config[name].dataset.data_root = os.fspath(args.data_root)
-    config.test_evaluator.out_dir = config.work_dir
     if args.epochs is not None:
         warmup = config.param_scheduler[0].end
         if args.epochs <= warmup:
@@ -84,11 +84,13 @@ def load_demo_config(args: argparse.Namespace) -> Config:
     return config
 
 
-def train_and_test(config: Config, console: Console) -> None:
+def train_and_test(config: Config, work_dir: Path, console: Console) -> None:
     """Run the training and the test; the console shows progress, the work dir has the log."""
+    run = copy.deepcopy(config)
+    run.work_dir = run.test_evaluator.out_dir = os.fspath(work_dir)
     # The Runner's logger keeps the stream that it finds: what it says goes to the log file alone.
     with open(os.devnull, 'w') as silence, contextlib.redirect_stdout(silence):
-        runner = Runner.from_cfg(config)
+        runner = build_runner(run, config)
         say(console, f'log: {Path(runner.log_dir).resolve()}')
         runner.register_hook(ProgressHook(console), priority='LOWEST')
         runner.train()

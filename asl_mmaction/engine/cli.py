@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import ctypes
 import difflib
 import errno
@@ -206,20 +207,24 @@ def make_parser(description: str) -> argparse.ArgumentParser:
 
 
 def configure(args: argparse.Namespace) -> Config:
-    """The config with the settings of the arguments that both tools have.
+    """The config of the experiment, without the arguments that hold for one run.
 
     Raises:
         MistakeError: see :func:`read_config`.
     """
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     config = read_config(args.config, args.cfg_options)
     if 'model' not in config:
         raise MistakeError(f'{args.config}: expected a config of a model but got none in it')
-    config.launcher = args.launcher
-    config.work_dir = (
-        args.work_dir or config.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
-    )
     return config
+
+
+def for_this_run(config: Config, args: argparse.Namespace) -> Config:
+    """A copy with the arguments that both tools have and that hold for one run."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    run = copy.deepcopy(config)
+    run.launcher = args.launcher
+    run.work_dir = args.work_dir or config.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
+    return run
 
 
 def read_config(path: str | os.PathLike, options: Mapping[str, Any]) -> Config:
@@ -353,19 +358,24 @@ def _annotations(part: Callable | None) -> dict[str, set]:
     return found
 
 
+def metrics_that_write(config: Config) -> list[ConfigDict]:
+    """The metrics of the test that can write files."""
+    evaluators = config.get('test_evaluator') or []
+    evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
+    return [
+        metric
+        for metric in evaluators
+        if 'out_dir' in inspect.signature(METRICS.get(metric.type) or object).parameters
+    ]
+
+
 def write_results_to(config: Config, folder: str) -> None:
     """Let every metric of the test that can write files write them into a folder.
 
     Raises:
         MistakeError: there is none.
     """
-    evaluators = config.get('test_evaluator') or []
-    evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
-    metrics: list[ConfigDict] = [
-        metric
-        for metric in evaluators
-        if 'out_dir' in inspect.signature(METRICS.get(metric.type) or object).parameters
-    ]
+    metrics = metrics_that_write(config)
     if not metrics:
         raise MistakeError(f'expected a TALMetric in test_evaluator of {config.filename} for --out')
     for metric in metrics:

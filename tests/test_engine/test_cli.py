@@ -14,6 +14,7 @@ from torch import nn
 from asl_mmaction.engine.cli import (
     MistakeError,
     configure,
+    for_this_run,
     make_parser,
     read_config,
     report_mistakes,
@@ -76,26 +77,31 @@ def arguments(*words):
 
 
 def test_config_takes_the_arguments(tiny_config):
-    config = configure(
-        arguments(
-            tiny_config,
-            '--work-dir=out',
-            '--cfg-options',
-            'train_dataloader.batch_size=7',
-            'optim_wrapper.accumulative_counts=2',
-            'find_unused_parameters=True',
-        )
+    args = arguments(
+        tiny_config,
+        '--work-dir=out',
+        '--cfg-options',
+        'train_dataloader.batch_size=7',
+        'optim_wrapper.accumulative_counts=2',
+        'find_unused_parameters=True',
     )
-    assert (config.work_dir, config.launcher) == ('out', 'none')
+    config = configure(args)
     assert config.train_dataloader.batch_size == 7
     assert config.optim_wrapper.accumulative_counts == 2
     assert config.find_unused_parameters is True
+    run = for_this_run(config, args)
+    assert (run.work_dir, run.launcher) == ('out', 'none')
+    assert config.keys().isdisjoint({'work_dir', 'launcher'})  # other runs have others
 
 
 def test_work_dir_is_named_after_the_config(tiny_config):
-    assert configure(arguments(tiny_config)).work_dir == 'work_dirs/tiny'
+    def work_dir():
+        args = arguments(tiny_config)
+        return for_this_run(configure(args), args).work_dir
+
+    assert work_dir() == 'work_dirs/tiny'
     tiny_config.write_text(tiny_config.read_text() + "\nwork_dir = 'mine'\n")
-    assert configure(arguments(tiny_config)).work_dir == 'mine'
+    assert work_dir() == 'mine'
 
 
 @pytest.mark.parametrize('option', ['optim_wraper.optimizer.lr=1', 'max_epochs=2'])
@@ -211,8 +217,8 @@ def test_a_wrapper_that_wants_more_of_what_it_wraps(demo_data, capsys):
 
 
 def test_an_error_of_the_training_passes(tiny_config, tmp_path, monkeypatch):
-    config = configure(arguments(tiny_config, '--work-dir', tmp_path / 'work'))
-    runner = Runner.from_cfg(config)
+    args = arguments(tiny_config, '--work-dir', tmp_path / 'work')
+    runner = Runner.from_cfg(for_this_run(configure(args), args))
     wrong = dict(type='torch.nn.Dropout', p=2)
     monkeypatch.setattr(runner.model, 'train_step', lambda *_, **__: MODELS.build(wrong))
     with pytest.raises(ValueError, match='dropout probability'), report_mistakes():

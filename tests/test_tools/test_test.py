@@ -78,6 +78,51 @@ def test_without_out_nothing_is_written_but_the_log(run_test, tiny_config, check
     assert not list(tmp_path.rglob('detections.json'))
 
 
+def test_where_another_test_wrote_is_left_alone(run_test, tiny_config, checkpoint, tmp_path):
+    """The config that a test leaves does not write where that test wrote; nor do older ones."""
+    assert run_test(tiny_config, checkpoint, '--out', tmp_path / 'first') == 0
+    left = tmp_path / 'work' / 'tiny.py'
+    assert 'first' not in left.read_text()
+    old = "test_evaluator = dict(out_dir='first')"
+    tiny_config.write_text(f'{tiny_config.read_text()}\n{old}\n')
+    for path in (tmp_path / 'first').iterdir():
+        path.unlink()
+    for config in (left, tiny_config):
+        assert run_test(config, checkpoint) == 0
+    assert list((tmp_path / 'first').iterdir()) == []
+    log = '\n'.join(path.read_text() for path in tmp_path.glob('work/*/*.log'))
+    said = f'test_evaluator.out_dir=first of {tiny_config} has no effect: the option --out asks'
+    assert log.count(said) == 1
+    options = ['--cfg-options', f'test_evaluator.out_dir={tmp_path}/asked']  # of this run
+    assert run_test(tiny_config, checkpoint, *options) == 0
+    assert (tmp_path / 'asked' / 'detections.json').is_file()
+
+
+def test_the_config_of_a_training_stays(run_test, tiny_config, checkpoint, tmp_path):
+    (tmp_path / 'work').mkdir()
+    (tmp_path / 'work' / 'tiny.py').write_text('of a training')
+    (tmp_path / 'work' / 'last_checkpoint').write_text(str(checkpoint))
+    assert run_test(tiny_config, checkpoint) == 0
+    assert (tmp_path / 'work' / 'tiny.py').read_text() == 'of a training'
+    (path,) = (tmp_path / 'work').glob('*/tiny.py')
+    assert Config.fromfile(path).model.type == 'DenseLocalizer'
+
+
+@pytest.mark.parametrize('resume', [False, True])
+def test_weights_that_the_training_started_from_do_not_replace_the_tested(
+    run_test, tiny_config, checkpoint, tmp_path, resume
+):
+    content = torch.load(checkpoint, weights_only=True)
+    other = {key: torch.zeros_like(value) for key, value in content['state_dict'].items()}
+    torch.save({**content, 'state_dict': other}, tmp_path / 'other.pth')
+    results = []
+    for text in ('', f"load_from = '{tmp_path}/other.pth'\nresume = {resume}\n"):
+        tiny_config.write_text(f'{tiny_config.read_text()}\n{text}')
+        assert run_test(tiny_config, checkpoint, '--out', tmp_path / 'out') == 0
+        results.append((tmp_path / 'out' / 'detections.json').read_bytes())
+    assert results[0] == results[1]
+
+
 def test_an_out_that_cannot_be_written_stops_before_the_run(
     run_test, tiny_config, checkpoint, tmp_path, capsys
 ):

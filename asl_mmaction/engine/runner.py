@@ -1,0 +1,60 @@
+"""mmengine's Runner, which leaves a record of the experiment and not of the command."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+
+class RecordedRunner(Runner):
+    """Writes no config when it is built: :class:`RecordHook` does, once a step has succeeded."""
+
+    def dump_config(self) -> None:
+        """See the parent."""
+
+
+class RecordHook(Hook):
+    """Writes the config after the first step of a training or a test.
+
+    A start that fails leaves the config of a finished training as it is. So does a test in the
+    folder of a training: its config goes into the folder of its log.
+    """
+
+    priority = 'VERY_LOW'
+
+    def __init__(self) -> None:
+        self._done = False
+
+    def after_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
+        """See mmengine's Hook."""
+        self._write(runner, Path(runner.work_dir))
+
+    def after_test_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
+        """See mmengine's Hook."""
+        holds_training = (Path(runner.work_dir) / 'last_checkpoint').is_file()
+        self._write(runner, Path(runner.log_dir if holds_training else runner.work_dir))
+
+    @master_only
+    def _write(self, runner: Runner, folder: Path) -> None:
+        if not self._done:
+            self._done = True
+            runner.cfg.dump(folder / Path(runner.cfg.filename).name)
+
+
+def build_runner(config: Config, record: Config) -> Runner:
+    """The Runner of a run.
+
+    Args:
+        config: what to do, with the arguments of the command: where to, from which checkpoint.
+        record: the experiment without them: what the work dir and the checkpoints keep.
+    """
+    runner = RecordedRunner.from_cfg(config)
+    runner.cfg = copy.deepcopy(record)
+    runner.register_hook(RecordHook())
+    return runner
