@@ -13,7 +13,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.model import is_model_wrapper
-from mmengine.runner import BaseLoop
+from mmengine.runner import BaseLoop, CheckpointLoader
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -61,13 +61,35 @@ def load_checkpoint(checkpoint: str | os.PathLike) -> dict:
     Where an EMA hook was used, ``state_dict`` holds the averaged weights: the hook swaps them in
     before saving.
 
+    Args:
+        checkpoint: path, or an address that mmengine loads from, such as ``'https://...'``.
+
     Raises:
         FileNotFoundError: no such file.
         ValueError: not a checkpoint of the Runner.
     """
-    check_file('expected a checkpoint', checkpoint)
+    content = read_checkpoint(checkpoint)
+    if not isinstance(content.get('state_dict'), dict):
+        raise ValueError(f"expected a checkpoint with 'state_dict' but got {checkpoint} without")
+    return content
+
+
+def read_checkpoint(checkpoint: str | os.PathLike) -> dict:
+    """What :func:`load_checkpoint` reads, or weights alone: a dict of any kind.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it cannot be read, or holds something else.
+    """
+    path = os.path.expanduser(checkpoint)
+    remote = '://' in str(path)
+    if not remote:
+        check_file('expected a checkpoint', path)
     try:
-        content = torch.load(checkpoint, map_location='cpu', weights_only=True)
+        if remote:
+            content = CheckpointLoader.load_checkpoint(path, map_location='cpu')
+        else:
+            content = torch.load(path, map_location='cpu', weights_only=True)
     except PermissionError:
         raise
     except Exception as error:  # what a file that is no checkpoint raises is not bounded
@@ -75,12 +97,14 @@ def load_checkpoint(checkpoint: str | os.PathLike) -> dict:
         reason = (
             f'it holds {refused[1]}, and only tensors and plain values are read'
             if refused
+            else f'{error}'
+            if remote and isinstance(error, OSError)
             else f'it is damaged, or not a file that torch.save wrote ({type(error).__name__})'
         )
         raise ValueError(
             f'expected a checkpoint but could not read {checkpoint}: {reason}'
         ) from error
-    if not isinstance(content, dict) or not isinstance(content.get('state_dict'), dict):
+    if not isinstance(content, dict):
         raise ValueError(f"expected a checkpoint with 'state_dict' but got {checkpoint} without")
     return content
 

@@ -81,6 +81,26 @@ def test_a_checkpoint_that_may_not_be_read_is_not_called_damaged(tmp_path, monke
         load_checkpoint(tmp_path / 'a.pth')
 
 
+def test_a_checkpoint_from_the_web_is_read_as_one_from_the_disk(tmp_path, monkeypatch):
+    class Evil:
+        def __reduce__(self):
+            return (tmp_path.joinpath('ran').touch, ())
+
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    cache = tmp_path / 'hub' / 'checkpoints'
+    cache.mkdir(parents=True)
+    torch.save({'state_dict': {'a': torch.ones(1)}}, cache / 'good.pth')
+    torch.save({'state_dict': {}, 'meta': Evil()}, cache / 'evil.pth')
+    assert load_checkpoint('https://localhost/good.pth')['state_dict'] == {'a': torch.ones(1)}
+    with pytest.raises(ValueError, match=r'could not read https://localhost/evil\.pth: it holds'):
+        load_checkpoint('https://localhost/evil.pth')
+    assert not (tmp_path / 'ran').exists()
+    with pytest.raises(
+        ValueError, match=r'could not read http://localhost:1/no\.pth: <urlopen err'
+    ):
+        load_checkpoint('http://localhost:1/no.pth')
+
+
 @pytest.mark.parametrize('wrap', [lambda model: model, torch.nn.DataParallel])
 def test_weights_go_into_a_model_wrapped_or_not(wrap):
     model = torch.nn.Linear(2, 3)

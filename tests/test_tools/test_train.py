@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
+
+from asl_mmaction.engine.settings import parse_settings
 
 from asl_mmaction.apis import coverage
 
@@ -28,6 +31,37 @@ def train(tmp_path, monkeypatch, load_tool):
         return tool.main([str(config), '--work-dir', 'work', *options])
 
     return run
+
+
+@pytest.fixture(scope='module')
+def trained(tiny_config_text, tmp_path_factory, load_tool):
+    """A work dir after one epoch."""
+    folder = tmp_path_factory.mktemp('trained')
+    (folder / 'tiny.py').write_text(tiny_config_text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        options = ['--no-validate', '--cfg-options', 'train_cfg.max_epochs=1']
+        assert load_tool('train').main(['tiny.py', '--work-dir', 'work', *options]) == 0
+    return folder / 'work'
+
+
+@pytest.fixture
+def work(trained, tmp_path):
+    """A copy of that, as the work dir of :func:`train`."""
+    folder = shutil.copytree(trained, tmp_path / 'work')
+    (folder / 'last_checkpoint').write_text(str(folder / 'epoch_1.pth'))
+    return folder
+
+
+def refusal(train, capsys, *arguments):
+    """The one line that a training ends with."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        train(*map(str, arguments))
+    assert caught.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith('train.py: error: ')
+    return last
 
 
 def log_of(folder):
@@ -127,7 +161,8 @@ def test_options_do_what_they_say(tiny_config, tmp_path, train):
     assert len(losses) == 4
     assert all(loss > 0 for loss in losses)
 
-    assert train(tiny_config, '--no-validate', '--resume', 'work/epoch_1.pth') == 0
+    options = ['--auto-scale-lr', '--seed', '7', '--cfg-options', *settings[1:]]
+    assert train(tiny_config, '--no-validate', '--resume', 'work/epoch_1.pth', *options) == 0
     assert 'resumed epoch: 1, iter: 4' in log_of(tmp_path / 'work')
     assert (tmp_path / 'work' / 'epoch_3.pth').is_file()
 
@@ -237,18 +272,6 @@ def test_what_is_no_checkpoint_is_refused_before_the_start(tiny_config, train, t
     assert f'{path}: it is damaged' in error
 
 
-@pytest.fixture(scope='module')
-def trained(tiny_config_text, tmp_path_factory, load_tool):
-    """A work dir after one epoch."""
-    folder = tmp_path_factory.mktemp('trained')
-    (folder / 'tiny.py').write_text(tiny_config_text)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        options = ['--work-dir', 'work', '--cfg-options', 'train_cfg.max_epochs=1']
-        assert load_tool('train').main(['tiny.py', *options]) == 0
-    return folder / 'work'
-
-
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
@@ -261,27 +284,150 @@ def trained(tiny_config_text, tmp_path_factory, load_tool):
             lambda content: content['meta']['dataset_meta']['classes'].reverse(),
             'but got 5, of which number 0 is',
         ),
+        (
+            lambda content: content['meta'].update(config="open('ran', 'w')"),
+            "expected a checkpoint without meta['config'] but got one",
+        ),
     ],
-    ids=['weights alone', 'another model', 'other classes'],
+    ids=['weights alone', 'another model', 'other classes', 'text that is run'],
 )
 @pytest.mark.parametrize('given', [True, False])
 def test_what_cannot_be_resumed_is_refused(
-    tiny_config, train, trained, tmp_path, capsys, change, message, given
+    tiny_config, train, work, capsys, change, message, given
 ):
-    work = shutil.copytree(trained, tmp_path / 'work')
     path = work / 'epoch_1.pth'
-    (work / 'last_checkpoint').write_text(str(path))
     content = torch.load(path)
     classes = content['meta']['dataset_meta']
     classes['classes'] = list(classes['classes'])
     change(content)
     torch.save(content, path)
-    capsys.readouterr()
+    line = refusal(train, capsys, tiny_config, '--resume', *([path] if given else []))
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--cfg-options', 'optim_wrapper.optimizer.lr=1e-5'], 'expected optim_wrapper.optimizer.'),
+        (['--seed', '7'], 'epoch_1.pth: expected randomness.seed=0, as its training was started '),
+        (
+            [
+                '--cfg-options',
+                'train_dataloader.dataset.exclude_videos=[training_0000,training_0001]',
+            ],
+            'expected 3 steps in 1 epochs, with this data, batch size and number of processes, bu',
+        ),
+    ],
+)
+@pytest.mark.parametrize('given', [True, False])
+def test_a_training_is_resumed_with_the_settings_of_its_start(
+    tiny_config, train, work, capsys, arguments, message, given
+):
+    kept = (work / 'tiny.py').read_bytes()
+    path = work / 'epoch_1.pth'
+    line = refusal(train, capsys, tiny_config, *arguments, '--resume', *([path] if given else []))
+    assert message in line
+    assert line.endswith(f'--cfg-options load_from={path}')
+    assert (work / 'tiny.py').read_bytes() == kept
+
+
+def test_what_is_finished_is_resumed_in_a_line(tiny_config, train, work):
+    weights = (work / 'epoch_1.pth').read_bytes()
+    options = ['--no-validate', '--cfg-options', 'train_cfg.max_epochs=1']
+    assert train(tiny_config, '--resume', *options) == 0
+    assert 'epoch_1.pth has all 4 steps of the training: nothing is left to do' in log_of(work)
+    assert (work / 'epoch_1.pth').read_bytes() == weights
+
+
+def test_without_a_checkpoint_a_resumed_training_starts_as_any_other(
+    tiny_config, train, work, tmp_path
+):
+    options = ['train_cfg.max_epochs=1', f'load_from={work / "epoch_1.pth"}']
+    new = tmp_path / 'new'
+    assert (
+        train(
+            *(tiny_config, '--no-validate', '--resume', '--work-dir', str(new)),
+            *('--cfg-options', *options),
+        )
+        == 0
+    )
+    log = log_of(new)
+    assert f'no checkpoint in {new} to resume from: a training from the start' in log
+    assert re.search(r'load_from \S+/epoch_1.pth: (\d+) of \1 weights fit\n', log)
+
+
+def test_arguments_of_a_run_do_not_act_on_the_next(tiny_config, train, work, tmp_path):
+    """The config that a run leaves is the experiment: the same in any folder, from the start."""
+    left = Config.fromfile(work / 'tiny.py')
+    assert left.train_cfg.max_epochs == 1  # a setting
+    assert left.val_dataloader.batch_size == 2  # --no-validate is none
+    assert left.keys().isdisjoint({'work_dir', 'launcher'})
+    path = work / 'epoch_1.pth'
+    options = ['--no-validate', '--resume', str(path)]
+    assert train(tiny_config, *options, '--work-dir', 'more') == 0
+    more = Config.fromfile('more/tiny.py')
+    assert (more.resume, more.load_from, more.train_cfg.max_epochs) == (False, None, 3)
+    kept = parse_settings(torch.load('more/epoch_3.pth')['meta']['cfg'])
+    assert (kept['resume'], kept['load_from'], 'work_dir' in kept) == (False, None, False)
+    # As such a run left it before
+    tiny_config.write_text(f'{tiny_config.read_text()}\nresume = True\nload_from = {str(path)!r}\n')
+    settings = ['--cfg-options', 'train_cfg.max_epochs=1']
+    assert train(tiny_config, '--no-validate', '--work-dir', 'again', *settings) == 0
+    log = log_of(tmp_path / 'again')
+    assert f'resume of {tiny_config} has no effect: the option --resume asks for it' in log
+    assert not re.search(r'load_from \S+:|resumed epoch', log)
+    assert [path.name for path in Path('again').glob('*.pth')] == ['epoch_1.pth']
+    assert_equal(
+        *(torch.load(folder / 'epoch_1.pth')['state_dict'] for folder in (work, Path('again')))
+    )
+    settings.append('resume=True')  # by an option of this run
+    assert train(tiny_config, '--no-validate', '--work-dir', 'again', *settings) == 0
+    assert 'nothing is left to do' in log_of(tmp_path / 'again')
+
+
+@pytest.mark.parametrize(
+    'option',
+    [
+        'train_dataloader.dataset.pipeline.0.feat_dim=5',  # found at the first step
+        'optim_wrapper.optimizer.lr=-1',
+        'load_from=none.pth',
+    ],
+)
+def test_a_start_that_fails_leaves_the_config_of_a_finished_training(
+    tiny_config, train, work, capsys, option
+):
+    kept = (work / 'tiny.py').read_bytes()
+    refusal(train, capsys, tiny_config, '--cfg-options', option)
+    assert (work / 'tiny.py').read_bytes() == kept
+
+
+def test_a_second_training_in_a_folder_is_said(tiny_config, train, work, capsys):
     with pytest.raises(SystemExit):
-        train(tiny_config, '--resume', *([str(path)] if given else []))
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith('train.py: error: ')
-    assert message in last
+        train(tiny_config, '--cfg-options', 'optim_wrapper.optimizer.lr=-1')
+    assert 'work has the checkpoints of another training, up to epoch_1.pth' in log_of(work)
+
+
+def test_weights_to_start_from_are_compared(tiny_config, train, work, tmp_path, capsys):
+    path = work / 'epoch_1.pth'
+    content = torch.load(path)
+    content['meta']['dataset_meta']['classes'] = content['meta']['dataset_meta']['classes'][::-1]
+    torch.save(content, 'other.pth')
+    line = refusal(train, capsys, tiny_config, '--cfg-options', 'load_from=other.pth')
+    assert 'expected the 5 classes of the checkpoint other.pth, in that order, in' in line
+    state = {f'backbone.{key}': value for key, value in content['state_dict'].items()}
+    torch.save({'state_dict': state}, 'alien.pth')
+    line = refusal(train, capsys, tiny_config, '--cfg-options', 'load_from=alien.pth')
+    assert 'load_from alien.pth: expected weights that fit this model, such as ' in line
+    assert ', but got backbone.' in line
+    content['meta']['dataset_meta'] = {}
+    del content['state_dict']['head.cls_out.bias']
+    torch.save(content, 'part.pth')
+    settings = ['train_cfg.max_epochs=1', 'load_from=part.pth']
+    assert train(tiny_config, '--no-validate', '--cfg-options', *settings) == 0
+    log = log_of(work)
+    assert 'weights fit; left at random: head.cls_out.bias\n' in log
+    assert 'part.pth: its classes are not known, and taken for those of the data' in log
+    assert Config.fromfile(work / 'tiny.py').load_from == 'part.pth'  # of the experiment
 
 
 @pytest.mark.parametrize(
