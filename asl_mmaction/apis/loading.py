@@ -18,6 +18,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from asl_mmaction.apis.datasets import agreed_settings, find_datasets, is_a, setting_of
+from asl_mmaction.structures.files import hint_at_same_file
 from asl_mmaction.visualization import ClassGaussians
 
 CLASS_LEVEL = 'head.sensitivity.class_level.'
@@ -31,7 +32,9 @@ def check_file(expected: str, path: str | os.PathLike) -> None:
     """
     if not Path(path).is_file():
         found = 'is a folder' if Path(path).is_dir() else 'does not exist'
-        raise FileNotFoundError(f'{expected} but got {path}, which {found}')
+        raise FileNotFoundError(
+            f'{expected} but got {path}, which {found}{hint_at_same_file(path)}'
+        )
 
 
 def load_config(config: str | os.PathLike | Config) -> Config:

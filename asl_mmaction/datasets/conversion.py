@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from asl_mmaction.datasets.writing import check_training
-from asl_mmaction.structures.files import write_json
+from asl_mmaction.structures.files import hint_at_same_name, write_json
 
 #: Seconds; a smaller excess over the duration is rounding, not dirt.
 TOLERANCE = 1e-6
@@ -418,6 +418,21 @@ def read_names(path: Path) -> list[str]:
     return [line.strip() for line in _lines(path) if line.strip()]
 
 
+def read_classes(path: Path) -> list[str]:
+    """Names of classes in the order of their labels: a JSON list, or one in each line.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A JSON object, whose order need not be that of the labels.
+    """
+    if path.suffix == '.json' and not isinstance(read_json(path), list):
+        raise ValueError(
+            f'{path}: expected a list of class names, in the order of their labels, but got an '
+            'object'
+        )
+    return read_names(path)
+
+
 def read_lines(path: Path) -> Iterator[tuple[str, str, tuple[str, str]]]:
     """(file and number of line, video, (start, end)) of a text file with these in each line."""
     for number, line in enumerate(_lines(path), 1):
@@ -535,5 +550,8 @@ def exclude(source: Source, names: Iterable[str]) -> None:
     """
     for name in dict.fromkeys(names):
         if name not in source.videos:
-            raise ValueError(f'expected names of videos to exclude but got {name!r}: no such video')
+            raise ValueError(
+                f'expected names of videos to exclude but got {name!r}: no such video'
+                f'{hint_at_same_name(name, source.videos)}'
+            )
         source.counts[source.videos.pop(name).subset, 'videos excluded: dropped'] += 1

@@ -18,9 +18,9 @@ from mmengine.dataset import BaseDataset
 from mmengine.fileio import exists
 from mmengine.logging import print_log
 
-from asl_mmaction.datasets.conversion import read_json, read_names
+from asl_mmaction.datasets.conversion import read_classes, read_json
 from asl_mmaction.structures.feature_grid import GRID_KEYS, FeatureGrid
-from asl_mmaction.structures.files import check_file_name
+from asl_mmaction.structures.files import check_file_name, hint_at_same_file, hint_at_same_name
 
 #: What a value of the schema has to be -> its type, but for a number: see :func:`_is_number`.
 KINDS = {'a string': str, 'a list': list}
@@ -126,7 +126,7 @@ class TALDataset(BaseDataset):
         if isinstance(exclude_videos, str):
             raise TypeError(f'expected a list of exclude_videos but got {exclude_videos!r}')
         if isinstance(metainfo, (Mapping, Config)) and isinstance(metainfo.get('classes'), str):
-            metainfo = {**metainfo, 'classes': read_names(Path(metainfo['classes']))}
+            metainfo = {**metainfo, 'classes': read_classes(Path(metainfo['classes']))}
         self.subsets = (subset,) if isinstance(subset, str) else tuple(subset)
         self.feature_file = feature_file
         self.backend_args = backend_args
@@ -213,6 +213,11 @@ class TALDataset(BaseDataset):
             classes = content['taxonomy']
         if classes is None:
             classes = self._find_labels(content['database'])
+            print_log(
+                f'{self.ann_file}: no classes are given: they are the {len(classes)} labels of the '
+                f'file, sorted ({_shorten(classes)}); metainfo=dict(classes=[...]) sets them',
+                logger='current',
+            )
         if not _is_names(classes):
             raise TypeError(
                 f'{self.ann_file}: expected classes to be a list of strings '
@@ -286,7 +291,7 @@ class TALDataset(BaseDataset):
         if unknown:
             raise ValueError(
                 f'{self.ann_file}: expected exclude_videos that are in the file '
-                f'but got {unknown[0]!r}'
+                f'but got {unknown[0]!r}{hint_at_same_name(unknown[0], database)}'
             )
         names = [name for name, video in database.items() if video['subset'] in self.subsets]
         kept = [name for name in names if name not in self.exclude_videos]
@@ -302,10 +307,11 @@ class TALDataset(BaseDataset):
         found = {path: self._is_there(path) for path in set(paths)}
         missing = [path for path in paths if not found[path]]
         if missing:
+            hint = hint_at_same_file(missing[0]) if self.backend_args is None else ''
             raise FileNotFoundError(
                 f'{len(missing)} of {len(paths)} feature files are missing '
                 f'({", ".join(self.subsets)} of {self.ann_file}): {", ".join(missing[:3])}'
-                f'{", ..." if len(missing) > 3 else ""}'
+                f'{", ..." if len(missing) > 3 else ""}{hint}'
             )
 
     def _is_there(self, path: str) -> bool:

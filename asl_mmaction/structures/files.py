@@ -3,7 +3,8 @@
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 
 
@@ -50,3 +51,30 @@ def check_file_name(video: str) -> str:
     if path.anchor or '..' in path.parts:
         raise ValueError(f'expected a video name that stays inside its folder but got {video!r}')
     return video
+
+
+def hint_at_same_name(name: str, names: Iterable[str]) -> str:
+    """What to add to an error about a name that is not there, though one looks the same.
+
+    An accent is one character with its letter (NFC) or one of its own behind it (NFD, as macOS
+    writes file names); neither a file system of Linux nor Python takes the one for the other.
+
+    Args:
+        name: That is not among the names.
+        names: In any order; of several that look the same, the first in sorted order is told.
+
+    Returns:
+        A part of a sentence that begins with a semicolon, or nothing.
+    """
+    normal = unicodedata.normalize('NFC', name)
+    same = sorted(x for x in names if x != name and unicodedata.normalize('NFC', x) == normal)
+    if not same:
+        return ''
+    return f'; {same[0]!a} is there: {name!a} in another Unicode normal form'
+
+
+def hint_at_same_file(path: str | os.PathLike) -> str:
+    """As :func:`hint_at_same_name`, of a file that is not there and those beside it."""
+    folder, name = os.path.split(path)
+    folder = folder or '.'
+    return hint_at_same_name(name, os.listdir(folder)) if os.path.isdir(folder) else ''

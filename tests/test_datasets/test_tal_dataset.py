@@ -137,8 +137,8 @@ def test_counts_are_logged(make, monkeypatch):
     given = [(18, 25), (-1, 3), (5, 5), (20, 22), (5, 7)]
     content['database']['a']['annotations'] = [item(*segment, 'run') for segment in given]
     make(content)
-    assert len(lines) == 1
-    assert lines[0].endswith('2 videos, 5 segments (2 cut to the video, 2 dropped)')
+    assert len(lines) == 2
+    assert lines[1].endswith('2 videos, 5 segments (2 cut to the video, 2 dropped)')
 
 
 def test_grid_sources(make):
@@ -416,6 +416,48 @@ def test_missing_features_are_counted_at_the_start(make):
         content['database'][name] = content['database']['a']
     with pytest.raises(FileNotFoundError, match=r'^4 of 6 .*b\.npy, .*p\.npy, .*r\.npy, \.\.\.$'):
         make(content, files=['a', 'q'])
+
+
+NFC, NFD = 'caf\u00e9', 'cafe\u0301'
+
+
+def test_names_in_another_unicode_normal_form_are_told_where_they_are_missing(make, tmp_path):
+    content = {'database': {NFC: base_content()['database']['a']}}
+    with pytest.raises(
+        ValueError, match=r"exclude_videos .* 'caf\\xe9' is there: 'cafe\\u0301' in"
+    ):
+        make(content, exclude_videos=[NFD])
+    (tmp_path / 'features' / f'{NFC}.npy').rename(tmp_path / 'features' / f'{NFD}.npy')
+    if (tmp_path / 'features' / f'{NFC}.npy').exists():
+        pytest.skip('this file system takes the one for the other')
+    message = r"1 of 1 feature files are missing .*; 'cafe\\u0301.npy' is there: 'caf\\xe9.npy' in"
+    with pytest.raises(FileNotFoundError, match=message):
+        make(content, files=[])
+
+
+def test_that_the_order_of_classes_is_a_guess_is_logged(make, monkeypatch):
+    lines = []
+    monkeypatch.setattr(tal_dataset, 'print_log', lambda message, logger: lines.append(message))
+    make()
+    assert lines[0].endswith(
+        'ann.json: no classes are given: they are the 3 labels of the file, sorted (jump, run, '
+        'swim); metainfo=dict(classes=[...]) sets them'
+    )
+    lines.clear()
+    make(metainfo={'classes': ['swim', 'run', 'jump']})
+    make({'classes': ['swim', 'run', 'jump'], **base_content()})
+    assert not [line for line in lines if 'no classes are given' in line]
+
+
+def test_a_list_of_classes_has_an_order(make, tmp_path):
+    names = tmp_path / 'names.json'
+    names.write_text('["swim", "run", "jump"]')
+    found = make(metainfo={'classes': str(names)})
+    assert found.metainfo['classes'] == ('swim', 'run', 'jump')
+    names.write_text('{"swim": 2, "run": 1, "jump": 0}')
+    message = r'names.json: expected a list of class names, in the order .* but got an object'
+    with pytest.raises(ValueError, match=message):
+        make(metainfo={'classes': str(names)})
 
 
 def test_wrong_arguments_and_files(make, tmp_path):

@@ -3,7 +3,13 @@ import os
 
 import pytest
 
-from asl_mmaction.structures.files import check_file_name, prepare_folder, write_json
+from asl_mmaction.structures.files import (
+    check_file_name,
+    hint_at_same_file,
+    hint_at_same_name,
+    prepare_folder,
+    write_json,
+)
 
 
 def test_what_is_written_comes_back(tmp_path):
@@ -63,3 +69,28 @@ def test_a_folder_that_cannot_be_written_into(tmp_path, name):
     with pytest.raises(ValueError, match=f'expected a folder to write into but got .*{name}: '):
         prepare_folder(tmp_path / name)
     assert os.listdir(tmp_path) == ['file']
+
+
+NFC, NFD = 'caf\u00e9', 'cafe\u0301'
+
+
+def test_a_name_that_looks_the_same_is_told():
+    hint = "; 'cafe\\u0301' is there: 'caf\\xe9' in another Unicode normal form"
+    assert hint_at_same_name(NFC, ['tea', NFD]) == hint
+    assert hint_at_same_name(NFD, [NFC]).startswith("; 'caf\\xe9' is there")
+    for names in ([], ['cafe', 'tea'], [NFC]):
+        assert hint_at_same_name(NFC, names) == ''
+    # e with two accents, in three forms; whatever the order, the first of them is told
+    one, two, three = '\u1ec7', 'e\u0323\u0302', 'e\u0302\u0323'
+    assert hint_at_same_name(one, [two, three]) == hint_at_same_name(one, [three, two])
+
+
+def test_a_file_that_looks_the_same_is_told(tmp_path, monkeypatch):
+    (tmp_path / f'{NFD}.npy').touch()
+    if (tmp_path / f'{NFC}.npy').exists():
+        pytest.skip('this file system takes the one for the other')
+    assert hint_at_same_file(tmp_path / f'{NFC}.npy').startswith(r"; 'cafe\u0301.npy' is there")
+    monkeypatch.chdir(tmp_path)
+    assert hint_at_same_file(f'{NFC}.npy').startswith(r"; 'cafe\u0301.npy' is there")
+    assert hint_at_same_file(tmp_path / 'tea.npy') == ''
+    assert hint_at_same_file(tmp_path / 'nowhere' / f'{NFC}.npy') == ''

@@ -215,7 +215,9 @@ def test_classes_are_put_in_our_order(tmp_path, capsys):
     theirs = tmp_path / 'theirs.json'
     theirs.write_text(json.dumps({'database': {'a': {'annotations': actions}}}))
     code, _, path = convert(tmp_path, {'state_dict': state}, '--annotations', theirs)
-    assert code == 0, capsys.readouterr().err
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    assert 'in our order' not in said.out
     found = torch.load(path, weights_only=True)['state_dict']
     order = [2, 0, 1]
     assert torch.equal(found['head.cls_out.bias'], state['cls_head.cls_head.conv.bias'][order])
@@ -225,6 +227,8 @@ def test_classes_are_put_in_our_order(tmp_path, capsys):
     code, _, _ = convert(tmp_path, {'state_dict': state}, '--annotations', theirs)
     assert code == 2
     assert "1 of ours missing, such as 'jump'" in capsys.readouterr().err
+    assert convert(tmp_path, {'state_dict': state})[0] == 0
+    assert 'the classes are taken to stand in our order; --annotations' in capsys.readouterr().out
 
 
 def test_our_order_is_that_of_the_data_wherever_it_is_from(tmp_path, capsys):

@@ -85,6 +85,11 @@ def main(argv: list[str] | None = None) -> int:
         state['head.normalizer'] = own['head.normalizer']
         load_weights(model, {'state_dict': state}, args.checkpoint)
         torch.save({'state_dict': state, 'meta': {}}, args.out)
+    if args.annotations is None and config.model.head.num_classes > 1:
+        print(
+            "the classes are taken to stand in our order; --annotations, the checkpoint's own "
+            'annotation file, tells theirs'
+        )
     print(f'{len(state)} entries written to {args.out}')
     return 0
 

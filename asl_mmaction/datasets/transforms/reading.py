@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from mmengine.fileio import get
 
+from asl_mmaction.structures.files import hint_at_same_file
+
 #: A path, or the bytes that a storage backend has given.
 File = str | io.BytesIO
 #: First bytes of a file -> what it is, whatever its name.
@@ -64,7 +66,7 @@ def read_feature(
     elif os.path.isfile(path):
         file = path
     else:
-        raise FileNotFoundError('no such feature file')
+        raise FileNotFoundError(f'no such feature file{hint_at_same_file(path)}')
     try:
         if extension == '.csv':
             feature = _read_csv(file, csv_header, say)

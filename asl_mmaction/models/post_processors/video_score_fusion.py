@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from mmaction.registry import MODELS
 
+from asl_mmaction.structures.files import hint_at_same_name
+
 METHODS = ('sqrt', 'product')
 # UCF101 counts its classes from 1; these are the 20 of THUMOS14.
 UCF101_NUMBERS = {
@@ -124,6 +126,7 @@ class VideoScoreFusion:
             raise ValueError(
                 f'{self.path}: expected scores of video {video_name!r} but got {len(videos)} '
                 f'videos such as {next(iter(videos), None)!r}'
+                f'{hint_at_same_name(video_name, videos)}'
             )
         scores = videos[video_name][[columns[name] for name in classes]]
         labels = np.argsort(-scores, kind='stable')[: self.top_k]

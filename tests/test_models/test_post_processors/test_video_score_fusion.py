@@ -113,7 +113,7 @@ def test_a_class_has_the_column_that_its_videos_score_highest(real_data):
 
 def test_what_the_file_lacks_is_named(path):
     fusion = VideoScoreFusion(path=path)
-    with pytest.raises(ValueError, match=r"scores of video 'x' but got 2 videos such as 'v'"):
+    with pytest.raises(ValueError, match=r"scores of video 'x' but got 2 videos such as 'v'$"):
         fusion.top_classes('x', CLASSES)
     with pytest.raises(ValueError, match=r"all classes of the dataset but got none of \['fly'\]"):
         fusion.top_classes('v', ['run', 'fly'])
