@@ -1,5 +1,6 @@
 """mmaction2's TCANet: what it is given, what is made of its output, and both through the Runner."""
 
+import copy
 import json
 
 import numpy as np
@@ -132,13 +133,16 @@ def test_without_ground_truth_or_proposals_the_loss_is_finite(
 
 
 @pytest.mark.parametrize('seed', range(3))
-def test_candidates_are_those_of_tcanet_predict(model, with_proposals, seed):
+def test_candidates_are_those_of_tcanet_predict(double, model, with_proposals, seed):
+    model = copy.deepcopy(model).double()
     tcanet = model.localizer
     tcanet.soft_nms_low_threshold = tcanet.soft_nms_high_threshold = 2.0  # no NMS
     tcanet.post_process_top_k = 10**6
     tcanet.feature_extraction_interval = 1
     sample = with_proposals(WINDOW, seed=seed)
+    sample['inputs'] = sample['inputs'].double()
     given = sample['data_samples'].proposals
+    given.segments, given.scores = given.segments.double(), given.scores.double()
     boxes = ((given.segments + 0.5) / WINDOW).clamp(0, 1)
 
     def theirs(*tables):
