@@ -91,7 +91,7 @@ def test_several_test_datasets_have_to_agree(demo, inferencer, feature):
     for change, message in (
         ({'feature_file': 'x_{video}.npy'}, "feature_file .* 'x_{video}.npy' in test_dataloader"),
         ({'grid': {**grid, 'fps': 7}}, r'grid\.fps in all datasets but got 10 in .* and 7 in'),
-        ({'pipeline': []}, 'the same pipeline in all datasets'),
+        ({'pipeline': []}, r'the same pipeline\.0 in all datasets .*LoadFeature.* and None'),
     ):
         config = with_test_data(demo, {}, change)
         with pytest.raises(ValueError, match=message) as error:
