@@ -208,9 +208,16 @@ def test_a_constant_number_of_steps_too_many_in_all_files(run, tmp_path, capsys)
 
 
 MODEL = """
-model = dict(head=dict(
-    type='PointHead', num_classes=2, in_channels=4, feat_channels=4, strides=[1, 2],
-    regress_ranges=[(0, 4), ({low}, 10000)], assigner=dict(center_sampling_radius=1.5)))
+model = dict(
+    type='DenseLocalizer',
+    data_preprocessor=dict(type='FeaturePreprocessor', size_divisor=2),
+    projection=dict(type='ConvProjection', in_channels=3, out_channels=4),
+    neck=dict(type='TransformerPyramid', num_heads=1, num_levels=2, stem_depth=1, window_size=3),
+    head=dict(
+        type='PointHead', num_classes=2, feat_channels=4, strides=[1, 2],
+        regress_ranges=[(0, 4), ({low}, 10000)], assigner=dict(center_sampling_radius=1.5)),
+    post_processor=dict(type='SoftNMSPostProcessor'),
+)
 """
 
 
@@ -222,6 +229,11 @@ def findings(tmp_path, capsys, line):
 
 def without_filter(low):
     return f"train_dataloader['dataset']['filter_cfg'] = None\n{MODEL.format(low=low)}"
+
+
+def test_a_config_of_ours_with_its_model(tiny_config, capsys):
+    assert tool.main([str(tiny_config)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == 'no errors'
 
 
 def test_segments_without_a_point_are_warned_of(run, tmp_path, capsys):

@@ -160,10 +160,15 @@ def filtered(sample: dict, config: dict) -> dict:
 
 
 def build_head(config: Config) -> nn.Module | None:
-    """The head of the config's model; None if it has none, or one that assigns no points."""
-    head = (config.get('model') or {}).get('head') or {}
-    built = MODELS.build(head) if 'type' in head else None
-    return built if hasattr(built, 'assigner') else None
+    """The head of the config's model; None if it has none, or one that assigns no points.
+
+    With the whole model, which gives its parts their widths.
+    """
+    model = config.get('model') or {}
+    if 'type' not in model or 'head' not in model:
+        return None
+    head = getattr(MODELS.build(model), 'head', None)
+    return head if hasattr(head, 'assigner') else None
 
 
 def check_coverage(report: Report, head: nn.Module) -> None:
