@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from mmaction.registry import PARAM_SCHEDULERS
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
+from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from asl_mmaction.apis.schedules import schedulers_of
@@ -18,12 +20,13 @@ class Monitor(NamedTuple):
     where: str  # such as 'monitor of EarlyStoppingHook'
     key: str
     rule: str | None  # 'greater' or 'less' is better; None: mmengine decides by the name
-    needed: bool  # without the metric it does nothing at all
+    needed: bool  # without the metric the training is another one
 
 
 def check_monitors(runner: Runner) -> None:
     """Make sure that the validation gives what hooks and schedulers look for.
 
+    An early stopping without any validation is said: the training has its full length.
     Metrics that do not declare their names, with a property ``keys`` as ours have, are trusted.
 
     Args:
@@ -41,6 +44,12 @@ def check_monitors(runner: Runner) -> None:
             raise ValueError(
                 f'expected a validation, of which {needed[0].where} is to read {needed[0].key!r}, '
                 'but got none'
+            )
+        if any(isinstance(hook, EarlyStoppingHook) for hook in runner.hooks):
+            print_log(
+                'EarlyStoppingHook stops nothing: there is no validation',
+                logger='current',
+                level=logging.WARNING,
             )
         return
     _check_begin(runner)
@@ -68,7 +77,7 @@ def _monitors(runner: Runner) -> Iterator[Monitor]:
                 if key != 'auto':
                     yield Monitor('save_best of CheckpointHook', key, rule, needed=False)
         if isinstance(hook, EarlyStoppingHook):
-            yield Monitor('monitor of EarlyStoppingHook', hook.monitor, hook.rule, needed=True)
+            yield Monitor('monitor of EarlyStoppingHook', hook.monitor, hook.rule, needed=False)
     for name, config in schedulers_of(runner):
         if getattr(PARAM_SCHEDULERS.get(config['type']), 'need_val_args', False):
             key, rule = config.get('monitor', 'loss'), config.get('rule', 'less')  # as mmengine
