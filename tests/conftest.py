@@ -3,11 +3,13 @@
 import importlib.util
 import json
 import os
+import random
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
@@ -27,6 +29,14 @@ settings.register_profile(
     'same', derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile('same')
+
+
+@pytest.fixture(autouse=True)
+def _same_draws():
+    """A test draws the same numbers whatever ran before it in its process."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 (what mmengine seeds)
+    torch.manual_seed(0)
 
 
 @contextmanager
