@@ -20,8 +20,8 @@ class FramePooling(NamedTuple):
     however small, p neither vanishes nor has the gradient of a length that does not count.
 
     Attributes:
-        cls: (N, G, T), p_cls / |T_cls| on the classification-sensitive frames, else 0 (eq. 12).
-        loc: (N, G, T), p_loc / |T_loc| on the localization-sensitive frames, else 0 (eq. 12).
+        cls: (N, G, T), p_cls / count on the classification-sensitive frames T_cls, else 0 (eq. 12).
+        loc: (N, G, T), p_loc / count on the localization-sensitive frames T_loc, else 0 (eq. 12).
         background: (N, G, T), 1 / count on the frames just outside of the segment (eq. 13).
         has_frames: (N, G) bool, False for padding and for an action before or after all frames.
         has_background: (N, G) bool, False where no frame is left outside.
