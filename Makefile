@@ -1,4 +1,4 @@
-# make demo, make test, make lint. Settings, on the command line or in the environment:
+# make demo, make test, make lint, make docs. Settings, on the command line or in the environment:
 #   TEST_ARGS="-n 0 tests/test_x.py"  other arguments of pytest: here one file, in one process
 #   TORCH="torch --index-url URL"  another PyTorch, e.g. with CUDA
 #   VENV=DIR                       where the virtual environment is, or goes
@@ -15,7 +15,7 @@ READY := $(VENV)/.asl_mmaction_ready
 # Idle OpenMP threads spin, and slow down whatever else runs
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint env clean
+.PHONY: demo test lint docs env clean
 demo: env
 	@$(RUN) tools/demo.py $(DEMO_ARGS)
 
@@ -24,6 +24,11 @@ test: env
 
 lint: env
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
+
+# The site, in docs/_build
+docs: env
+	@$(RUN) -c 'import myst_parser, sphinx_book_theme' 2> /dev/null || $(PIP) install -qq -e '.[docs]'
+	@$(RUN) -m sphinx --fail-on-warning --keep-going -q -c docs . docs/_build
 
 env: $(READY)
 
@@ -41,4 +46,4 @@ $(READY): setup.cfg setup.py pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build docs/_build docs/api *.egg-info
