@@ -66,7 +66,8 @@ def check_requirements() -> None:
 
 def _release(version: str) -> tuple[int, ...]:
     """'2.13.0+cpu' -> (2, 13, 0)."""
-    return tuple(int(number) for number in re.match(r'\d+(?:\.\d+)*', version).group().split('.'))
+    numbers = re.match(r'\d+(?:\.\d+)*', version)
+    return tuple(map(int, numbers[0].split('.'))) if numbers else ()
 
 
 def show_missing_requirement_in_one_line() -> None:
@@ -106,7 +107,7 @@ def supply_drn() -> None:
     name = 'mmaction.models.localizers.drn'
     package, module = types.ModuleType(name), types.ModuleType(f'{name}.drn')
     package.__path__ = []
-    package.drn, module.DRN = module, DRN
+    vars(package)['drn'], vars(module)['DRN'] = module, DRN
     sys.modules[package.__name__], sys.modules[module.__name__] = package, module
 
 
@@ -139,7 +140,7 @@ def restore_trapz() -> None:
         return
     renamed = types.ModuleType('numpy', 'NumPy as mmaction.evaluation.functional.accuracy wants it')
     renamed.__dict__.update(vars(np))
-    renamed.trapz = np.trapezoid
+    vars(renamed)['trapz'] = np.trapezoid
     accuracy.np = renamed
 
 
@@ -227,7 +228,7 @@ def allow_checkpoints_of_the_runner() -> None:
                 raise UnpicklingError('a checkpoint may hold arrays of numbers only')
             super().__setstate__((1, shape, dtype.dtype, is_fortran, content))
 
-        def __reduce__(self) -> tuple:  # the next checkpoint holds a plain array again
+        def __reduce__(self) -> str | tuple:  # the next checkpoint holds a plain array again
             return np.asarray(self).__reduce__()
 
     def reconstruct(*_: Any) -> Array:

@@ -108,7 +108,7 @@ def real_truths(path, subset):
 )
 def test_average_recall_matches_plain_loops(seed, num_truths, num_found, videos, budget, coarse):
     rng = np.random.default_rng(seed)
-    truths = random_instances(rng, num_truths, videos, 2, coarse)._replace(scores=None)
+    truths = random_instances(rng, num_truths, videos, 2, coarse)._replace(scores=np.empty(0))
     found = random_instances(rng, num_found, videos, 3, coarse)
     thresholds = [0.25, 0.5, 0.8]
     result = average_recall(truths, found, videos, thresholds, budget)
@@ -243,7 +243,7 @@ def test_average_recall_of_nothing(num_videos):
 )
 def test_recall_at_multiples_matches_plain_loops(seed, truths, found, videos, classes, coarse):
     rng = np.random.default_rng(seed)
-    truths = random_instances(rng, truths, videos, classes, coarse)._replace(scores=None)
+    truths = random_instances(rng, truths, videos, classes, coarse)._replace(scores=np.empty(0))
     found = random_instances(rng, found, videos + 1, classes, coarse)
     thresholds, multiples = [0.2, 0.5], [1, 2, 5]
     result = recall_at_multiples(truths, found, classes, thresholds, multiples)

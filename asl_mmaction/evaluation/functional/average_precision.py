@@ -176,7 +176,7 @@ def _classes(
 ) -> Iterator[tuple[int, slice]]:
     """Classes that have ground truths and detections, each with the slice of its detections."""
     stops = np.cumsum(num_detections)
-    for label in np.flatnonzero(num_ground_truths * num_detections):
+    for label in np.flatnonzero(num_ground_truths * num_detections).tolist():
         yield label, slice(stops[label] - num_detections[label], stops[label])
 
 

@@ -20,13 +20,13 @@ class Instances(NamedTuple):
         videos: (n,) integers, the video of each.
         segments: (n, 2) float, unit of time as you like, the same for both sides.
         labels: (n,) integers in [0, num_classes).
-        scores: (n,) float, detections only.
+        scores: (n,) float; of ground truths (0,).
     """
 
     videos: np.ndarray
     segments: np.ndarray
     labels: np.ndarray
-    scores: np.ndarray | None = None
+    scores: np.ndarray = np.empty(0)
 
 
 class Pairs(NamedTuple):
@@ -55,7 +55,7 @@ def checked_instances(instances: Instances, num_classes: int, what: str) -> Inst
         ValueError: if lengths differ, labels are out of range or numbers are not finite.
     """
     count = len(instances.videos)
-    scores = np.zeros(count) if instances.scores is None else instances.scores
+    scores = instances.scores if len(instances.scores) else np.zeros(count)
     checked = Instances(
         np.asarray(instances.videos, dtype=np.int64),
         np.asarray(instances.segments, dtype=np.float64).reshape(-1, 2),

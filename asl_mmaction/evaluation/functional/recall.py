@@ -123,18 +123,18 @@ def recall_at_multiples(
         ValueError: as `average_precision` does, and for multiples below 1.
     """
     thresholds = checked_thresholds(tiou_thresholds)
-    multiples = np.asarray(multiples)
-    if not (multiples.ndim == 1 and (multiples >= 1).all() and (multiples % 1 == 0).all()):
-        raise ValueError(f'expected multiples to be integers >= 1 but got {multiples.tolist()}')
+    factors = np.asarray(multiples)
+    if not (factors.ndim == 1 and (factors >= 1).all() and (factors % 1 == 0).all()):
+        raise ValueError(f'expected multiples to be integers >= 1 but got {factors.tolist()}')
     ground_truths = checked_instances(ground_truths, num_classes, 'ground truths')
     detections = checked_instances(detections, num_classes, 'detections')
     keys = ground_truths.videos * num_classes + ground_truths.labels
     _, index, counts = np.unique(keys, return_inverse=True, return_counts=True)
     counts = counts[index]  # (G,), ground truths of the same video and class
     ranks = _first_ranks(ground_truths, detections, num_classes, thresholds)
-    recalled = ranks[:, None] < multiples[:, None] * counts  # (T, M, G)
+    recalled = ranks[:, None] < factors[:, None] * counts  # (T, M, G)
     totals = np.bincount(ground_truths.labels, minlength=num_classes)
-    recall = np.zeros((len(thresholds), len(multiples), num_classes))
+    recall = np.zeros((len(thresholds), len(factors), num_classes))
     for label in np.flatnonzero(totals):
         of_class = ground_truths.labels == label
         recall[..., label] = recalled[..., of_class].sum(axis=-1) / totals[label]

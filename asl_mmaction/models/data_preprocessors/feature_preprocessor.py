@@ -79,16 +79,17 @@ class FeaturePreprocessor(BaseDataPreprocessor):
         return super().cast_data(data)
 
     def _pad_ground_truths(self, samples: Sequence) -> GroundTruths:
-        segments = [sample.gt_instances.segments for sample in samples]
-        labels = [sample.gt_instances.labels for sample in samples]
-        counts = torch.tensor([len(x) for x in labels])
+        instances = [sample.gt_instances for sample in samples]
+        counts = torch.tensor([len(each.labels) for each in instances])
         most = _round_up(max(int(counts.max()), 1), self.gt_divisor)
         # Padding is a ground truth of positive length, so that no formula divides by zero.
         filler = torch.tensor([0.0, 1.0]).expand(most, 2)
         segments = pad_sequence(
-            [torch.cat([x.float(), filler[len(x) :]]) for x in segments], batch_first=True
+            [torch.cat([x.segments.float(), filler[len(x) :]]) for x in instances],
+            batch_first=True,
         )
-        labels = pad_sequence([*labels, labels[0].new_zeros(most)], batch_first=True)[:-1]
+        longest = instances[0].labels.new_zeros(most)
+        labels = pad_sequence([*(x.labels for x in instances), longest], batch_first=True)[:-1]
         return GroundTruths(segments, labels, torch.arange(most) < counts[:, None])
 
 

@@ -37,7 +37,7 @@ class MaskedConv1d(nn.Module):
         conv = nn.Conv1d(in_channels, out_channels, kernel_size, groups=groups, bias=bias)
         self.weight = conv.weight  # (out, in / groups, kernel)
         self.bias = conv.bias
-        if bias:
+        if self.bias is not None:
             nn.init.zeros_(self.bias)
         self.kernel_size = kernel_size
         self.stride = stride

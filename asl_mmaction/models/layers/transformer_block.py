@@ -23,7 +23,7 @@ class ScaledDropPath(nn.Module):
 
     def forward(self, skip: Tensor, x: Tensor) -> Tensor:
         """``skip`` plus the scaled, or dropped, branch ``x``; both (N, T, C)."""
-        factor = self.scale
+        factor: Tensor = self.scale
         if self.training and self.drop_prob > 0:
             keep = torch.empty(x.size(0), 1, 1, device=x.device, dtype=factor.dtype)
             keep = keep.bernoulli_(1 - self.drop_prob).div_(1 - self.drop_prob)

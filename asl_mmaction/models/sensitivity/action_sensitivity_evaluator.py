@@ -1,5 +1,6 @@
 """The Action Sensitivity Evaluator (ASE): class level and instance level together."""
 
+import functools
 from collections.abc import Sequence
 
 import torch
@@ -85,7 +86,7 @@ class ActionSensitivityEvaluator(BaseSensitivity):
         combined = []
         for levels in zip(p, q, strict=True):  # of classification, of localization
             parts = [level for level in levels if level is not None]
-            h = sum(parts) if parts else one
+            h = functools.reduce(torch.add, parts) if parts else one
             if self.normalize == 'per_gt':
                 h = _mean_one_per_gt(h, targets)
             elif self.normalize == 'batch':
