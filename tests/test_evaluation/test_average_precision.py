@@ -66,7 +66,7 @@ def random_instances(rng, count, num_videos, num_classes, coarse, scored):
         rng.integers(0, num_videos, count),
         np.stack([starts, starts + lengths], axis=1),
         rng.integers(0, num_classes, count),
-        scores if scored else None,
+        scores if scored else np.empty(0),
     )
 
 
