@@ -25,10 +25,10 @@ test: env
 lint: env
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
 
-# The site, in docs/_build
+# The site, in build/docs
 docs: env
 	@$(RUN) -c 'import myst_parser, sphinx_book_theme' 2> /dev/null || $(PIP) install -qq -e '.[docs]'
-	@$(RUN) -m sphinx --fail-on-warning --keep-going -q -c docs . docs/_build
+	@$(RUN) -m sphinx --fail-on-warning --keep-going -q -c docs . build/docs
 
 env: $(READY)
 
@@ -46,4 +46,4 @@ $(READY): setup.cfg setup.py pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build docs/_build docs/api *.egg-info
+	rm -rf $(VENV) build docs/api *.egg-info

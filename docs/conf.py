@@ -16,7 +16,6 @@ extensions = [
 # The source is the repository, so that links between its pages hold on the site too.
 root_doc = 'docs/index'
 include_patterns = ['*.md', 'docs/**', 'configs/**.md', 'tools/**.md']
-exclude_patterns = ['docs/_build']
 myst_enable_extensions = ['dollarmath']
 myst_heading_anchors = 4
 
