@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,6 +66,20 @@ def test_levels_are_blocks_then_one_norm_each():
             x, mask = neck.branch[level - 1](x, mask)
         assert torch.equal(masks[level], mask)
         torch.testing.assert_close(feats[level], neck.norms[level](x) * mask.unsqueeze(-1))
+
+
+def test_top_down_path_by_hand():
+    torch.manual_seed(0)
+    neck = make(window_size=3, top_down=True)
+    x, mask = padded([torch.randn(16, 8)], 16)
+    levels, _ = neck.build_levels(x, mask)
+    parts = [layer(level[0]) for layer, level in zip(neck.lateral, levels, strict=True)]
+    for level in (1, 0):
+        parts[level] = parts[level] + parts[level + 1].repeat_interleave(2, dim=0)
+    for level, (part, found) in enumerate(zip(parts, neck(x, mask)[0], strict=True)):
+        conv = neck.smooth[level]
+        smooth = F.conv1d(part.T, conv.weight, conv.bias, padding=1, groups=8).T
+        torch.testing.assert_close(found[0], neck.norms[level](smooth))
 
 
 def test_gradient_reaches_every_parameter():
