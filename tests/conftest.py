@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.visualization import Visualizer
 
 import asl_mmaction  # noqa: F401  registers the parts that configs name
 from asl_mmaction.datasets.synthetic import generate
@@ -37,6 +39,13 @@ def _same_draws():
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002 (what mmengine seeds)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_runs_before():
+    """Runs of one second have one name, by which mmengine hands on the logger of the first."""
+    for kept in (MMLogger, MessageHub, Visualizer):
+        kept._instance_dict.clear()
 
 
 @contextmanager
