@@ -20,7 +20,7 @@ from asl_mmaction.engine.cli import read_config
 ROOT = Path(__file__).parents[1] / 'configs'
 FILES = sorted(ROOT.rglob('*.py'))
 BASES = [path for path in FILES if '_base_' in path.parts]
-# mmaction2's own localizers have their own tests, in tests/test_models/test_baselines.
+# mmaction2's own localizers have their own tests, in tests/test_baselines.
 CONFIGS = [path for path in FILES if path not in BASES and path.parent.name != 'mmaction']
 BASELINES = [path for path in CONFIGS if path.stem.startswith(('actionformer_', 'tridet_'))]
 # The full method and its baseline on the same data; component rows have no baseline of their name.
@@ -212,9 +212,9 @@ def test_config_is_what_a_runner_can_dump_and_read(path, tmp_path):
     ('base', 'module'),
     [
         ('asl/asl_demo.py', 'asl_mmaction'),
-        ('mmaction/bmn_hapt.py', 'asl_mmaction.models.baselines'),
-        ('mmaction/bsn_pem_hapt.py', 'asl_mmaction.models.baselines'),
-        ('mmaction/bmn_activitynet13.py', 'asl_mmaction.models.baselines'),
+        ('mmaction/bmn_hapt.py', 'asl_mmaction.baselines'),
+        ('mmaction/bsn_pem_hapt.py', 'asl_mmaction.baselines'),
+        ('mmaction/bmn_activitynet13.py', 'asl_mmaction.baselines'),
     ],
 )
 def test_a_child_that_imports_modules_of_its_own_still_has_ours(

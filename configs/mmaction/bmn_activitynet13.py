@@ -1,7 +1,7 @@
 # mmaction2's BMN on ActivityNet-1.3, in its own setting: every video resized to 100 steps.
 _base_ = ['../_base_/default_runtime.py', '../_base_/datasets/activitynet13.py']
-__import__('asl_mmaction.models.baselines')
-custom_imports = dict(imports=['asl_mmaction', 'asl_mmaction.models.baselines'])
+__import__('asl_mmaction.baselines')
+custom_imports = dict(imports=['asl_mmaction', 'asl_mmaction.baselines'])
 
 window = 100
 model = dict(

@@ -5,8 +5,8 @@ _base_ = [
     '../_base_/datasets/hapt.py',
     '../_base_/schedules/adamw_cosine.py',
 ]
-__import__('asl_mmaction.models.baselines')
-custom_imports = dict(imports=['asl_mmaction', 'asl_mmaction.models.baselines'])
+__import__('asl_mmaction.baselines')
+custom_imports = dict(imports=['asl_mmaction', 'asl_mmaction.baselines'])
 
 model = dict(
     type='BatchedPEM',

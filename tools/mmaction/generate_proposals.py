@@ -1,7 +1,7 @@
 """PGM of BSN: from what TEM wrote to proposals with features, for PEM.
 
 Reads ``<video>.npy`` (T, 5) that ``tools/test.py --out`` of a bsn_tem config writes and writes
-``<video>.npy`` (P, 36): see ``asl_mmaction/models/baselines/pgm.py``. No annotation is looked at.
+``<video>.npy`` (P, 36): see ``asl_mmaction/baselines/pgm.py``. No annotation is looked at.
 """
 
 import argparse
@@ -11,9 +11,9 @@ from pathlib import Path
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 import numpy as np
 
+from asl_mmaction.baselines.pgm import TEM_COLUMNS, generate_proposals
 from asl_mmaction.datasets.conversion import naming
 from asl_mmaction.engine.cli import read_config, report_mistakes
-from asl_mmaction.models.baselines.pgm import TEM_COLUMNS, generate_proposals
 from asl_mmaction.structures.limits import describe_left_out
 
 

@@ -18,13 +18,13 @@ from mmengine.structures import InstanceData
 from torch import nn
 from torch.nn import functional as F
 
-from asl_mmaction.models.baselines.bsn import TEMResults
+from asl_mmaction.baselines.bsn import TEMResults
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
 from .conftest import CONFIGS, WIDTH
 
 WINDOW = 12
-PGM = Path(__file__).parents[3] / 'tools' / 'mmaction' / 'generate_proposals.py'
+PGM = Path(__file__).parents[2] / 'tools' / 'mmaction' / 'generate_proposals.py'
 
 
 def lively(model):

@@ -1,6 +1,6 @@
 """mmaction2's BSN on our data sets: TEM (what every step is), then PEM (how good a proposal is).
 
-What lies between them, PGM, is :mod:`asl_mmaction.models.baselines.pgm`.
+What lies between them, PGM, is :mod:`asl_mmaction.baselines.pgm`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.nn import functional as F
 
-from asl_mmaction.models.baselines.pgm import PGM_COLUMNS
-from asl_mmaction.models.baselines.proposals import select_proposals
-from asl_mmaction.models.baselines.windows import WindowedLocalizer
+from asl_mmaction.baselines.pgm import PGM_COLUMNS
+from asl_mmaction.baselines.proposals import select_proposals
+from asl_mmaction.baselines.windows import WindowedLocalizer
 from asl_mmaction.structures.detections import detections_in_seconds, video_bounds
 from asl_mmaction.structures.files import check_file_name
 from asl_mmaction.structures.segments import segment_tiou
@@ -57,7 +57,7 @@ class WindowedTEM(WindowedLocalizer):
 class TEMResults(BaseMetric):
     """No metric: writes what TEM finds, a file for each video, for PGM.
 
-    ``<video>.npy``, (T, 5) float64: see :data:`~asl_mmaction.models.baselines.pgm.TEM_COLUMNS`.
+    ``<video>.npy``, (T, 5) float64: see :data:`~asl_mmaction.baselines.pgm.TEM_COLUMNS`.
 
     Args:
         out_dir: The folder. None: write nothing.
@@ -98,7 +98,7 @@ class TEMResults(BaseMetric):
 class BatchedPEM(BaseModel):
     """mmaction2's PEM on the proposals of PGM, which are a data set's features here.
 
-    A "step" is a proposal: (P, 36), see :data:`~asl_mmaction.models.baselines.pgm.PGM_COLUMNS`.
+    A "step" is a proposal: (P, 36), see :data:`~asl_mmaction.baselines.pgm.PGM_COLUMNS`.
     PEM's own ``predict`` takes one video and needs the frame counts of ActivityNet's feature files;
     the same scores are found here for each video of a batch.
 

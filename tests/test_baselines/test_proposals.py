@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from asl_mmaction.models.baselines.proposals import AttachProposals, read_proposals
+from asl_mmaction.baselines.proposals import AttachProposals, read_proposals
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
 

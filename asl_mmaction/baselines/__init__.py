@@ -4,10 +4,10 @@ Not imported by ``asl_mmaction`` itself, for it imports ``mmaction.models``: a c
 ``custom_imports``.
 """
 
-from asl_mmaction.models.baselines.bmn import FiniteBMNLoss, WindowedBMN
-from asl_mmaction.models.baselines.bsn import BatchedPEM, SampledPEM, TEMResults, WindowedTEM
-from asl_mmaction.models.baselines.proposals import AttachProposals
-from asl_mmaction.models.baselines.tcanet import WindowedTCANet
+from asl_mmaction.baselines.bmn import FiniteBMNLoss, WindowedBMN
+from asl_mmaction.baselines.bsn import BatchedPEM, SampledPEM, TEMResults, WindowedTEM
+from asl_mmaction.baselines.proposals import AttachProposals
+from asl_mmaction.baselines.tcanet import WindowedTCANet
 
 __all__ = [
     'AttachProposals',

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mmaction.models.localizers.utils import generate_bsp_feature, generate_candidate_proposals
 
-from asl_mmaction.models.baselines.pgm import (
+from asl_mmaction.baselines.pgm import (
     boundary_steps,
     find_pairs,
     generate_proposals,

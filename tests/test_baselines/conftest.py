@@ -7,17 +7,12 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-import asl_mmaction.models.baselines  # noqa: F401  registers what the configs name
+import asl_mmaction.baselines  # noqa: F401  registers what the configs name
 from asl_mmaction.datasets.transforms import PackTALInputs, ResizeFeature
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
-CONFIGS = Path(__file__).parents[3] / 'configs' / 'mmaction'
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'mmaction'
 WIDTH = 8
-
-
-@pytest.fixture(scope='module', autouse=True)
-def _double():
-    """Not here: mmaction2's models take the float32 that the pipelines give them."""
 
 
 @pytest.fixture(scope='module', autouse=True)

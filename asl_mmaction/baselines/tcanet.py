@@ -8,8 +8,8 @@ from mmaction.structures import ActionDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from asl_mmaction.models.baselines.proposals import select_proposals
-from asl_mmaction.models.baselines.windows import WindowedLocalizer, cut_window, to_window
+from asl_mmaction.baselines.proposals import select_proposals
+from asl_mmaction.baselines.windows import WindowedLocalizer, cut_window, to_window
 from asl_mmaction.structures.candidates import Candidates, join_candidates
 from asl_mmaction.structures.detections import detections_in_seconds, video_bounds
 from asl_mmaction.structures.segments import segment_centers, segment_tiou

@@ -9,7 +9,7 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from torch import Tensor
 
-from asl_mmaction.models.baselines.windows import WindowedLocalizer, cut_window
+from asl_mmaction.baselines.windows import WindowedLocalizer, cut_window
 from asl_mmaction.structures.candidates import Candidates, join_candidates
 from asl_mmaction.structures.detections import detections_in_seconds, video_bounds
 from asl_mmaction.structures.windows import window_starts

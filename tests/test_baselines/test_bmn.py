@@ -14,15 +14,15 @@ from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from torch import nn
 
-import asl_mmaction.models.baselines  # noqa: F401  registers what the configs name
+import asl_mmaction.baselines  # noqa: F401  registers what the configs name
+from asl_mmaction.baselines.bmn import score_pairs
+from asl_mmaction.baselines.proposals import read_proposals
 from asl_mmaction.datasets.transforms import PackTALInputs
-from asl_mmaction.models.baselines.bmn import score_pairs
-from asl_mmaction.models.baselines.proposals import read_proposals
 from asl_mmaction.structures.detections import video_bounds
 from asl_mmaction.structures.feature_grid import FeatureGrid
 from asl_mmaction.structures.windows import window_starts
 
-CONFIG = Path(__file__).parents[3] / 'configs' / 'mmaction' / 'bmn_hapt.py'
+CONFIG = Path(__file__).parents[2] / 'configs' / 'mmaction' / 'bmn_hapt.py'
 WINDOW, WIDTH = 12, 8
 EVERYWHERE = (-math.inf, math.inf)
 

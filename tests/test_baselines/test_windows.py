@@ -2,7 +2,7 @@
 
 import torch
 
-from asl_mmaction.models.baselines.windows import cut_window, to_window
+from asl_mmaction.baselines.windows import cut_window, to_window
 
 
 def test_cut_by_hand():
