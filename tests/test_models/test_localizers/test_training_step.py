@@ -134,10 +134,24 @@ def test_bfloat16_autocast_stays_close(
     expected = model(**inputs, mode='loss')
     with torch.autocast('cpu', torch.bfloat16):
         losses = model(**inputs, mode='loss')
-    # Some 50 roundings lie one after another on the way to a loss, each of a relative 2**-9.
+    # What such roundings do to this model: each layer's output off by up to half an eps, at random.
+    generator = torch.Generator().manual_seed(0)
+
+    def rounded(layer, args, out):
+        if isinstance(out, torch.Tensor) and out.is_floating_point():
+            noise = torch.rand(out.shape, generator=generator) * 2 - 1
+            return out * (1 + noise * torch.finfo(torch.bfloat16).eps / 2)
+        return out
+
+    for layer in model.modules():
+        if not list(layer.children()):
+            layer.register_forward_hook(rounded)
+    others = [model(**inputs, mode='loss') for _ in range(8)]
+    # An output is rounded beside its inputs and weights, and sums in an order of the processor's.
     for key, value in losses.items():
         assert value.dtype == torch.float32
-        torch.testing.assert_close(value, expected[key], atol=0.1, rtol=0.1)
+        off = max((other[key] - expected[key]).abs() for other in others)
+        assert (value - expected[key]).abs() <= 8 * off + 1e-6, key
 
 
 @pytest.mark.parametrize('asl', [False, True])
