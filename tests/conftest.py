@@ -17,7 +17,7 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.visualization import Visualizer
 
 import asl_mmaction  # noqa: F401  registers the parts that configs name
-from asl_mmaction.datasets.synthetic import generate
+from asl_mmaction.datasets.preparation.synthetic import generate
 from asl_mmaction.engine import cli
 
 ROOT = Path(__file__).parents[1]

@@ -19,7 +19,7 @@ from rich.table import Table
 
 import asl_mmaction  # noqa: F401  first: it repairs and registers
 from asl_mmaction.apis import read_class_gaussians
-from asl_mmaction.datasets.synthetic import generate
+from asl_mmaction.datasets.preparation.synthetic import generate
 from asl_mmaction.engine.cli import MistakeError, report_mistakes
 from asl_mmaction.engine.runner import build_runner
 from asl_mmaction.visualization import (

@@ -29,8 +29,8 @@ from asl_mmaction.apis.loading import (
     load_weights,
 )
 from asl_mmaction.evaluation.metrics.reports import activitynet_form
+from asl_mmaction.files.writing import prepare_folder, write_json
 from asl_mmaction.structures.feature_grid import GRID_KEYS, FeatureGrid
-from asl_mmaction.structures.files import prepare_folder, write_json
 from asl_mmaction.structures.limits import describe_limits
 
 Feature = str | os.PathLike | np.ndarray | Tensor

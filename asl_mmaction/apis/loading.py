@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from asl_mmaction.apis.datasets import agreed_settings, find_datasets, is_a, setting_of
-from asl_mmaction.structures.files import hint_at_same_file
+from asl_mmaction.files.writing import hint_at_same_file
 from asl_mmaction.visualization import ClassGaussians
 
 CLASS_LEVEL = 'head.sensitivity.class_level.'

@@ -23,8 +23,8 @@ from torch.nn import functional as F
 from asl_mmaction.baselines.pgm import PGM_COLUMNS
 from asl_mmaction.baselines.proposals import select_proposals
 from asl_mmaction.baselines.windows import WindowedLocalizer
+from asl_mmaction.files.writing import check_file_name
 from asl_mmaction.structures.detections import detections_in_seconds, video_bounds
-from asl_mmaction.structures.files import check_file_name
 from asl_mmaction.structures.segments import segment_tiou
 
 

@@ -18,9 +18,9 @@ from mmengine.dataset import BaseDataset
 from mmengine.fileio import exists
 from mmengine.logging import print_log
 
-from asl_mmaction.datasets.conversion import read_classes, read_json
+from asl_mmaction.files.reading import read_classes, read_json
+from asl_mmaction.files.writing import check_file_name, hint_at_same_file, hint_at_same_name
 from asl_mmaction.structures.feature_grid import GRID_KEYS, FeatureGrid
-from asl_mmaction.structures.files import check_file_name, hint_at_same_file, hint_at_same_name
 
 #: What a value of the schema has to be -> its type, but for a number: see :func:`_is_number`.
 KINDS = {'a string': str, 'a list': list}

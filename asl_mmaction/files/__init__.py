@@ -1,0 +1,1 @@
+"""What a file holds, as plain values: the ground floor, which knows nothing of the house."""

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 import asl_mmaction  # noqa: F401
-from asl_mmaction.datasets.synthetic import CLASSES, generate
+from asl_mmaction.datasets.preparation.synthetic import CLASSES, generate
 
 CONFIG = Path(__file__).parents[2] / 'configs' / 'asl' / 'asl_demo.py'
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asl_mmaction.datasets.class_names import MULTITHUMOS, THUMOS14
+from asl_mmaction.datasets.preparation.class_names import MULTITHUMOS, THUMOS14
 
 ROOT = Path(__file__).resolve().parents[2]
 

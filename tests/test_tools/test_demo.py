@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from matplotlib import image
 
-from asl_mmaction.datasets.synthetic import CLASSES, MOMENTS, generate
+from asl_mmaction.datasets.preparation.synthetic import CLASSES, MOMENTS, generate
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 

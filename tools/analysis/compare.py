@@ -28,7 +28,6 @@ import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs t
 
 from mmengine.config import Config
 
-from asl_mmaction.datasets.conversion import naming, read_object
 from asl_mmaction.engine.cli import (
     RUNNER_KEYS,
     MistakeError,
@@ -37,6 +36,7 @@ from asl_mmaction.engine.cli import (
     report_mistakes,
 )
 from asl_mmaction.engine.settings import differences, is_moving_average, moving_average
+from asl_mmaction.files.reading import naming, read_object
 
 TOOLS = Path(__file__).resolve().parents[1]
 OPTIONS = 'options.json'

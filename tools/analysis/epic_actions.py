@@ -18,8 +18,8 @@ from results import read_annotations, read_results
 from asl_mmaction.engine.cli import MistakeError, report_mistakes
 from asl_mmaction.evaluation.functional import Instances, average_precision, join_detections
 from asl_mmaction.evaluation.metrics.reports import SIMULATED
+from asl_mmaction.files.writing import write_json
 from asl_mmaction.ops.soft_nms import soft_nms
-from asl_mmaction.structures.files import write_json
 from asl_mmaction.structures.limits import REPORTED_SCORE, describe_left_out
 
 TASKS = ('verb', 'noun', 'action')

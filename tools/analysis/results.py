@@ -6,7 +6,7 @@ What is not of their form is an error of one line, with the file and the video.
 from pathlib import Path
 from typing import Any
 
-from asl_mmaction.datasets.conversion import (
+from asl_mmaction.files.reading import (
     finite,
     naming,
     positive,

@@ -2,8 +2,8 @@
 
 For running everything at true scale without the real features: the files have the names, width,
 rate and length that the config declares, and hold noise with class means (see
-asl_mmaction/datasets/simulation.py). Everything written says that it is SIMULATED. Results on such
-features are no results on the dataset.
+asl_mmaction/datasets/preparation/simulation.py). Everything written says that it is SIMULATED.
+Results on such features are no results on the dataset.
 """
 
 import argparse
@@ -15,12 +15,12 @@ import torch
 from mmengine.config import Config
 
 from asl_mmaction.apis.datasets import agreed_settings, dataset_configs, is_a
-from asl_mmaction.datasets.conversion import naming, read_object, videos_of
-from asl_mmaction.datasets.simulation import FeatureSimulator
-from asl_mmaction.datasets.writing import FEATURE_FOLDER, write_dataset
+from asl_mmaction.datasets.preparation.dataset_writer import FEATURE_FOLDER, write_dataset
+from asl_mmaction.datasets.preparation.simulation import FeatureSimulator
 from asl_mmaction.engine.cli import MistakeError, add_cfg_options, read_config, report_mistakes
+from asl_mmaction.files.reading import naming, read_object, videos_of
+from asl_mmaction.files.writing import check_file_name, write_json
 from asl_mmaction.structures.feature_grid import FeatureGrid
-from asl_mmaction.structures.files import check_file_name, write_json
 
 NOTE = 'SIMULATED features, made by tools/data/simulate.py; results on them mean nothing.'
 MARK = 'SIMULATED.txt'

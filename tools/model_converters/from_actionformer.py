@@ -24,9 +24,9 @@ from torch import Tensor
 
 from asl_mmaction.apis.datasets import agreed_settings, dataset_configs
 from asl_mmaction.apis.loading import load_checkpoint, load_weights
-from asl_mmaction.datasets.conversion import read_json, read_names
 from asl_mmaction.engine.cli import read_config, report_mistakes
-from asl_mmaction.structures.files import prepare_folder
+from asl_mmaction.files.reading import read_json, read_names
+from asl_mmaction.files.writing import prepare_folder
 
 # Name there -> name here; the shapes differ by axes of size one.
 RENAMES = [

@@ -10,8 +10,8 @@ from mmcv.transforms import BaseTransform
 
 from asl_mmaction.datasets.transforms.lengths import length_mismatch, tolerance
 from asl_mmaction.datasets.transforms.notices import Notice
-from asl_mmaction.datasets.transforms.reading import read_feature
 from asl_mmaction.datasets.transforms.resampling import resample
+from asl_mmaction.files.features import read_feature
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
 
@@ -20,7 +20,7 @@ class LoadFeature(BaseTransform):
     """Open the feature file of a video, or several files that are put side by side.
 
     Formats: ``.npy``, ``.npz``, ``.pt``, ``.pkl``, ``.h5``, ``.csv``; see
-    :func:`asl_mmaction.datasets.transforms.reading.read_feature`.
+    :func:`asl_mmaction.files.features.read_feature`.
 
     An ``.npy`` file is mapped, not read: :class:`RandomTruncate` cuts it, and
     :class:`PackTALInputs` reads and converts what is left: of a long video, the crop alone. So are

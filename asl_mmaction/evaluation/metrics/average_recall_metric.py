@@ -13,7 +13,7 @@ from asl_mmaction.evaluation.functional import AverageRecall, Instances, average
 from asl_mmaction.evaluation.functional.recall import NUM_BUDGETS
 from asl_mmaction.evaluation.metrics.base_metric import BaseTALMetric, as_instances
 from asl_mmaction.evaluation.metrics.reports import SIMULATED, activitynet_form
-from asl_mmaction.structures.files import write_json
+from asl_mmaction.files.writing import write_json
 
 ACTIVITYNET_TIOUS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 

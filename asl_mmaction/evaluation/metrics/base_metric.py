@@ -14,7 +14,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from asl_mmaction.evaluation.functional import Instances
-from asl_mmaction.structures.files import prepare_folder
+from asl_mmaction.files.writing import prepare_folder
 from asl_mmaction.structures.limits import describe_limits
 
 

@@ -19,7 +19,7 @@ from asl_mmaction.evaluation.functional import (
 )
 from asl_mmaction.evaluation.metrics.base_metric import BaseTALMetric, as_instances
 from asl_mmaction.evaluation.metrics.reports import activitynet_form, format_table
-from asl_mmaction.structures.files import write_json
+from asl_mmaction.files.writing import write_json
 
 LENGTHS = ('XS', 'S', 'M', 'L', 'XL')
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from mmaction.registry import MODELS
 
-from asl_mmaction.structures.files import hint_at_same_name
+from asl_mmaction.files.writing import hint_at_same_name
 
 METHODS = ('sqrt', 'product')
 # UCF101 counts its classes from 1; these are the 20 of THUMOS14.

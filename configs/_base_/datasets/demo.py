@@ -1,4 +1,5 @@
-# The synthetic demo data (asl_mmaction/datasets/synthetic.py): where a frame matters is known.
+# The synthetic demo data: where a frame matters is known
+# (asl_mmaction/datasets/preparation/synthetic.py).
 # Generate with: python tools/data/synthetic/generate.py
 _base_ = ['feature_dataset.py']
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mmaction.registry import MODELS
 
-from asl_mmaction.datasets.class_names import THUMOS14
+from asl_mmaction.datasets.preparation.class_names import THUMOS14
 from asl_mmaction.models.post_processors import VideoScoreFusion
 from asl_mmaction.models.post_processors.video_score_fusion import (
     UCF101_NUMBERS,

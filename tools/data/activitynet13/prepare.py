@@ -9,18 +9,16 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from asl_mmaction.datasets.conversion import (
+from asl_mmaction.datasets.preparation.conversion import (
     Source,
     SourceVideo,
     add_arguments,
-    naming,
     read_database,
-    read_object,
     rename_subset,
-    videos_of,
     write_sources,
 )
 from asl_mmaction.engine.cli import report_mistakes
+from asl_mmaction.files.reading import naming, read_object, videos_of
 
 SUBSETS = {'training': 'training', 'validation': 'validation', 'testing': 'test', 'test': 'test'}
 PREFIX = 'v_'  # of file names; the official names have none

@@ -9,18 +9,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from asl_mmaction.datasets.conversion import (
+from asl_mmaction.datasets.preparation.conversion import (
     Source,
     SourceVideo,
     add_arguments,
-    naming,
-    positive,
     read_database,
-    read_object,
-    read_table,
     write_sources,
 )
 from asl_mmaction.engine.cli import report_mistakes
+from asl_mmaction.files.reading import naming, positive, read_object, read_table
 
 TASKS = ('verb', 'noun')
 ACTION_FILE = 'annotations_action.json'

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from asl_mmaction.datasets.conversion import naming, read_object, videos_of
-from asl_mmaction.datasets.writing import write_dataset
+from asl_mmaction.datasets.preparation.dataset_writer import write_dataset
 from asl_mmaction.engine.cli import report_mistakes
+from asl_mmaction.files.reading import naming, read_object, videos_of
 
 FPS = 50.0
 CLIP_LEN = 50  # samples in a window

@@ -8,20 +8,17 @@ import argparse
 import sys
 from pathlib import Path
 
-from asl_mmaction.datasets.class_names import MULTITHUMOS
-from asl_mmaction.datasets.conversion import (
+from asl_mmaction.datasets.preparation.class_names import MULTITHUMOS
+from asl_mmaction.datasets.preparation.conversion import (
     Source,
     SourceVideo,
     add_arguments,
-    naming,
     read_database,
-    read_durations,
-    read_lines,
-    read_object,
     read_pointtad,
     write_sources,
 )
 from asl_mmaction.engine.cli import report_mistakes
+from asl_mmaction.files.reading import naming, read_durations, read_lines, read_object
 
 SUBSETS = {
     'training': 'training',

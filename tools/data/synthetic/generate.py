@@ -1,10 +1,10 @@
-"""Generate the synthetic demo data (see asl_mmaction/datasets/synthetic.py)."""
+"""Generate the synthetic demo data (see asl_mmaction/datasets/preparation/synthetic.py)."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from asl_mmaction.datasets.synthetic import generate
+from asl_mmaction.datasets.preparation.synthetic import generate
 from asl_mmaction.engine.cli import report_mistakes
 
 

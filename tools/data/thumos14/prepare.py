@@ -9,20 +9,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from asl_mmaction.datasets.class_names import THUMOS14
-from asl_mmaction.datasets.conversion import (
+from asl_mmaction.datasets.preparation.class_names import THUMOS14
+from asl_mmaction.datasets.preparation.conversion import (
     Source,
     SourceVideo,
     add_arguments,
-    naming,
     read_database,
-    read_durations,
-    read_lines,
-    read_object,
-    read_table,
     write_sources,
 )
 from asl_mmaction.engine.cli import report_mistakes
+from asl_mmaction.files.reading import naming, read_durations, read_lines, read_object, read_table
 
 AMBIGUOUS = 'Ambiguous'
 #: ActionFormer and OpenTAD name the same two subsets differently: the videos' names decide.

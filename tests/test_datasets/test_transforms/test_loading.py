@@ -13,7 +13,7 @@ from mmengine.fileio.backends import BaseStorageBackend, backends
 from torch.utils.data import DataLoader
 
 from asl_mmaction.datasets.transforms import LoadFeature, notices
-from asl_mmaction.datasets.transforms.reading import read_feature
+from asl_mmaction.files.features import read_feature
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
 GRID = FeatureGrid(10, 4, 8)

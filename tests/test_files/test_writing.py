@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from asl_mmaction.structures.files import (
+from asl_mmaction.files.writing import (
     check_file_name,
     hint_at_same_file,
     hint_at_same_name,

@@ -19,96 +19,25 @@ name the file and the video, see :func:`naming`.
 """
 
 import argparse
-import csv
-import json
-import math
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asl_mmaction.datasets.writing import check_training
-from asl_mmaction.structures.files import hint_at_same_name, write_json
+from asl_mmaction.datasets.preparation.dataset_writer import check_training
+from asl_mmaction.files.reading import (
+    naming,
+    positive,
+    read_label,
+    read_names,
+    read_segment,
+    videos_of,
+)
+from asl_mmaction.files.writing import hint_at_same_name, write_json
 
 #: Seconds; a smaller excess over the duration is rounding, not dirt.
 TOLERANCE = 1e-6
-#: What reading a file of another form raises.
-FORM_ERRORS = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    TypeError,
-    ValueError,
-    csv.Error,
-)
-
-
-@contextmanager
-def naming(where: str, expected: str) -> Iterator[None]:
-    """Let what a part of a file of another form raises say where that is.
-
-    Raises:
-        ValueError: ``<where>: expected ... but got ...``, in the words of the error if it says so.
-    """
-    try:
-        yield
-    except FORM_ERRORS as error:
-        words = str(error)
-        if not re.search('expected .* but ', words, re.DOTALL):
-            kind = 'no' if isinstance(error, KeyError) else f'{type(error).__name__}:'
-            words = f'expected {expected} but got {kind} {words}'
-        raise ValueError(f'{where}: {words}') from error
-
-
-def finite(what: str, value: Any, *, above: float = -math.inf) -> float:
-    """A finite number, or text that is one.
-
-    Raises:
-        ValueError: It is not, or not above the bound.
-    """
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not above < number < math.inf:
-        raise ValueError(f'expected {what} but got {value!r}')
-    return number
-
-
-def positive(what: str, value: Any) -> float:
-    """As :func:`finite`, above 0."""
-    return finite(f'{what} > 0', value, above=0)
-
-
-def read_segment(segment: Any) -> tuple[float, float]:
-    """Start and end.
-
-    Raises:
-        ValueError: They are not two finite numbers.
-    """
-    try:
-        start, end = map(float, segment)
-    except (TypeError, ValueError):
-        start = end = math.nan
-    if not (math.isfinite(start) and math.isfinite(end)):
-        raise ValueError(f'expected a segment of start and end, in seconds, but got {segment}')
-    return start, end
-
-
-def read_label(label: Any) -> str:
-    """The name of a class.
-
-    Raises:
-        ValueError: It is no text.
-    """
-    if not isinstance(label, str):
-        raise ValueError(f'expected the name of a class but got {label!r}')
-    return label
 
 
 @dataclass
@@ -331,146 +260,6 @@ def count_table(content: dict, official: Mapping[str, tuple[int, int]] | None = 
     lines = [' ' * width + ''.join(subset.rjust(16) for subset in subsets)]
     lines += [what.ljust(width) + ''.join(cell.rjust(16) for cell in cells) for what, cells in rows]
     return '\n'.join([*lines, f'{len(content["classes"])} classes'])
-
-
-# What several readers share
-
-
-def _check_file(path: Path) -> None:
-    if not path.is_file():
-        found = 'expected a file but got a folder' if path.is_dir() else 'no such file'
-        raise FileNotFoundError(f'{path}: {found}')
-
-
-def read_json(path: Path) -> Any:
-    """Parse a JSON file.
-
-    Raises:
-        FileNotFoundError: There is none.
-        ValueError: It is not JSON.
-    """
-    _check_file(path)
-    with naming(str(path), 'JSON'):
-        return json.loads(path.read_text(encoding='utf-8-sig'), object_pairs_hook=_once)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in content:
-            raise ValueError(f'expected each name of an object once but got {name!r} twice')
-        content[name] = value
-    return content
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """Parse a JSON file that holds an object; errors as :func:`read_json`'s."""
-    return _object(path, read_json(path))
-
-
-def videos_of(path: Path, content: Mapping) -> dict[str, Any]:
-    """Videos by name of a parsed file: its ``database``, or else the content itself."""
-    return _object(path, content.get('database', content))
-
-
-def _object(path: Path, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict) or not value:
-        found = '{}' if value == {} else type(value).__name__
-        raise ValueError(f'{path}: expected a non-empty JSON object but got {found}')
-    return value
-
-
-def read_table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
-    """Rows of a CSV file with a header that names at least ``columns``.
-
-    Raises:
-        FileNotFoundError: There is none.
-        ValueError: A column is missing, a row has fewer values than there are columns, or there is
-            no row.
-    """
-    _check_file(path)
-    with naming(str(path), 'a CSV file'), path.open(newline='', encoding='utf-8-sig') as file:
-        reader = csv.DictReader(file)
-        names = reader.fieldnames or []
-        missing = [name for name in columns if name not in names]
-        if missing:
-            raise ValueError(f'expected column {missing[0]!r} but got {names}')
-        rows = []
-        for row in reader:
-            count = sum(value is not None for value in row.values())
-            if count < len(names):
-                raise ValueError(
-                    f'line {reader.line_num}: expected {len(names)} values but got {count}'
-                )
-            rows.append(row)
-        if not rows:
-            raise ValueError('expected rows below the header but got none')
-        return rows
-
-
-def read_names(path: Path) -> list[str]:
-    """Names of videos or classes: a JSON list (or the keys of an object), or one in each line."""
-    if path.suffix == '.json':
-        content = read_json(path)
-        if not isinstance(content, list):
-            content = videos_of(path, _object(path, content))
-        return [str(name) for name in content]
-    return [line.strip() for line in _lines(path) if line.strip()]
-
-
-def read_classes(path: Path) -> list[str]:
-    """Names of classes in the order of their labels: a JSON list, or one in each line.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: A JSON object, whose order need not be that of the labels.
-    """
-    if path.suffix == '.json' and not isinstance(read_json(path), list):
-        raise ValueError(
-            f'{path}: expected a list of class names, in the order of their labels, but got an '
-            'object'
-        )
-    return read_names(path)
-
-
-def read_lines(path: Path) -> Iterator[tuple[str, str, tuple[str, str]]]:
-    """(file and number of line, video, (start, end)) of a text file with these in each line."""
-    for number, line in enumerate(_lines(path), 1):
-        parts = line.split()
-        if len(parts) not in (0, 3):
-            raise ValueError(f'{path}:{number}: expected video, start, end but got {line!r}')
-        if parts:
-            name, start, end = parts
-            yield f'{path}:{number}', name, (start, end)
-
-
-def _lines(path: Path) -> list[str]:
-    _check_file(path)
-    with naming(str(path), 'a text file'):
-        return path.read_text(encoding='utf-8-sig').splitlines()
-
-
-def read_durations(path: Path) -> dict[str, tuple[float, float | None]]:
-    """Video -> (duration in seconds, fps or None).
-
-    Of a CSV file with columns ``video``, ``duration`` and perhaps ``fps``, or of a JSON file:
-    numbers of seconds by video, or any annotation file with ``duration`` (and ``fps``).
-    """
-    if path.suffix == '.json':
-        given = list(videos_of(path, read_object(path)).items())
-    else:
-        rows = read_table(path, ('video', 'duration'))
-        given = [(row['video'], {**row, 'fps': row.get('fps') or None}) for row in rows]
-    durations: dict[str, tuple[float, float | None]] = {}
-    for name, video in given:
-        with naming(f'{path}: video {name!r}', 'a duration'):
-            if not isinstance(video, dict):
-                video = {'duration': video}
-            seconds, fps = positive('a duration', video['duration']), video.get('fps')
-            found = seconds, None if fps is None else positive('fps', fps)
-            if durations.setdefault(name, found) != found:
-                raise ValueError(f'expected one duration but got {durations[name]} and {found}')
-    return durations
 
 
 def rename_subset(subset: Any, names: Mapping[str, str]) -> str:

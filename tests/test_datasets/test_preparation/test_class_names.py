@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from asl_mmaction.datasets.class_names import CHARADES, MULTITHUMOS, THUMOS14
+from asl_mmaction.datasets.preparation.class_names import CHARADES, MULTITHUMOS, THUMOS14
 
 # The lines of the lists as their data sets publish them, with the numbers that files use
 PUBLISHED = {

@@ -3,8 +3,15 @@ import json
 import numpy as np
 import pytest
 
-from asl_mmaction.datasets import synthetic
-from asl_mmaction.datasets.synthetic import CLASSES, FEAT_DIM, GRID, MOMENTS, generate, make_video
+from asl_mmaction.datasets.preparation import synthetic
+from asl_mmaction.datasets.preparation.synthetic import (
+    CLASSES,
+    FEAT_DIM,
+    GRID,
+    MOMENTS,
+    generate,
+    make_video,
+)
 from asl_mmaction.datasets.tal_dataset import TALDataset
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asl_mmaction.structures.files import check_file_name, write_json
+from asl_mmaction.files.writing import check_file_name, write_json
 
 ANNOTATION_FILE = 'annotations.json'
 FEATURE_FOLDER = 'features'

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from asl_mmaction.datasets.simulation import SIGNAL, FeatureSimulator
+from asl_mmaction.datasets.preparation.simulation import SIGNAL, FeatureSimulator
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
 GRID = FeatureGrid(30, 4, 16)

@@ -12,7 +12,7 @@ import os
 
 import numpy as np
 
-from asl_mmaction.datasets.writing import write_dataset
+from asl_mmaction.datasets.preparation.dataset_writer import write_dataset
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
 #: Class -> position of its moment in the action; -0.5 is the start, 0.5 the end.
@@ -20,6 +20,9 @@ MOMENTS = {'early': -0.3, 'rising': -0.15, 'middle': 0.0, 'falling': 0.2, 'late'
 CLASSES = tuple(MOMENTS)
 FEAT_DIM = 24
 GRID = FeatureGrid(fps=10, feat_stride=4, clip_len=8)
+
+#: Mark of origin of the folders written, also of those of before this module was moved.
+MADE_BY = 'asl_mmaction.datasets.synthetic'
 
 NUM_STEPS = (128, 384)  # per video
 ACTION_STEPS = (8, 64)  # log-uniform
@@ -60,7 +63,7 @@ def generate(
     if seed < 0:
         raise ValueError(f'expected seed >= 0 but got {seed}')
     database = {}
-    with write_dataset(out, made_by=__name__) as writer:
+    with write_dataset(out, made_by=MADE_BY) as writer:
         for number, (subset, count) in enumerate((('training', num_train), ('test', num_test))):
             for index in range(count):
                 video = f'{subset}_{index:04d}'

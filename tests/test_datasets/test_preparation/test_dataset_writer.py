@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from asl_mmaction.datasets.writing import write_dataset
+from asl_mmaction.datasets.preparation.dataset_writer import write_dataset
 
 
 def write(out, value=1.0, made_by='me'):

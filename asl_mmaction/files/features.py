@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from mmengine.fileio import get
 
-from asl_mmaction.structures.files import hint_at_same_file
+from asl_mmaction.files.writing import hint_at_same_file
 
 #: A path, or the bytes that a storage backend has given.
 File = str | io.BytesIO
