@@ -1,5 +1,15 @@
 from asl_mmaction.visualization.class_gaussians import ClassGaussians, draw_gaussians
 from asl_mmaction.visualization.figures import save_figure
+from asl_mmaction.visualization.html_timeline import write_html_index, write_html_timeline
+from asl_mmaction.visualization.recording import Recording
 from asl_mmaction.visualization.timeline import draw_timeline
 
-__all__ = ['ClassGaussians', 'draw_gaussians', 'draw_timeline', 'save_figure']
+__all__ = [
+    'ClassGaussians',
+    'Recording',
+    'draw_gaussians',
+    'draw_timeline',
+    'save_figure',
+    'write_html_index',
+    'write_html_timeline',
+]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 DPI = 110
+FORMATS = ('.png', '.pdf', '.svg')
 TRUTH_COLOR = '#263f5c'
 CLS_COLOR = '#c0392b'
 START_COLOR = '#2874a6'
@@ -29,23 +33,36 @@ def plain(name: str) -> str:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike) -> Path:
-    """Write a figure as PNG; a file of that name is replaced only once the new one is complete.
+    """Write a figure; a file of that name is replaced only once the new one is complete.
 
     Args:
         figure: what :func:`draw_timeline` or :func:`draw_gaussians` returned.
-        path: ends in ``.png``; missing folders are made.
+        path: ends in ``.png``, ``.pdf`` or ``.svg``; missing folders are made.
 
     Raises:
         ValueError: another extension.
     """
     path = Path(path)
-    if path.suffix.lower() != '.png':
-        raise ValueError(f'expected a picture name that ends in .png but got {path}')
+    form = path.suffix.lower()
+    if form not in FORMATS:
+        raise ValueError(
+            f'expected a picture name that ends in {", ".join(FORMATS)} but got {path}'
+        )
+    # Text stays text, which can be searched and edited; the same figure gives the same bytes.
+    settings = {'svg.fonttype': 'none', 'svg.hashsalt': 'asl_mmaction', 'pdf.fonttype': 42}
+    dates = {'.pdf': {'CreationDate': None}, '.svg': {'Date': None}}
+    with replaced(path) as part, rc_context(settings):
+        figure.savefig(part, format=form[1:], metadata=dates.get(form))
+    return path
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A name to write to, which takes the place of ``path`` once all is written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'.{path.name}.{os.getpid()}.part')
     try:
-        figure.savefig(part, format='png')
+        yield part
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-    return path

@@ -29,7 +29,7 @@ def test_a_failed_save_leaves_the_old_picture(tmp_path, monkeypatch):
 
 
 def test_another_extension_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r'ends in \.png but got .*a\.tiff'):
+    with pytest.raises(ValueError, match=r'ends in \.png, \.pdf, \.svg but got .*a\.tiff'):
         save_figure(new_figure(1, 1), tmp_path / 'a.tiff')
 
 
@@ -39,3 +39,15 @@ def test_pyplot_keeps_its_backend_and_holds_no_figure():
     new_figure(1, 1)
     assert matplotlib.get_backend() == before
     assert pyplot.get_fignums() == []
+
+
+def test_vector_pictures_keep_their_text_and_are_the_same_each_time(tmp_path):
+    contents = []
+    for name in ('a.svg', 'b.svg', 'a.pdf', 'b.pdf'):
+        figure = new_figure(3, 2)
+        figure.subplots().set_title('a title')
+        contents.append(save_figure(figure, tmp_path / name).read_bytes())
+    assert contents[0] == contents[1]
+    assert contents[2] == contents[3]
+    assert b'>a title</text>' in contents[0]
+    assert contents[2].startswith(b'%PDF')
