@@ -2,7 +2,7 @@
 const data = JSON.parse(document.getElementById('data').textContent);
 const $ = (id) => document.getElementById(id);
 const LANE = 22; // pixels
-const MAX_PIXELS_PER_SECOND = 200;
+const MAX_PIXELS_PER_SECOND = 1000;
 const scroller = $('scroller');
 const video = $('video');
 let zoom = 1;
@@ -335,8 +335,9 @@ function markNow() {
   $('playhead').style.left = `${(100 * Math.min(time, data.duration)) / data.duration}%`;
   const active = bars.filter(({ item }) => item.start <= time && time < item.end);
   bars.forEach((bar) => bar.classList.toggle('active', active.includes(bar)));
-  const names = active.filter(({ item }) => item.score !== undefined && item.kind !== 'missed')
-    .map(({ item }) => `${item.label} ${item.score.toFixed(2)}`);
+  const found = active.filter(({ item }) => item.score !== undefined && item.kind !== 'missed');
+  found.sort((a, b) => b.item.score - a.item.score);
+  const names = found.map(({ item }) => `${item.label} ${item.score.toFixed(2)}`);
   $('now').textContent = `${clock(time, 1)}  ${names.join(', ') || 'nothing found here'}`;
 }
 
