@@ -15,7 +15,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
-from asl_mmaction.engine.cli import read_config
+from asl_mmaction.cli.arguments import read_config
 
 ROOT = Path(__file__).parents[1] / 'configs'
 FILES = sorted(ROOT.rglob('*.py'))

@@ -15,7 +15,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 
 from asl_mmaction.apis.datasets import dataset_configs
-from asl_mmaction.engine.cli import read_config
+from asl_mmaction.cli.arguments import read_config
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -27,7 +27,7 @@ PAGES = [
 # What a reader makes, or replaces by his own.
 MADE = ('data/', 'work_dirs/', 'my_', 'DIR', 'features/')
 COMMON_OPTIONS = (
-    ROOT / 'asl_mmaction' / 'engine' / 'cli.py',
+    ROOT / 'asl_mmaction' / 'cli' / 'arguments.py',
     ROOT / 'tools' / 'analysis' / 'compare.py',
 )
 page = pytest.mark.parametrize('page', PAGES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -19,9 +19,9 @@ from rich.table import Table
 
 import asl_mmaction  # noqa: F401  first: it repairs and registers
 from asl_mmaction.apis import read_class_gaussians
+from asl_mmaction.cli.arguments import MistakeError, report_mistakes
+from asl_mmaction.cli.runner import build_runner
 from asl_mmaction.datasets.preparation.synthetic import generate
-from asl_mmaction.engine.cli import MistakeError, report_mistakes
-from asl_mmaction.engine.runner import build_runner
 from asl_mmaction.visualization import (
     ClassGaussians,
     draw_gaussians,

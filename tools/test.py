@@ -11,8 +11,7 @@ from asl_mmaction.apis.loading import (
     load_checkpoint,
     load_weights,
 )
-from asl_mmaction.apis.loops import check_loops
-from asl_mmaction.engine.cli import (
+from asl_mmaction.cli.arguments import (
     configure,
     for_this_run,
     keep_freed_memory,
@@ -21,7 +20,8 @@ from asl_mmaction.engine.cli import (
     report_mistakes,
     write_results_to,
 )
-from asl_mmaction.engine.runner import build_runner
+from asl_mmaction.cli.checks.loops import check_loops
+from asl_mmaction.cli.runner import build_runner
 
 
 def main(argv: list[str] | None = None) -> int:

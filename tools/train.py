@@ -7,7 +7,6 @@ import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs t
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from asl_mmaction.apis.coverage import warn_of_uncovered
 from asl_mmaction.apis.loading import (
     check_classes,
     classes_of,
@@ -15,11 +14,7 @@ from asl_mmaction.apis.loading import (
     load_checkpoint,
     load_weights,
 )
-from asl_mmaction.apis.loops import check_loops
-from asl_mmaction.apis.monitors import check_monitors
-from asl_mmaction.apis.schedules import check_schedules
-from asl_mmaction.apis.starting_weights import describe_starting_weights
-from asl_mmaction.engine.cli import (
+from asl_mmaction.cli.arguments import (
     MistakeError,
     configure,
     for_this_run,
@@ -27,8 +22,13 @@ from asl_mmaction.engine.cli import (
     make_parser,
     report_mistakes,
 )
-from asl_mmaction.engine.resuming import check_resumed_settings, check_resumed_steps
-from asl_mmaction.engine.runner import build_runner
+from asl_mmaction.cli.checks.coverage import warn_of_uncovered
+from asl_mmaction.cli.checks.loops import check_loops
+from asl_mmaction.cli.checks.monitors import check_monitors
+from asl_mmaction.cli.checks.resuming import check_resumed_settings, check_resumed_steps
+from asl_mmaction.cli.checks.schedules import check_schedules
+from asl_mmaction.cli.checks.starting_weights import describe_starting_weights
+from asl_mmaction.cli.runner import build_runner
 
 
 def main(argv: list[str] | None = None) -> int:

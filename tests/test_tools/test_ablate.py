@@ -11,7 +11,7 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.registry import DefaultScope
 
-from asl_mmaction.engine.cli import read_config
+from asl_mmaction.cli.arguments import read_config
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / 'configs'

@@ -13,8 +13,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from asl_mmaction.apis import coverage
-from asl_mmaction.engine.settings import parse_settings
+from asl_mmaction.cli.checks import coverage
+from asl_mmaction.cli.settings import parse_settings
 
 TRAIN = Path(__file__).parents[2] / 'tools' / 'train.py'
 

@@ -28,14 +28,14 @@ import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs t
 
 from mmengine.config import Config
 
-from asl_mmaction.engine.cli import (
+from asl_mmaction.cli.arguments import (
     RUNNER_KEYS,
     MistakeError,
     add_cfg_options,
     read_config,
     report_mistakes,
 )
-from asl_mmaction.engine.settings import differences, is_moving_average, moving_average
+from asl_mmaction.cli.settings import differences, is_moving_average, moving_average
 from asl_mmaction.files.reading import naming, read_object
 
 TOOLS = Path(__file__).resolve().parents[1]

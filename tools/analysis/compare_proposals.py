@@ -39,7 +39,7 @@ from mmengine.registry import DefaultScope
 from results import read_results
 
 from asl_mmaction.apis.datasets import dataset_configs
-from asl_mmaction.engine.cli import MistakeError, report_mistakes
+from asl_mmaction.cli.arguments import MistakeError, report_mistakes
 
 CONFIGS = TOOLS.parent / 'configs'
 METHODS = {

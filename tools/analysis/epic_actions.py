@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from results import read_annotations, read_results
 
-from asl_mmaction.engine.cli import MistakeError, report_mistakes
+from asl_mmaction.cli.arguments import MistakeError, report_mistakes
 from asl_mmaction.evaluation.functional import Instances, average_precision, join_detections
 from asl_mmaction.evaluation.metrics.reports import SIMULATED
 from asl_mmaction.files.writing import write_json

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import asl_mmaction  # noqa: F401  first: it repairs and registers
 from asl_mmaction.apis import read_class_gaussians
-from asl_mmaction.engine.cli import read_config, report_mistakes
+from asl_mmaction.cli.arguments import read_config, report_mistakes
 from asl_mmaction.files.reading import finite, naming, read_object
 from asl_mmaction.visualization import draw_gaussians, save_figure
 

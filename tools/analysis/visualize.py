@@ -8,7 +8,7 @@ from results import read_annotations, read_results
 
 import asl_mmaction  # noqa: F401  first: it repairs and registers
 from asl_mmaction.apis import read_class_gaussians
-from asl_mmaction.engine.cli import read_config, report_mistakes
+from asl_mmaction.cli.arguments import read_config, report_mistakes
 from asl_mmaction.files.writing import check_file_name
 from asl_mmaction.visualization import draw_timeline, save_figure
 

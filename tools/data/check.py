@@ -17,16 +17,16 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 import asl_mmaction  # noqa: F401 (registers its parts)
-from asl_mmaction.apis.coverage import Video, as_trained, find_uncovered
 from asl_mmaction.apis.datasets import dataset_configs, is_a
 from asl_mmaction.apis.loading import check_classes
+from asl_mmaction.cli.arguments import MistakeError, add_cfg_options, read_config, report_mistakes
+from asl_mmaction.cli.checks.coverage import Video, as_trained, find_uncovered
 from asl_mmaction.datasets.transforms.lengths import (
     FeatureLength,
     explain,
     length_mismatch,
     systematic_difference,
 )
-from asl_mmaction.engine.cli import MistakeError, add_cfg_options, read_config, report_mistakes
 
 SHOWN = 5  # findings of one kind
 READING = ['LoadFeature', 'PackTALInputs']

@@ -15,9 +15,9 @@ import torch
 from mmengine.config import Config
 
 from asl_mmaction.apis.datasets import agreed_settings, dataset_configs, is_a
+from asl_mmaction.cli.arguments import MistakeError, add_cfg_options, read_config, report_mistakes
 from asl_mmaction.datasets.preparation.dataset_writer import FEATURE_FOLDER, write_dataset
 from asl_mmaction.datasets.preparation.simulation import FeatureSimulator
-from asl_mmaction.engine.cli import MistakeError, add_cfg_options, read_config, report_mistakes
 from asl_mmaction.files.reading import naming, read_object, videos_of
 from asl_mmaction.files.writing import check_file_name, write_json
 from asl_mmaction.structures.feature_grid import FeatureGrid

@@ -12,7 +12,7 @@ import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs t
 import numpy as np
 
 from asl_mmaction.baselines.pgm import TEM_COLUMNS, generate_proposals
-from asl_mmaction.engine.cli import read_config, report_mistakes
+from asl_mmaction.cli.arguments import read_config, report_mistakes
 from asl_mmaction.files.reading import naming
 from asl_mmaction.structures.limits import describe_left_out
 

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from asl_mmaction.apis.datasets import agreed_settings, dataset_configs
 from asl_mmaction.apis.loading import load_checkpoint, load_weights
-from asl_mmaction.engine.cli import read_config, report_mistakes
+from asl_mmaction.cli.arguments import read_config, report_mistakes
 from asl_mmaction.files.reading import read_json, read_names
 from asl_mmaction.files.writing import prepare_folder
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from asl_mmaction.cli.arguments import report_mistakes
 from asl_mmaction.datasets.preparation.conversion import (
     Source,
     SourceVideo,
@@ -17,7 +18,6 @@ from asl_mmaction.datasets.preparation.conversion import (
     rename_subset,
     write_sources,
 )
-from asl_mmaction.engine.cli import report_mistakes
 from asl_mmaction.files.reading import naming, read_object, videos_of
 
 SUBSETS = {'training': 'training', 'validation': 'validation', 'testing': 'test', 'test': 'test'}

@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from asl_mmaction.cli.arguments import report_mistakes
 from asl_mmaction.datasets.preparation.conversion import (
     Source,
     SourceVideo,
@@ -16,7 +17,6 @@ from asl_mmaction.datasets.preparation.conversion import (
     read_database,
     write_sources,
 )
-from asl_mmaction.engine.cli import report_mistakes
 from asl_mmaction.files.reading import naming, positive, read_object, read_table
 
 TASKS = ('verb', 'noun')

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from asl_mmaction.cli.arguments import report_mistakes
 from asl_mmaction.datasets.preparation.dataset_writer import write_dataset
-from asl_mmaction.engine.cli import report_mistakes
 from asl_mmaction.files.reading import naming, read_object, videos_of
 
 FPS = 50.0

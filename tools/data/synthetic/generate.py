@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from asl_mmaction.cli.arguments import report_mistakes
 from asl_mmaction.datasets.preparation.synthetic import generate
-from asl_mmaction.engine.cli import report_mistakes
 
 
 def main(argv: list[str] | None = None) -> int:

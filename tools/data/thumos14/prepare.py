@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from asl_mmaction.cli.arguments import report_mistakes
 from asl_mmaction.datasets.preparation.class_names import THUMOS14
 from asl_mmaction.datasets.preparation.conversion import (
     Source,
@@ -17,7 +18,6 @@ from asl_mmaction.datasets.preparation.conversion import (
     read_database,
     write_sources,
 )
-from asl_mmaction.engine.cli import report_mistakes
 from asl_mmaction.files.reading import naming, read_durations, read_lines, read_object, read_table
 
 AMBIGUOUS = 'Ambiguous'

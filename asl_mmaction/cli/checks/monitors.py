@@ -11,7 +11,7 @@ from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop, Runner
 
-from asl_mmaction.apis.schedules import schedulers_of
+from asl_mmaction.cli.checks.schedules import schedulers_of
 
 
 class Monitor(NamedTuple):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from asl_mmaction.engine.settings import (
+from asl_mmaction.cli.settings import (
     differences,
     is_moving_average,
     moving_average,

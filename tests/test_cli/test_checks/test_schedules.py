@@ -8,8 +8,8 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import PARAM_SCHEDULERS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 
-from asl_mmaction.apis import schedules
-from asl_mmaction.apis.schedules import check_schedules
+from asl_mmaction.cli.checks import schedules
+from asl_mmaction.cli.checks.schedules import check_schedules
 
 STEPS = 5  # of an epoch
 

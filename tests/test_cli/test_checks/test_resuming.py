@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import EpochBasedTrainLoop
 
-from asl_mmaction.engine.resuming import (
+from asl_mmaction.cli.checks.resuming import (
     check_resumed_settings,
     check_resumed_steps,
     ends_with_training,

@@ -5,7 +5,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook, EMAHook
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 
-from asl_mmaction.apis.monitors import check_monitors
+from asl_mmaction.cli.checks.monitors import check_monitors
 from asl_mmaction.evaluation.metrics import AverageRecallMetric, TALMetric
 
 MAP = TALMetric([0.5])
@@ -86,7 +86,7 @@ def test_the_least_is_not_the_best(hook, where):
 def test_without_validation(monkeypatch):
     lines = []
     monkeypatch.setattr(
-        'asl_mmaction.apis.monitors.print_log', lambda text, **_: lines.append(text)
+        'asl_mmaction.cli.checks.monitors.print_log', lambda text, **_: lines.append(text)
     )
     check(CheckpointHook(save_best='mAP'), metrics=())
     assert lines == []

@@ -9,8 +9,8 @@ from mmengine.dataset import RepeatDataset
 from torch import nn
 from torch.utils.data import ConcatDataset
 
-from asl_mmaction.apis import coverage
-from asl_mmaction.apis.coverage import as_trained, find_uncovered, warn_of_uncovered
+from asl_mmaction.cli.checks import coverage
+from asl_mmaction.cli.checks.coverage import as_trained, find_uncovered, warn_of_uncovered
 from asl_mmaction.datasets import TALDataset
 from asl_mmaction.datasets.transforms import (
     LoadFeature,

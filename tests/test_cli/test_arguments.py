@@ -11,7 +11,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch import nn
 
-from asl_mmaction.engine.cli import (
+from asl_mmaction.cli.arguments import (
     MistakeError,
     configure,
     for_this_run,

@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.model import BaseModule
 from torch import nn
 
-from asl_mmaction.apis.starting_weights import describe_starting_weights
+from asl_mmaction.cli.checks.starting_weights import describe_starting_weights
 
 
 class Part(BaseModule):

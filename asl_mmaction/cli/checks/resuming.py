@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 
-from asl_mmaction.engine.settings import differences, moving_average, parse_settings
+from asl_mmaction.cli.settings import differences, moving_average, parse_settings
 
 # Of the optimizer's wrapper: how its numbers are computed, not which.
 PRECISION = {'dtype', 'loss_scale', 'type'}

@@ -6,8 +6,8 @@ import pytest
 import torch
 from mmengine.dataset import BaseDataset, ConcatDataset
 
-from asl_mmaction.apis import loops
-from asl_mmaction.apis.loops import check_loops
+from asl_mmaction.cli.checks import loops
+from asl_mmaction.cli.checks.loops import check_loops
 from asl_mmaction.datasets import TALDataset
 from asl_mmaction.evaluation.metrics import AverageRecallMetric, TALMetric
 

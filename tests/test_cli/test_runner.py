@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from mmengine.config import Config
 
-from asl_mmaction.engine.runner import RecordHook
+from asl_mmaction.cli.runner import RecordHook
 
 
 @pytest.fixture
