@@ -45,19 +45,20 @@ class FeaturePreprocessor(BaseDataPreprocessor):
 
         Returns:
             ``inputs`` (N, T, C) of torch's default type, ``masks`` (N, T) bool, ``data_samples``
-            and ``ground_truths`` (None unless training).
+            and ``ground_truths`` (None unless training): :class:`GroundTruths`, or what a child
+            makes of the samples.
         """
         samples = data['data_samples']
         lengths = [len(feature) for feature in data['inputs']]
+        longest = _round_up(max([*lengths, self.min_len, 1]), self.size_divisor)
         moved = self.cast_data(
             dict(
                 features=data['inputs'],
                 lengths=torch.tensor(lengths),
-                ground_truths=self._pad_ground_truths(samples) if training else None,
+                ground_truths=self.pad_ground_truths(samples, longest) if training else None,
             )
         )
         # Padded there: the host does not touch features that the loader has pinned.
-        longest = _round_up(max([*lengths, self.min_len, 1]), self.size_divisor)
         first = moved['features'][0]
         shape = len(lengths), longest, first.size(1)
         inputs = first.new_empty(shape, dtype=torch.get_default_dtype())  # that of the weights
@@ -78,7 +79,13 @@ class FeaturePreprocessor(BaseDataPreprocessor):
             data = data.pin_memory()
         return super().cast_data(data)
 
-    def _pad_ground_truths(self, samples: Sequence) -> GroundTruths:
+    def pad_ground_truths(self, samples: Sequence, num_steps: int) -> GroundTruths:
+        """What the batch is trained on, on the host.
+
+        Args:
+            samples: N data samples.
+            num_steps: T, the padded length.
+        """
         instances = [sample.gt_instances for sample in samples]
         counts = torch.tensor([len(each.labels) for each in instances])
         most = _round_up(max(int(counts.max()), 1), self.gt_divisor)

@@ -1,3 +1,11 @@
+from asl_mmaction.models.layers.affinity_conv import (
+    AffinityConv1d,
+    LocalAffinity,
+    StepEmbedding,
+    local_affinity,
+    neighbor_mask,
+    neighbors,
+)
 from asl_mmaction.models.layers.attention import ChannelAttention, TemporalAttention
 from asl_mmaction.models.layers.clamp import clamp_into_range
 from asl_mmaction.models.layers.masked_conv import MaskedConv1d, MaskedConvTower
@@ -10,16 +18,22 @@ from asl_mmaction.models.layers.transformer_block import (
 )
 
 __all__ = [
+    'AffinityConv1d',
     'ChannelAttention',
+    'LocalAffinity',
     'MaskedConv1d',
     'MaskedConvTower',
     'MaskedGroupNorm',
     'PackedPyramid',
     'SGPBlock',
     'ScaledDropPath',
+    'StepEmbedding',
     'TemporalAttention',
     'TransformerBlock',
     'clamp_into_range',
+    'local_affinity',
     'masked_max_pool',
+    'neighbor_mask',
+    'neighbors',
     'pack_pyramid',
 ]
