@@ -32,7 +32,7 @@ MAY_IMPORT = {
     'models.heads': {'models.layers', 'models.task_modules', 'ops', 'structures'},
     'models.post_processors': {'files', 'ops', 'structures'},
     'models.localizers': {'models.layers', 'ops', 'structures'},
-    'baselines': {'files', 'structures'},
+    'baselines': {'files', 'models.localizers', 'structures'},
     'apis': {'evaluation.metrics', 'files', 'structures', 'visualization'},
     'cli': {'apis', 'datasets', 'datasets.transforms', 'evaluation.metrics', 'structures'},
     'compat': set(),

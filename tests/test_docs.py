@@ -161,7 +161,7 @@ def test_the_config_of_get_started_has_windows_and_metrics(tmp_path):
     assert config.test_evaluator == config.val_evaluator
     with DefaultScope.overwrite_default_scope('mmaction'):
         model, metric = MODELS.build(config.model), METRICS.build(config.test_evaluator)
-    assert model.window_length == 256
+    assert model.windows.length == 256
     assert metric.length_edges == [6, 9, 12, 15]
     assert metric.recall_multiples == [1, 5]
 

@@ -9,10 +9,9 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from torch import Tensor
 
-from asl_mmaction.baselines.windows import WindowedLocalizer, cut_window
-from asl_mmaction.structures.candidates import Candidates, join_candidates
-from asl_mmaction.structures.detections import detections_in_seconds, video_bounds
-from asl_mmaction.structures.windows import window_starts
+from asl_mmaction.baselines.windows import WindowedLocalizer
+from asl_mmaction.structures.candidates import Candidates, DenseCandidates, join_candidates
+from asl_mmaction.structures.detections import video_bounds
 
 
 @MODELS.register_module()
@@ -22,46 +21,20 @@ class WindowedBMN(WindowedLocalizer):
     Instead of BMN's ``predict``, which takes one video, thins out its proposals alone and needs the
     frame counts of ActivityNet's feature files, the same candidates with the same scores are found
     here for all windows at a time, put on the grid of the recording, and thinned out together.
-
-    Args:
-        post_processor: Config of what thins out the candidates of all windows, as one class. The
-            localizer's settings of SoftNMS are not used.
-        **kwargs: of :class:`WindowedLocalizer`.
     """
 
-    def __init__(self, *, post_processor: dict, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self.post_processor = MODELS.build(post_processor)
-
-    def predict_video(self, feature: Tensor, sample: ActionDataSample) -> ActionDataSample:
-        """``pred_instances`` of one video: segments in seconds, cut to it; all labels 0."""
-        candidates = self.find_candidates(feature, video_bounds(sample))
-        found = self.post_processor.thin_out(candidates, len(feature) / self.window)
-        sample.pred_instances = detections_in_seconds(found, sample)
-        return sample
-
-    def find_candidates(self, feature: Tensor, bounds: tuple[float, float]) -> Candidates:
-        """Candidates of a sequence, of all its windows, on its grid, before any NMS.
-
-        A segment that several windows find is there once, with its highest score.
-
-        Args:
-            feature: (T, C).
-            bounds: start and end of the video, grid values.
-        """
-        starts = window_starts(len(feature), self.window, self.window_overlap)
-        found = []
-        for low in range(0, len(starts), self.windows_per_batch):
-            firsts = starts[low : low + self.windows_per_batch]
-            windows = [cut_window(feature, first, self.window) for first in firsts]
-            confidence, start, end = self.localizer(windows, None, mode='tensor')
+    def find_candidates(self, feature: Tensor, sample: ActionDataSample) -> Candidates:
+        """See the parent. What several windows find is there once, with its highest score."""
+        bounds, found = video_bounds(sample), []
+        for starts, windows in self.windows.batches(feature, self.windows.starts(len(feature))):
+            inputs = list(windows.transpose(1, 2))  # (C, window) each
+            confidence, start, end = self.localizer(inputs, None, mode='tensor')
             boundaries, scores, chosen = score_pairs(confidence, start, end)
             chosen &= boundaries[:, 1] <= len(feature)  # not in the padding
             # The boundary b of a window lies between its steps b - 1 and b.
-            segments = (boundaries - 0.5).expand(len(firsts), -1, -1)
-            ends = [(bounds[0] - first, bounds[1] - first) for first in firsts]
-            selected = self.post_processor.select(scores[..., None], segments, chosen, ends)
-            found += [part.moved(first) for part, first in zip(selected, firsts, strict=True)]
+            segments = (boundaries - 0.5).expand(len(starts), -1, -1)
+            candidates = DenseCandidates(segments, scores[..., None], chosen)
+            found += self.select_in_windows(candidates, starts, bounds)
         return distinct_candidates(join_candidates(found))
 
 

@@ -15,7 +15,6 @@ from mmaction.models.localizers import PEM
 from mmaction.registry import METRICS, MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.evaluator import BaseMetric
-from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.nn import functional as F
@@ -24,7 +23,8 @@ from asl_mmaction.baselines.pgm import PGM_COLUMNS
 from asl_mmaction.baselines.proposals import select_proposals
 from asl_mmaction.baselines.windows import WindowedLocalizer
 from asl_mmaction.files.writing import check_file_name
-from asl_mmaction.structures.detections import detections_in_seconds, video_bounds
+from asl_mmaction.models.localizers import BaseLocalizer
+from asl_mmaction.structures.detections import video_bounds
 from asl_mmaction.structures.segments import segment_tiou
 
 
@@ -33,8 +33,14 @@ class WindowedTEM(WindowedLocalizer):
     """mmaction2's TEM for our data sets: actionness and boundary scores of every step.
 
     It is made of convolutions alone: in prediction a sequence of any length goes through as it is.
-    ``window_overlap`` and ``windows_per_batch`` have nothing to do.
+    ``window_overlap`` and ``windows_per_batch`` have nothing to do, and there is no post-processor.
+
+    Args:
+        **kwargs: Of :class:`WindowedLocalizer`.
     """
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(post_processor=None, **kwargs)
 
     def predict_video(self, feature: Tensor, sample: ActionDataSample) -> ActionDataSample:
         """``pred_instances`` of one video, one for each step in it: what TEM says of it.
@@ -95,7 +101,7 @@ class TEMResults(BaseMetric):
 
 
 @MODELS.register_module()
-class BatchedPEM(BaseModel):
+class BatchedPEM(BaseLocalizer):
     """mmaction2's PEM on the proposals of PGM, which are a data set's features here.
 
     A "step" is a proposal: (P, 36), see :data:`~asl_mmaction.baselines.pgm.PGM_COLUMNS`.
@@ -117,34 +123,34 @@ class BatchedPEM(BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(data_preprocessor, init_cfg)
+        super().__init__(
+            post_processor=post_processor, data_preprocessor=data_preprocessor, init_cfg=init_cfg
+        )
         if train_top_k < 1:
             raise ValueError(f'expected train_top_k >= 1 but got {train_top_k}')
         self.localizer = MODELS.build(localizer)
-        self.post_processor = MODELS.build(post_processor)
         self.train_top_k = train_top_k
 
-    def forward(
-        self, inputs: list[Tensor], data_samples: list | None = None, mode: str = 'tensor'
-    ) -> dict[str, Tensor] | list[ActionDataSample] | list[Tensor]:
-        """Run the model.
-
-        Args:
-            inputs: N tables of proposals (P_n, 36), seconds.
-            data_samples: N data samples of :class:`PackTALInputs`.
-            mode: ``'loss'``: dict of losses. ``'predict'``: data samples with ``pred_instances``
-                (segments in seconds, cut to the video; all labels 0). ``'tensor'``: the quality
-                (P_n, 1) of each video's proposals.
-        """
-        if mode == 'tensor':
-            return [self._qualities(table) for table in inputs]
-        pairs = list(zip(inputs, data_samples, strict=True))
-        if mode == 'predict':
-            return [self._predict_video(table, sample) for table, sample in pairs]
-        if mode != 'loss':
-            raise ValueError(f"mode: expected 'loss', 'predict' or 'tensor' but got {mode!r}")
-        samples = [self.pack_targets(table[: self.train_top_k], s) for table, s in pairs]
+    def loss(
+        self, inputs: Sequence[Tensor], data_samples: Sequence[ActionDataSample]
+    ) -> dict[str, Tensor]:
+        """mmaction2's loss of N tables of proposals (P_n, 36), seconds."""
+        tables = [table[: self.train_top_k] for table in inputs]
+        samples = [self.pack_targets(*pair) for pair in zip(tables, data_samples, strict=True)]
         return self.localizer([table[0, :1] for table in inputs], samples, mode='loss')
+
+    def predict(
+        self, inputs: Sequence[Tensor], data_samples: Sequence[ActionDataSample]
+    ) -> list[ActionDataSample]:
+        """The data samples of N tables (P_n, 36) with ``pred_instances``; all labels 0."""
+        pairs = zip(inputs, data_samples, strict=True)
+        return [self._predict_video(table, sample) for table, sample in pairs]
+
+    def raw_outputs(
+        self, inputs: Sequence[Tensor], data_samples: Sequence[ActionDataSample] | None = None
+    ) -> list[Tensor]:
+        """The quality (P_n, 1) of the proposals of N tables (P_n, 36)."""
+        return [self._qualities(table) for table in inputs]
 
     def pack_targets(self, table: Tensor, sample: ActionDataSample) -> ActionDataSample:
         """Features (P, 32) and highest tIoU with a ground truth (P,), under mmaction2's names."""
@@ -166,9 +172,7 @@ class BatchedPEM(BaseModel):
         scores = self._qualities(table).float()[:, 0] * table[:, 2] * table[:, 3]
         segments = sample.grid.to_grid(table[:, :2].double())
         candidates = select_proposals(scores, segments, video_bounds(sample), self.post_processor)
-        found = self.post_processor.thin_out(candidates)
-        sample.pred_instances = detections_in_seconds(found, sample)
-        return sample
+        return self.detect(candidates, sample)
 
 
 @MODELS.register_module()

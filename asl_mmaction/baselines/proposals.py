@@ -14,7 +14,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from asl_mmaction.structures.candidates import Candidates
+from asl_mmaction.structures.candidates import Candidates, DenseCandidates
 
 
 def select_proposals(
@@ -29,8 +29,9 @@ def select_proposals(
         post_processor: such as :class:`SoftNMSPostProcessor`.
     """
     valid = torch.ones_like(scores, dtype=torch.bool)
-    (found,) = post_processor.select(scores[None, :, None], segments[None], valid[None], [bounds])
-    return found
+    found = DenseCandidates(segments[None], scores[None, :, None], valid[None])
+    (selected,) = post_processor.select(found, [bounds])
+    return selected
 
 
 @TRANSFORMS.register_module()

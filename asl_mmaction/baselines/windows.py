@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
-from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from asl_mmaction.structures.windows import window_starts
+from asl_mmaction.models.localizers import BaseLocalizer
+from asl_mmaction.structures.candidates import Candidates
+from asl_mmaction.structures.windows import Windows, cut_windows
 
 
-class WindowedLocalizer(BaseModel):
+class WindowedLocalizer(BaseLocalizer):
     """A localizer of mmaction2, which takes windows of ``temporal_dim`` steps, on our data sets.
 
     The network, its training targets and its loss are mmaction2's. A sequence may not be longer
     than the window in training (:class:`RandomTruncate` sees to it); for prediction, which a child
-    defines, longer ones are cut into overlapping windows (:func:`window_starts`). A sequence that
+    defines, longer ones are cut into overlapping windows (:class:`Windows`). A sequence that
     :class:`ResizeFeature` has brought to ``temporal_dim`` steps is one window.
 
     Args:
-        localizer: Config of mmaction2's model.
+        localizer: Config of mmaction2's model. Its settings of SoftNMS are not used.
+        post_processor: Config of what thins out the candidates of a video, as one class. None: of a
+            child that has none.
         window_overlap: Part of a window that neighbours share at least, in [0, 1). With 0.5, every
             action up to half a window long lies whole in one of them.
         windows_per_batch: As many windows go through the network at a time in prediction.
@@ -33,46 +38,53 @@ class WindowedLocalizer(BaseModel):
         self,
         *,
         localizer: dict,
+        post_processor: dict | None,
         window_overlap: float = 0.5,
         windows_per_batch: int = 16,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(data_preprocessor, init_cfg)
+        super().__init__(
+            post_processor=post_processor, data_preprocessor=data_preprocessor, init_cfg=init_cfg
+        )
         self.localizer = MODELS.build(localizer)
-        self.window = int(localizer['temporal_dim'])
-        window_starts(1, self.window, window_overlap)  # checks the overlap
-        if windows_per_batch < 1:
-            raise ValueError(f'expected windows_per_batch >= 1 but got {windows_per_batch}')
-        self.window_overlap = window_overlap
-        self.windows_per_batch = windows_per_batch
+        self.windows = Windows(int(localizer['temporal_dim']), window_overlap, windows_per_batch)
 
-    def forward(
-        self, inputs: list[Tensor], data_samples: list | None = None, mode: str = 'tensor'
-    ) -> dict[str, Tensor] | list[ActionDataSample] | tuple[Tensor, ...] | Tensor:
-        """Run the model.
+    def loss(
+        self, inputs: Sequence[Tensor], data_samples: Sequence[ActionDataSample]
+    ) -> dict[str, Tensor]:
+        """mmaction2's losses of N sequences (T_n, C), each at most a window long."""
+        pairs = list(zip(inputs, data_samples, strict=True))
+        for feature, sample in pairs:
+            self._check_length(feature, sample)
+        packed = [self.pack_targets(sample, len(feature)) for feature, sample in pairs]
+        return self.localizer(self._first_windows(inputs), packed, mode='loss')
 
-        Args:
-            inputs: N sequences (T_n, C).
-            data_samples: N data samples of :class:`PackTALInputs`.
-            mode: ``'loss'``: dict of losses. ``'predict'``: data samples with ``pred_instances``.
-                ``'tensor'``: the network's output for sequences of at most a window.
-        """
-        if mode == 'predict':
-            pairs = zip(inputs, data_samples, strict=True)
-            return [self.predict_video(feature, sample) for feature, sample in pairs]
-        if mode == 'loss':
-            pairs = list(zip(inputs, data_samples, strict=True))
-            for feature, sample in pairs:
-                self._check_length(feature, sample)
-            data_samples = [self.pack_targets(sample, len(feature)) for feature, sample in pairs]
-        elif mode != 'tensor':
-            raise ValueError(f"mode: expected 'loss', 'predict' or 'tensor' but got {mode!r}")
-        windows = [cut_window(feature, 0, self.window) for feature in inputs]
-        return self.localizer(windows, data_samples, mode=mode)
+    def predict(
+        self, inputs: Sequence[Tensor], data_samples: Sequence[ActionDataSample]
+    ) -> list[ActionDataSample]:
+        """The data samples of N sequences (T_n, C) with ``pred_instances``."""
+        pairs = zip(inputs, data_samples, strict=True)
+        return [self.predict_video(feature, sample) for feature, sample in pairs]
+
+    def raw_outputs(
+        self, inputs: Sequence[Tensor], data_samples: Sequence[ActionDataSample] | None = None
+    ) -> tuple[Tensor, ...] | Tensor:
+        """The network's output for the first window of N sequences (T_n, C)."""
+        return self.localizer(self._first_windows(inputs), data_samples, mode='tensor')
 
     def predict_video(self, feature: Tensor, sample: ActionDataSample) -> ActionDataSample:
-        """``pred_instances`` for one sequence (T, C) of any length."""
+        """``pred_instances`` of one video: segments in seconds, cut to it; all labels 0.
+
+        Args:
+            feature: (T, C), of any length.
+            sample: Of the video.
+        """
+        candidates = self.find_candidates(feature, sample)
+        return self.detect(candidates, sample, len(feature) / self.windows.length)
+
+    def find_candidates(self, feature: Tensor, sample: ActionDataSample) -> Candidates:
+        """Candidates of a sequence (T, C), of all its windows, on its grid, before any NMS."""
         raise NotImplementedError
 
     def pack_targets(self, sample: ActionDataSample, num_steps: int) -> ActionDataSample:
@@ -81,7 +93,7 @@ class WindowedLocalizer(BaseModel):
         mmaction2's models cannot do without any: where there is none, one outside of the window is
         put in its place, which overlaps no proposal and no boundary.
         """
-        segments = to_window(sample.gt_instances.segments, self.window, num_steps)
+        segments = to_window(sample.gt_instances.segments, self.windows.length, num_steps)
         segments = segments[segments[:, 1] > segments[:, 0]]
         if len(segments) == 0:
             segments = segments.new_tensor([[-2.0, -1.0]])
@@ -89,20 +101,17 @@ class WindowedLocalizer(BaseModel):
         packed.gt_instances = InstanceData(gt_bbox=segments)
         return packed
 
+    def _first_windows(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """(T_n, C) -> (C, window) each, as mmaction2 has them."""
+        return [cut_windows(feature, [0], self.windows.length)[0].T for feature in inputs]
+
     def _check_length(self, feature: Tensor, sample: ActionDataSample) -> None:
-        if len(feature) > self.window:
+        length = self.windows.length
+        if len(feature) > length:
             raise ValueError(
-                f'video {sample.video_name!r}: expected at most {self.window} steps in training '
-                f'(RandomTruncate with max_len={self.window}) but got {len(feature)}'
+                f'video {sample.video_name!r}: expected at most {length} steps in training '
+                f'(RandomTruncate with max_len={length}) but got {len(feature)}'
             )
-
-
-def cut_window(feature: Tensor, start: int, window: int) -> Tensor:
-    """(T, C) -> (C, window): steps ``start`` and on, zeros behind the last of the sequence."""
-    part = feature[start : start + window]
-    cut = feature.new_zeros(feature.shape[1], window)
-    cut[:, : len(part)] = part.T
-    return cut
 
 
 def to_window(grid: Tensor, window: int, num_steps: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Candidates for the detections of a video, before SoftNMS."""
+"""Candidates for the detections of a video: as a head gives them, and as SoftNMS takes them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,25 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from torch import Tensor
+
+
+class DenseCandidates(NamedTuple):
+    """What a head says of every point of a batch: each is a candidate of every class.
+
+    Attributes:
+        segments: (N, P, 2), or (N, P, K, 2) where each class has its own; grid.
+        scores: (N, P, K) in [0, 1].
+        masks: (N, P) bool, True = valid.
+    """
+
+    segments: Tensor
+    scores: Tensor
+    masks: Tensor
 
 
 class Candidates(NamedTuple):
-    """Segments with a class and a score, of a window or of a whole sequence.
+    """The chosen candidates of a window, or of a whole sequence, each of one class.
 
     Attributes:
         segments: (n, 2) float64 grid.

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,7 +25,10 @@ from asl_mmaction.structures.windows import window_starts
 
 CONFIG = Path(__file__).parents[2] / 'configs' / 'mmaction' / 'bmn_hapt.py'
 WINDOW, WIDTH = 12, 8
-EVERYWHERE = (-math.inf, math.inf)
+# A video that begins before its first step and never ends.
+EVERYWHERE = SimpleNamespace(
+    grid=FeatureGrid(fps=10, feat_stride=5, clip_len=10), duration=math.inf
+)
 
 
 def model_config(**kwargs):
@@ -186,7 +190,7 @@ def test_a_segment_of_several_windows_has_its_highest_score(model, make_sample):
             confidence, start, end = super().forward(inputs, data_samples, mode)
             return confidence, start, end * torch.arange(1, 1 + len(start))[:, None] / 2
 
-    model.localizer, model.windows_per_batch = Louder(), 2
+    model.localizer = Louder()  # two windows at a time
     sample = make_sample(17)  # windows from 0, 4 and 5, the third alone
     sample['inputs'].zero_()
     sample['inputs'][6, 0] = sample['inputs'][9, 1] = 1.0
@@ -233,10 +237,10 @@ def test_limits_count_for_each_window(model, make_sample):
 def test_what_lies_behind_the_end_of_the_video_is_no_candidate(model, make_sample):
     sample = make_sample(47)
     sample['data_samples'].set_metainfo({'duration': 10.0})  # step 19 of 47
-    low, high = video_bounds(sample['data_samples'])
+    _, high = video_bounds(sample['data_samples'])
     assert high == 19
     everything = model.find_candidates(sample['inputs'], EVERYWHERE)
-    found = model.find_candidates(sample['inputs'], (low, high))
+    found = model.find_candidates(sample['inputs'], sample['data_samples'])
     inside = everything.segments[:, 0] < high
     assert 0 < inside.sum() < len(inside)
     assert found.segments.tolist() == everything.segments[inside].tolist()
@@ -278,7 +282,7 @@ def test_half_precision_predicts(model, make_sample):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(window_overlap=1.0), r'overlap in \[0, 1\) but got 1, 12, 1.0'),
+        (dict(window_overlap=1.0), r'window_overlap in \[0, 1\) but got 1.0'),
         (dict(windows_per_batch=0), 'windows_per_batch >= 1 but got 0'),
     ],
 )

@@ -275,7 +275,7 @@ def test_scores_of_pem_are_those_of_its_predict(pem):
 
 def test_unknown_mode_and_settings_out_of_range(pem):
     with pytest.raises(ValueError, match="but got 'train'"):
-        pem([make_table(3)], [None], mode='train')
+        pem([make_table(3)], data_samples=[None], mode='train')
     config = pem_config()
     config.train_top_k = 0
     with pytest.raises(ValueError, match='train_top_k >= 1 but got 0'):
@@ -363,7 +363,7 @@ def test_configs_build_train_a_step_and_predict(data, make_sample):
     torch.manual_seed(0)
     model = MODELS.build(config.model)
     width = config.model.localizer.tem_feat_dim
-    assert config.window == config.model.localizer.temporal_dim == model.window
+    assert config.window == config.model.localizer.temporal_dim == model.windows.length
     samples = [make_sample(s, [[3.0, 9.0]], width=width, seed=s) for s in (config.window, 40)]
     wrapper = build_optim_wrapper(model, config.optim_wrapper)
     log = model.train_step(pseudo_collate(samples), wrapper)

@@ -2,13 +2,7 @@
 
 import torch
 
-from asl_mmaction.baselines.windows import cut_window, to_window
-
-
-def test_cut_by_hand():
-    feature = torch.tensor([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]])
-    assert cut_window(feature, 1, 2).tolist() == [[2.0, 3.0], [20.0, 30.0]]
-    assert cut_window(feature, 1, 4).tolist() == [[2.0, 3.0, 0.0, 0.0], [20.0, 30.0, 0.0, 0.0]]
+from asl_mmaction.baselines.windows import to_window
 
 
 def test_parts_of_the_window_by_hand():

@@ -2,10 +2,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asl_mmaction.structures.windows import window_starts
+from asl_mmaction.structures.windows import Windows, cut_windows, window_starts
 
 
 @given(st.integers(1, 3000), st.integers(1, 400), st.floats(0, 0.99))
@@ -47,3 +48,40 @@ def test_by_hand():
 def test_settings(wrong):
     with pytest.raises(ValueError, match='expected num_steps >= 1, length >= 1 and overlap'):
         window_starts(*wrong)
+
+
+def test_cut_by_hand():
+    sequence = torch.tensor([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]])
+    assert cut_windows(sequence, [0, 1], 2).tolist() == [
+        [[1.0, 10.0], [2.0, 20.0]],
+        [[2.0, 20.0], [3.0, 30.0]],
+    ]
+    assert cut_windows(sequence, [1], 3).tolist() == [[[2.0, 20.0], [3.0, 30.0], [0.0, 0.0]]]
+
+
+@pytest.mark.parametrize(('per_batch', 'sizes'), [(1, [1, 1, 1, 1]), (3, [3, 1]), (9, [4])])
+def test_as_many_at_a_time_as_go_together(per_batch, sizes):
+    windows = Windows(4, 0.25, per_batch)
+    sequence = torch.arange(11.0)[:, None]
+    starts = windows.starts(11)
+    assert starts == [0, 3, 6, 7]
+    batches = list(windows.batches(sequence, starts))
+    assert [len(batch) for batch, _ in batches] == sizes
+    assert [start for batch, _ in batches for start in batch] == starts
+    found = torch.cat([cut for _, cut in batches])[:, :, 0]
+    assert found.tolist() == [[start + step for step in range(4)] for start in starts]
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ((0, 0.5, 1), 'window_length >= 1 but got 0'),
+        ((4, 1.0, 1), r'window_overlap in \[0, 1\) but got 1.0'),
+        ((4, -0.1, 1), r'window_overlap in \[0, 1\) but got -0.1'),
+        ((4, float('nan'), 1), 'window_overlap in .* but got nan'),
+        ((4, 0.5, 0), 'windows_per_batch >= 1 but got 0'),
+    ],
+)
+def test_settings_of_a_model(settings, message):
+    with pytest.raises(ValueError, match=f'expected {message}'):
+        Windows(*settings)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from asl_mmaction.models.layers import PackedPyramid, pack_pyramid
 from asl_mmaction.ops.precision import at_least_float32
+from asl_mmaction.structures.candidates import DenseCandidates
 from asl_mmaction.structures.point_targets import GroundTruths, PointTargets
 from asl_mmaction.structures.points import Points
 from asl_mmaction.structures.segments import paired_tiou
@@ -222,15 +223,13 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         self.normalizer = self.normalizer.lerp(total.to(self.normalizer), weight)
         return self.normalizer / world_size
 
-    def predict(
-        self, feats: Sequence[Tensor], masks: Sequence[Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def predict(self, feats: Sequence[Tensor], masks: Sequence[Tensor]) -> DenseCandidates:
         """Scores and segments of all points.
 
-        Returns:
-            Scores (N, P, K) in [0, 1], segments (N, P, 2) or (N, P, K, 2) on the grid, and the mask
-            (N, P) of the valid points.
+        Args:
+            feats: L levels (N, T_l, C), zero on padding.
+            masks: L masks (N, T_l).
         """
         outputs, points, mask = self(feats, masks)
         scores = at_least_float32(outputs.cls_logits).sigmoid()
-        return scores, at_least_float32(self.decode(points, outputs)), mask
+        return DenseCandidates(at_least_float32(self.decode(points, outputs)), scores, mask)

@@ -1,4 +1,5 @@
+from asl_mmaction.models.localizers.base_localizer import BaseLocalizer
 from asl_mmaction.models.localizers.dense_localizer import DenseLocalizer
 from asl_mmaction.models.localizers.sliding_window_localizer import SlidingWindowLocalizer
 
-__all__ = ['DenseLocalizer', 'SlidingWindowLocalizer']
+__all__ = ['BaseLocalizer', 'DenseLocalizer', 'SlidingWindowLocalizer']

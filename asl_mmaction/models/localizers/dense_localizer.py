@@ -4,10 +4,10 @@ import inspect
 
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from asl_mmaction.structures.detections import detections_in_seconds, video_bounds
+from asl_mmaction.models.localizers.base_localizer import BaseLocalizer
+from asl_mmaction.structures.detections import video_bounds
 from asl_mmaction.structures.point_targets import GroundTruths
 
 
@@ -31,7 +31,7 @@ def build_part(config: dict, **width: int | None) -> nn.Module:
 
 
 @MODELS.register_module()
-class DenseLocalizer(BaseModel):
+class DenseLocalizer(BaseLocalizer):
     """One-stage, anchor-free temporal action localizer.
 
     The width of the model is set once, as ``out_channels`` of the projection: a neck whose config
@@ -60,11 +60,14 @@ class DenseLocalizer(BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(data_preprocessor or dict(type='FeaturePreprocessor'), init_cfg)
+        super().__init__(
+            post_processor=post_processor,
+            data_preprocessor=data_preprocessor or dict(type='FeaturePreprocessor'),
+            init_cfg=init_cfg,
+        )
         self.projection = MODELS.build(projection)
         self.neck = build_part(neck, channels=getattr(self.projection, 'out_channels', None))
         self.head = build_part(head, in_channels=getattr(self.neck, 'channels', None))
-        self.post_processor = MODELS.build(post_processor)
         if hasattr(self.neck, 'strides'):
             self._check_strides(self.neck.strides)
         self._check_width('neck.channels', 'projection.out_channels')
@@ -97,46 +100,55 @@ class DenseLocalizer(BaseModel):
         """(N, T, C_in), (N, T) -> L features (N, T_l, C) and masks (N, T_l)."""
         return self.neck(self.projection(inputs, masks), masks)
 
-    def forward(
+    def loss(
+        self,
+        inputs: Tensor,
+        masks: Tensor,
+        ground_truths: GroundTruths,
+        data_samples: list | None = None,
+    ) -> dict[str, Tensor]:
+        """Losses of a batch, each under its own key.
+
+        Args:
+            inputs: (N, T, C_in) features, zero on padding.
+            masks: (N, T) bool.
+            ground_truths: Padded ground truths, grid.
+            data_samples: Unused.
+        """
+        return self.head.loss(*self.extract_feat(inputs, masks), ground_truths)
+
+    def predict(
+        self,
+        inputs: Tensor,
+        masks: Tensor,
+        data_samples: list[ActionDataSample],
+        ground_truths: GroundTruths | None = None,
+    ) -> list[ActionDataSample]:
+        """The data samples with ``pred_instances``: segments in seconds, cut to the video.
+
+        Args:
+            inputs: (N, T, C_in) features, zero on padding.
+            masks: (N, T) bool.
+            data_samples: N data samples with ``grid`` and ``duration``.
+            ground_truths: Unused.
+        """
+        found = self.head.predict(*self.extract_feat(inputs, masks))
+        selected = self.post_processor.select(found, [video_bounds(s) for s in data_samples])
+        return [self.detect(part, s) for part, s in zip(selected, data_samples, strict=True)]
+
+    def raw_outputs(
         self,
         inputs: Tensor,
         masks: Tensor,
         data_samples: list | None = None,
         ground_truths: GroundTruths | None = None,
-        mode: str = 'tensor',
-    ) -> dict[str, Tensor] | list[ActionDataSample] | tuple[Tensor, ...]:
-        """Run the model.
+    ) -> tuple[Tensor, ...]:
+        """What the head says of every point, before it is decoded.
 
         Args:
             inputs: (N, T, C_in) features, zero on padding.
             masks: (N, T) bool.
-            data_samples: N data samples (``'predict'``).
-            ground_truths: Padded ground truths on the grid (``'loss'``).
-            mode: ``'loss'``: dict of losses. ``'predict'``: data samples with ``pred_instances``
-                (segments in seconds, cut to the video). ``'tensor'``: raw head outputs.
+            data_samples: Unused.
+            ground_truths: Unused.
         """
-        feats, level_masks = self.extract_feat(inputs, masks)
-        if mode == 'loss':
-            return self.head.loss(feats, level_masks, ground_truths)
-        if mode == 'predict':
-            return self.predict_by_feat(*self.head.predict(feats, level_masks), data_samples)
-        if mode == 'tensor':
-            return self.head(feats, level_masks)[0]
-        raise ValueError(f"mode: expected 'loss', 'predict' or 'tensor' but got {mode!r}")
-
-    def predict_by_feat(
-        self, scores: Tensor, segments: Tensor, mask: Tensor, data_samples: list
-    ) -> list:
-        """Detections of each video, in seconds and cut to [0, duration].
-
-        Args:
-            scores: (N, P, K).
-            segments: (N, P, 2) or (N, P, K, 2), grid.
-            mask: (N, P) bool.
-            data_samples: N data samples with ``grid`` and ``duration``.
-        """
-        bounds = [video_bounds(sample) for sample in data_samples]
-        detections = self.post_processor(scores, segments, mask, bounds)
-        for sample, found in zip(data_samples, detections, strict=True):
-            sample.pred_instances = detections_in_seconds(found, sample)
-        return data_samples
+        return self.head(*self.extract_feat(inputs, masks))[0]

@@ -11,7 +11,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from asl_mmaction.ops.soft_nms import Kept, check_nms_options, soft_nms
-from asl_mmaction.structures.candidates import Candidates
+from asl_mmaction.structures.candidates import Candidates, DenseCandidates
 from asl_mmaction.structures.limits import REPORTED_SCORE, Limits
 from asl_mmaction.structures.segments import clip_segments, segment_durations
 
@@ -28,10 +28,10 @@ class SoftNMSPostProcessor:
     (`asl_mmaction.ops.soft_nms`). Equal scores go by point, then by class, so neither padding nor
     the other videos of the batch change a detection.
 
-    A recording that is run whole is one window. A localizer that runs it in several calls
-    :meth:`select` for each window, where ``pre_nms_topk`` counts, and :meth:`thin_out` once, with
-    all candidates and the length of the recording in windows: one that is as long as 10 windows
-    gets 10 times ``max_per_video`` detections, however much its windows overlap.
+    A localizer calls :meth:`select` for each window, where ``pre_nms_topk`` counts, and
+    :meth:`thin_out` once for each recording, with all candidates and the length of the recording in
+    windows: one that is as long as 10 windows gets 10 times ``max_per_video`` detections, however
+    much its windows overlap. A recording that is run whole is one window.
 
     Args:
         pre_nms_thresh: in [0, 1).
@@ -83,30 +83,14 @@ class SoftNMSPostProcessor:
         self.min_duration = min_duration
         self.class_agnostic = class_agnostic
 
-    def __call__(
-        self,
-        scores: Tensor,
-        segments: Tensor,
-        masks: Tensor,
-        bounds: Sequence[tuple[float, float]] | None = None,
-    ) -> list[InstanceData]:
-        """Detections of a batch of videos that are run whole; see :meth:`select`."""
-        return [self.thin_out(part) for part in self.select(scores, segments, masks, bounds)]
-
     @torch.no_grad()
     def select(
-        self,
-        scores: Tensor,
-        segments: Tensor,
-        masks: Tensor,
-        bounds: Sequence[tuple[float, float]] | None = None,
+        self, found: DenseCandidates, bounds: Sequence[tuple[float, float]] | None = None
     ) -> list[Candidates]:
         """Candidates of a batch of windows, or of videos that are run whole.
 
         Args:
-            scores: (N, P, K) in [0, 1].
-            segments: (N, P, 2), or (N, P, K, 2) where each class has its own; grid.
-            masks: (N, P) bool, True = valid.
+            found: What a head says of every point of N windows.
             bounds: N of start and end of the video, on the grid of its window; None: the segments
                 may lie anywhere.
 
@@ -116,11 +100,9 @@ class SoftNMSPostProcessor:
         Raises:
             ValueError: if the shapes do not fit.
         """
-        self._check(scores, segments, masks)
-        bounds = [ENDLESS] * len(scores) if bounds is None else bounds
-        return [
-            self._candidates(*video) for video in zip(scores, segments, masks, bounds, strict=True)
-        ]
+        self._check(found)
+        bounds = [ENDLESS] * len(found.scores) if bounds is None else bounds
+        return [self._select(*video) for video in zip(*found, bounds, strict=True)]
 
     def thin_out(self, candidates: Candidates, num_windows: float = 1.0) -> InstanceData:
         """Detections of a video.
@@ -154,10 +136,10 @@ class SoftNMSPostProcessor:
             metainfo={'limits': limits},
         )
 
-    def _candidates(
-        self, scores: Tensor, segments: Tensor, mask: Tensor, bounds: tuple[float, float]
+    def _select(
+        self, segments: Tensor, scores: Tensor, mask: Tensor, bounds: tuple[float, float]
     ) -> Candidates:
-        """One video's (P, K), (P, 2) or (P, K, 2), (P,) and its start and end."""
+        """One video's (P, 2) or (P, K, 2), (P, K), (P,) and its start and end."""
         num_classes = scores.shape[1]
         inside = (segments[..., 0] < bounds[1]) & (segments[..., 1] > bounds[0])
         inside = inside if inside.dim() == 2 else inside[:, None]  # (P, K) or (P, 1)
@@ -196,7 +178,8 @@ class SoftNMSPostProcessor:
         return int((kept.scores > REPORTED_SCORE).sum())
 
     @staticmethod
-    def _check(scores: Tensor, segments: Tensor, masks: Tensor) -> None:
+    def _check(found: DenseCandidates) -> None:
+        segments, scores, masks = found
         if scores.dim() != 3:
             raise ValueError(f'expected scores of shape (N, P, K) but got {tuple(scores.shape)}')
         if masks.shape != scores.shape[:2] or masks.dtype != torch.bool:

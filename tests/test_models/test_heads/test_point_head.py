@@ -49,7 +49,7 @@ def test_each_level_alone(head):
 
 def test_segments_by_hand(head):
     feats, masks = pyramid()
-    scores, segments, _ = head.predict(feats, masks)
+    segments, scores, _ = head.predict(feats, masks)
     outputs, points, _ = head(feats, masks)
     torch.testing.assert_close(scores, 1 / (1 + (-outputs.cls_logits).exp()))
     for video in range(2):
@@ -64,7 +64,7 @@ def test_segments_by_hand(head):
 def test_scores_start_at_the_prior(build, localizer_config, prior):
     head = build({**localizer_config()['head'], 'prior_prob': prior}, lively=False)
     torch.nn.init.zeros_(head.cls_out.weight)
-    scores, _, mask = head.predict(*pyramid())
+    _, scores, mask = head.predict(*pyramid())
     torch.testing.assert_close(scores[mask], torch.full_like(scores[mask], prior))
 
 
@@ -72,8 +72,8 @@ def test_half_stride_offset_moves_the_points(build, localizer_config):
     config = localizer_config()['head']
     plain, shifted = build(config), build({**config, 'half_stride_offset': True})
     feats, masks = pyramid()
-    _, segments, _ = plain.predict(feats, masks)
-    _, moved, _ = shifted.predict(feats, masks)
+    segments = plain.predict(feats, masks).segments
+    moved = shifted.predict(feats, masks).segments
     half = plain(feats, masks)[1].strides[:, None] / 2
     torch.testing.assert_close(moved, segments + half)
 

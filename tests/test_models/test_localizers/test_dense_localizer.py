@@ -152,7 +152,7 @@ def test_detections_are_the_post_processors_in_seconds_and_cut(model, run):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(model.head, 'predict', keep)
             run([18], 'predict')
-        found = model.post_processor(*inputs['found'])[0]
+        found = model.post_processor.thin_out(*model.post_processor.select(inputs['found']))
     assert len(found) == len(sample.pred_instances)
     cut = 0
     for (start, end), seconds in zip(
@@ -175,14 +175,14 @@ def test_what_lies_behind_the_end_is_as_good_as_not_there(model, make_sample, co
     sample.set_metainfo({'duration': float(sample.grid.to_seconds(13.0))})
     with torch.no_grad():
         (found,) = model(**batch, mode='predict')
-        scores, segments, mask = model.head.predict(
-            *model.extract_feat(batch['inputs'], batch['masks'])
-        )
+        dense = model.head.predict(*model.extract_feat(batch['inputs'], batch['masks']))
     end = float(sample.grid.to_grid(sample.duration))
-    behind = segments[..., 0].double() >= end
+    behind = dense.segments[..., 0].double() >= end
     assert 0.2 < behind.float().mean() < 0.8
-    scores = scores * (~behind if behind.dim() == 3 else ~behind[..., None])  # below the threshold
-    (expected,) = model.post_processor(scores, segments, mask)
+    # Below the threshold.
+    scores = dense.scores * (~behind if behind.dim() == 3 else ~behind[..., None])
+    (selected,) = model.post_processor.select(dense._replace(scores=scores))
+    expected = model.post_processor.thin_out(selected)
     expected = sample.grid.to_seconds(expected.segments).clamp(0, sample.duration)
     torch.testing.assert_close(found.pred_instances.segments, expected)
     assert (found.pred_instances.segments.diff() > 0).all()
@@ -208,7 +208,9 @@ def test_no_detection(model, make_sample, collate):
 
 def test_unknown_mode(model, make_sample, collate):
     batch = model.data_preprocessor(collate(make_sample(9)))
-    with pytest.raises(ValueError, match="mode: expected 'loss', 'predict' or 'tensor' but got"):
+    with pytest.raises(
+        ValueError, match="expected mode to be 'loss', 'predict' or 'tensor' but got"
+    ):
         model(**batch, mode='train')
 
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from asl_mmaction.models.localizers import sliding_window_localizer
 from asl_mmaction.ops.soft_nms import soft_nms
-from asl_mmaction.structures.windows import window_starts
+from asl_mmaction.structures.candidates import DenseCandidates
+from asl_mmaction.structures.windows import Windows, window_starts
 
 LENGTH = 16
 
@@ -71,7 +71,7 @@ def test_a_video_of_one_window_has_the_limits_of_one_that_is_run_whole(models, b
 def test_long_videos_by_a_slow_reference(models, batch, overlap, topk, most, monkeypatch):
     """The best of each window through the plain model, all of them moved, one NMS."""
     plain, windowed = models
-    monkeypatch.setattr(windowed, 'window_overlap', overlap)
+    monkeypatch.setattr(windowed, 'windows', Windows(LENGTH, overlap, per_batch=2))
     monkeypatch.setattr(windowed.post_processor, 'pre_nms_topk', topk)
     monkeypatch.setitem(windowed.post_processor.nms_options, 'max_per_video', most)
     data = batch(37, 9, 50)
@@ -90,9 +90,9 @@ def test_long_videos_by_a_slow_reference(models, batch, overlap, topk, most, mon
             mask = torch.arange(LENGTH)[None] < steps
             part = plain.head.predict(*plain.extract_feat(padded, mask))
             inside = []
-            for point in part[2][0].nonzero()[:, 0].tolist():
-                for label, score in enumerate(part[0][0, point].tolist()):
-                    segment = part[1][0, point]
+            for point in part.masks[0].nonzero()[:, 0].tolist():
+                for label, score in enumerate(part.scores[0, point].tolist()):
+                    segment = part.segments[0, point]
                     low, high = (segment if segment.dim() == 1 else segment[label]).tolist()
                     low, high = low + start, high + start
                     if low < bounds[1] and high > bounds[0]:
@@ -124,12 +124,13 @@ def test_candidates_are_moved_at_full_precision(models, batch, monkeypatch):
 
     def predict(feats, masks):
         n = len(masks[0])
-        return torch.full((n, 1, 1), 0.9), third.expand(n, 1, 2), torch.ones(n, 1).bool()
+        scores, mask = torch.full((n, 1, 1), 0.9), torch.ones(n, 1).bool()
+        return DenseCandidates(third.expand(n, 1, 2), scores, mask)
 
     monkeypatch.setattr(windowed, 'extract_feat', lambda windows, masks: (windows, [masks]))
     monkeypatch.setattr(windowed.head, 'predict', predict)
     last = 3_000_000
-    monkeypatch.setattr(sliding_window_localizer, 'window_starts', lambda *_: [0, last])
+    monkeypatch.setattr(Windows, 'starts', lambda *_: [0, last])
     found = windowed.find_candidates(torch.zeros(last + LENGTH, 1), (0.0, 4e6))
     assert found.segments.dtype == np.float64
     assert len(found.segments) == len(found.scores) == 2
@@ -152,7 +153,7 @@ def test_training_is_that_of_the_parent(models, make_sample, collate):
         ({'window_length': 18}, 'a multiple of size_divisor 4 but got 18'),
         ({'window_length': 0}, 'a multiple of size_divisor 4 but got 0'),
         ({'window_length': 16, 'windows_per_batch': 0}, 'windows_per_batch >= 1 but got 0'),
-        ({'window_length': 16, 'window_overlap': 1.0}, r'overlap in \[0, 1\)'),
+        ({'window_length': 16, 'window_overlap': 1.0}, r'window_overlap in \[0, 1\) but got 1.0'),
     ],
 )
 def test_settings(build, localizer_config, settings, message):

@@ -9,11 +9,11 @@ from mmaction.registry import MODELS
 
 from asl_mmaction.models.post_processors import SoftNMSPostProcessor
 from asl_mmaction.ops.soft_nms import soft_nms
-from asl_mmaction.structures.candidates import Candidates
+from asl_mmaction.structures.candidates import Candidates, DenseCandidates
 
 
 def batch(seed, videos=2, points=40, classes=3, own_segments=False, coarse=False):
-    """Random scores (N, P, K), segments (N, P, 2) or (N, P, K, 2) and masks (N, P)."""
+    """Random candidates: segments (N, P, 2) or (N, P, K, 2), scores (N, P, K), masks (N, P)."""
     generator = torch.Generator().manual_seed(seed)
 
     def rand(*shape):
@@ -23,7 +23,13 @@ def batch(seed, videos=2, points=40, classes=3, own_segments=False, coarse=False
     shape = (videos, points, classes) if own_segments else (videos, points)
     centers, halves = rand(*shape) * points, rand(*shape) * 4
     segments = torch.stack([centers - halves, centers + halves], dim=-1)
-    return rand(videos, points, classes), segments, rand(videos, points) > 0.25
+    return DenseCandidates(segments, rand(videos, points, classes), rand(videos, points) > 0.25)
+
+
+def detect(processor, segments, scores, masks, bounds=None):
+    """Detections of videos that are run whole."""
+    found = DenseCandidates(segments, scores, masks)
+    return [processor.thin_out(part) for part in processor.select(found, bounds)]
 
 
 def slow_candidates(scores, segments, mask, thresh, topk, min_duration, bounds=(-1e9, 1e9)):
@@ -64,7 +70,7 @@ def as_lists(detections):
 def test_matches_plain_loops(
     seed, points, topk, min_duration, bounds, own_segments, agnostic, coarse
 ):
-    scores, segments, masks = batch(seed, points=points, own_segments=own_segments, coarse=coarse)
+    segments, scores, masks = batch(seed, points=points, own_segments=own_segments, coarse=coarse)
     processor = SoftNMSPostProcessor(
         pre_nms_thresh=0.125,
         pre_nms_topk=topk,
@@ -73,7 +79,7 @@ def test_matches_plain_loops(
         voting_threshold=0.7,
         max_per_video=20,
     )
-    detections = processor(scores, segments, masks, bounds and [(-1e9, 1e9), bounds])
+    detections = detect(processor, segments, scores, masks, bounds and [(-1e9, 1e9), bounds])
     assert len(detections) == 2
     for video, detection in enumerate(detections):
         chosen = slow_candidates(
@@ -94,7 +100,7 @@ def test_matches_plain_loops(
 
 
 def test_output_types():
-    (detection,) = SoftNMSPostProcessor()(*batch(0, videos=1))
+    (detection,) = detect(SoftNMSPostProcessor(), *batch(0, videos=1))
     assert len(detection) > 10
     assert detection.segments.dtype == torch.float64
     assert detection.scores.dtype == torch.float32
@@ -105,24 +111,27 @@ def test_output_types():
 @pytest.mark.parametrize('own_segments', [False, True])
 @pytest.mark.parametrize('coarse', [False, True])
 def test_padding_and_batching_change_nothing(own_segments, coarse):
-    scores, segments, masks = batch(3, own_segments=own_segments, coarse=coarse)
+    segments, scores, masks = batch(3, own_segments=own_segments, coarse=coarse)
     processor = SoftNMSPostProcessor(pre_nms_topk=50, voting_threshold=0.6)
-    together = processor(scores, segments, masks)
-    alone = [processor(scores[i : i + 1], segments[i : i + 1], masks[i : i + 1])[0] for i in (0, 1)]
+    together = detect(processor, segments, scores, masks)
+    alone = [
+        detect(processor, *(part[i : i + 1] for part in (segments, scores, masks)))[0]
+        for i in (0, 1)
+    ]
     assert as_lists(together) == as_lists(alone)
     # Padding in the middle, as at the end of each level, full of the worst there could be.
     order = torch.cat([torch.arange(25), torch.full((9,), -1), torch.arange(25, 40)])
     padding = order < 0
-    scores, segments, masks = scores[:, order], segments[:, order], masks[:, order]
+    segments, scores, masks = segments[:, order], scores[:, order], masks[:, order]
     scores[:, padding], segments[:, padding], masks[:, padding] = 1.0, float('nan'), False
-    assert as_lists(processor(scores, segments, masks)) == as_lists(together)
+    assert as_lists(detect(processor, segments, scores, masks)) == as_lists(together)
 
 
 def test_of_equal_scores_the_first_points_and_classes_enter():
     scores = torch.full((1, 6, 2), 0.5)
     segments = torch.stack([torch.arange(6.0), torch.arange(6.0) + 0.5], dim=-1)[None]
     masks = torch.tensor([[True, False, True, True, True, True]])
-    (detection,) = SoftNMSPostProcessor(pre_nms_topk=5)(scores, segments, masks)
+    (detection,) = detect(SoftNMSPostProcessor(pre_nms_topk=5), segments, scores, masks)
     found = sorted(zip(detection.segments[:, 0].tolist(), detection.labels.tolist(), strict=True))
     assert found == [(0.0, 0), (0.0, 1), (2.0, 0), (2.0, 1), (3.0, 0)]
 
@@ -132,9 +141,8 @@ def test_by_hand(single):
     segments = torch.tensor([[[0.0, 10.0], [5.0, 15.0], [7.0, 7.01], [30.0, 40.0]]])
     scores = torch.tensor([[[0.9, 0.2], [0.6, 0.3], [0.8, 0.8], [0.1, 0.05]]])
     masks = torch.ones(1, 4, dtype=torch.bool)
-    (detection,) = SoftNMSPostProcessor(pre_nms_thresh=0.1, method='linear')(
-        scores, segments, masks
-    )
+    processor = SoftNMSPostProcessor(pre_nms_thresh=0.1, method='linear')
+    (detection,) = detect(processor, segments, scores, masks)
     assert detection.segments.tolist() == [[0, 10], [5, 15], [5, 15], [0, 10]]
     assert detection.labels.tolist() == [0, 0, 1, 1]
     torch.testing.assert_close(detection.scores, torch.tensor([0.9, 0.4, 0.3, 0.2 * 2 / 3]))
@@ -148,7 +156,7 @@ def test_what_lies_outside_of_the_video_takes_no_place_and_lowers_no_score():
     scores = torch.tensor([[[0.9], [0.8], [0.7], [0.6], [0.5], [0.4]]])
     masks = torch.ones(1, 6, dtype=torch.bool)
     processor = SoftNMSPostProcessor(pre_nms_topk=2, min_duration=0.0, max_per_video=2)
-    (detection,) = processor(scores, segments, masks, [(0.0, 10.0)])
+    (detection,) = detect(processor, segments, scores, masks, [(0.0, 10.0)])
     # [6, 20] overlaps [1, 9] by 3 of 19; [12, 20] and [10, 19] would have lowered it more.
     assert detection.segments.tolist() == [[1.0, 9.0], [6.0, 20.0]]
     expected = torch.tensor([0.6, 0.5 * math.exp(-((3 / 19) ** 2) / 0.5)])
@@ -158,7 +166,8 @@ def test_what_lies_outside_of_the_video_takes_no_place_and_lowers_no_score():
 def test_min_duration_counts_in_the_video():
     segments = torch.tensor([[[9.5, 30.0], [9.75, 30.0]]])
     scores, masks = torch.full((1, 2, 1), 0.5), torch.ones(1, 2, dtype=torch.bool)
-    (detection,) = SoftNMSPostProcessor(min_duration=0.5)(scores, segments, masks, [(0.0, 10.0)])
+    processor = SoftNMSPostProcessor(min_duration=0.5)
+    (detection,) = detect(processor, segments, scores, masks, [(0.0, 10.0)])
     assert detection.segments.tolist() == [[9.5, 30.0]]
 
 
@@ -181,9 +190,9 @@ def test_each_window_of_a_recording_has_its_share_of_detections(num_windows, exp
 
 
 def test_each_window_of_a_batch_has_its_own_candidates():
-    scores, segments, masks = batch(1, videos=3)
+    given = segments, scores, masks = batch(1, videos=3)
     processor = SoftNMSPostProcessor(pre_nms_topk=5, min_duration=0.0)
-    for video, found in enumerate(processor.select(scores, segments, masks)):
+    for video, found in enumerate(processor.select(given)):
         chosen = slow_candidates(scores[video], segments[video], masks[video], 0.001, 5, 0.0)
         assert len(chosen) == 5
         assert sorted(zip(found.scores, found.labels, strict=True)) == sorted(
@@ -208,8 +217,8 @@ def test_detections_that_the_limit_leaves_out_are_counted():
 def test_they_are_those_of_no_limit(seed, agnostic, voting):
     options = {'class_agnostic': agnostic, 'voting_threshold': voting}
     tensors = batch(seed, videos=1)
-    (everything,) = SoftNMSPostProcessor(max_per_video=10**6, **options)(*tensors)
-    (some,) = SoftNMSPostProcessor(max_per_video=7, **options)(*tensors)
+    (everything,) = detect(SoftNMSPostProcessor(max_per_video=10**6, **options), *tensors)
+    (some,) = detect(SoftNMSPostProcessor(max_per_video=7, **options), *tensors)
     assert everything.limits.detections == 0
     assert some.limits.detections == int((everything.scores[7:] > 0.1).sum())
     assert torch.equal(some.segments, everything.segments[:7])
@@ -221,30 +230,30 @@ def test_candidates_that_the_limit_leaves_out_are_counted():
     masks = torch.tensor([[True] * 5 + [False]])
     for topk, expected in ((1, 3), (3, 1), (4, 0), (5, 0), (2000, 0)):
         processor = SoftNMSPostProcessor(pre_nms_topk=topk)
-        (detection,) = processor(scores, segments, masks)
+        (detection,) = detect(processor, segments, scores, masks)
         assert detection.limits.candidates == expected
         assert detection.limits.pre_nms_topk == topk
     # What lies outside of the video is none.
     processor = SoftNMSPostProcessor(pre_nms_topk=1)
-    (detection,) = processor(scores, segments, masks, [(0.0, 2.0)])
+    (detection,) = detect(processor, segments, scores, masks, [(0.0, 2.0)])
     assert detection.limits.candidates == 1
 
 
 @pytest.mark.parametrize('points', [0, 5])
 def test_without_candidates(points):
-    scores, segments, masks = batch(0, points=points)
-    for detection in SoftNMSPostProcessor()(scores * 0, segments, masks):
+    segments, scores, masks = batch(0, points=points)
+    for detection in detect(SoftNMSPostProcessor(), segments, scores * 0, masks):
         assert detection.segments.shape == (0, 2)
         assert detection.scores.shape == detection.labels.shape == (0,)
-    assert SoftNMSPostProcessor()(scores[:0], segments[:0], masks[:0]) == []
+    assert detect(SoftNMSPostProcessor(), segments[:0], scores[:0], masks[:0]) == []
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 def test_gpu_tensors_give_the_same():
     tensors = batch(5)
     processor = SoftNMSPostProcessor(voting_threshold=0.6)
-    on_gpu = processor(*(tensor.cuda() for tensor in tensors))
-    assert as_lists(on_gpu) == as_lists(processor(*tensors))
+    on_gpu = detect(processor, *(tensor.cuda() for tensor in tensors))
+    assert as_lists(on_gpu) == as_lists(detect(processor, *tensors))
 
 
 def test_is_built_from_a_config():
@@ -268,11 +277,11 @@ def test_wrong_options_are_named(options, message):
 
 
 def test_shapes_that_do_not_fit_are_named():
-    scores, segments, masks = batch(0)
+    segments, scores, masks = batch(0)
     processor = SoftNMSPostProcessor()
     with pytest.raises(ValueError, match=r'scores of shape \(N, P, K\) but got \(2, 40\)'):
-        processor(scores[..., 0], segments, masks)
+        detect(processor, segments, scores[..., 0], masks)
     with pytest.raises(ValueError, match=r'bool masks of shape \(2, 40\) but got torch.float32'):
-        processor(scores, segments, masks.float())
+        detect(processor, segments, scores, masks.float())
     with pytest.raises(ValueError, match=r'segments of shape .* but got \(2, 39, 2\)'):
-        processor(scores, segments[:, 1:], masks)
+        detect(processor, segments[:, 1:], scores, masks)

@@ -1,0 +1,100 @@
+"""What every localizer has: three modes, and detections in the seconds of a video."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from asl_mmaction.structures.candidates import Candidates, DenseCandidates
+from asl_mmaction.structures.detections import detections_in_seconds
+
+
+class BaseLocalizer(BaseModel, metaclass=ABCMeta):
+    """Template of the localizers: a child says what each mode does.
+
+    In prediction a child finds the candidates of each video, and :meth:`detect` makes detections of
+    them. It hands on all that the data preprocessor gives: ``inputs`` and whatever else is in the
+    batch, by name.
+
+    Args:
+        post_processor: Config of what chooses candidates (``select``) and thins them out
+            (``thin_out``), such as ``SoftNMSPostProcessor``. None: the child has other results.
+        data_preprocessor: Config of what makes a batch.
+    """
+
+    def __init__(
+        self,
+        *,
+        post_processor: dict | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        if post_processor is not None:
+            self.post_processor = MODELS.build(post_processor)
+
+    def forward(self, inputs: Any, *, mode: str = 'tensor', **batch: Any) -> Any:
+        """Run the model.
+
+        Args:
+            inputs: Features, as the data preprocessor gives them.
+            mode: ``'loss'``: dict of losses. ``'predict'``: data samples with ``pred_instances``
+                (segments in seconds, cut to the video). ``'tensor'``: raw outputs.
+            **batch: The rest of what the data preprocessor gives.
+
+        Raises:
+            ValueError: There is no such mode.
+        """
+        if mode == 'loss':
+            return self.loss(inputs, **batch)
+        if mode == 'predict':
+            return self.predict(inputs, **batch)
+        if mode == 'tensor':
+            return self.raw_outputs(inputs, **batch)
+        raise ValueError(f"expected mode to be 'loss', 'predict' or 'tensor' but got {mode!r}")
+
+    @abstractmethod
+    def loss(self, inputs: Any, **batch: Any) -> dict[str, Tensor]:
+        """Losses of a batch, each under its own key."""
+
+    @abstractmethod
+    def predict(self, inputs: Any, **batch: Any) -> list[ActionDataSample]:
+        """The data samples of a batch with ``pred_instances``."""
+
+    @abstractmethod
+    def raw_outputs(self, inputs: Any, **batch: Any) -> Any:
+        """What the network gives, before anything is made of it."""
+
+    def select_in_windows(
+        self, found: DenseCandidates, starts: Sequence[int], bounds: tuple[float, float]
+    ) -> list[Candidates]:
+        """Candidates of windows of one video, on the grid of the video.
+
+        Args:
+            found: Of N windows, each on its own grid.
+            starts: First step of each window.
+            bounds: Start and end of the video, grid.
+        """
+        ends = [(bounds[0] - start, bounds[1] - start) for start in starts]
+        selected = self.post_processor.select(found, ends)
+        return [part.moved(start) for part, start in zip(selected, starts, strict=True)]
+
+    def detect(
+        self, candidates: Candidates, sample: ActionDataSample, num_windows: float = 1.0
+    ) -> ActionDataSample:
+        """Give the data sample of a video its ``pred_instances``: seconds, cut to the video.
+
+        Args:
+            candidates: Of the whole video, grid.
+            sample: Of the video, with ``grid`` and ``duration``.
+            num_windows: Length of the video in windows.
+        """
+        found = self.post_processor.thin_out(candidates, num_windows)
+        sample.pred_instances = detections_in_seconds(found, sample)
+        return sample
