@@ -1,6 +1,5 @@
 from asl_mmaction.models.heads.activation_head import (
     ActivationHead,
-    ActivationScores,
     BranchOutputs,
 )
 from asl_mmaction.models.heads.base_dense_head import BaseDenseHead, HeadOutputs
@@ -9,7 +8,6 @@ from asl_mmaction.models.heads.trident_head import TridentHead, TridentOutputs
 
 __all__ = [
     'ActivationHead',
-    'ActivationScores',
     'BaseDenseHead',
     'BranchOutputs',
     'HeadOutputs',

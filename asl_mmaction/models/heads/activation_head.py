@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from asl_mmaction.models.layers import AffinityConv1d, LocalAffinity, neighbor_mask, neighbors
 from asl_mmaction.ops.masked_topk import masked_mean, topk_counts, topk_mask
 from asl_mmaction.ops.precision import at_least_float32
+from asl_mmaction.structures.activations import ActivationScores
 from asl_mmaction.structures.weak_labels import WeakLabels
 
 CLICK_BRANCHES = {'base': ('base',), 'supp': ('supp',), 'both': ('base', 'supp')}
@@ -33,20 +34,6 @@ class BranchOutputs(NamedTuple):
     filter_weights: Tensor
     embeddings: Tensor | None
     magnitudes: Tensor | None
-
-
-class ActivationScores(NamedTuple):
-    """What a post-processor makes segments of.
-
-    Attributes:
-        activations: (N, T, K) class activations of ``supp``, logits.
-        video_scores: (N, K) probability of each class in the video.
-        magnitudes: (N, T) >= 0.
-    """
-
-    activations: Tensor
-    video_scores: Tensor
-    magnitudes: Tensor
 
 
 class StepFilter(nn.Module):
@@ -228,4 +215,5 @@ class ActivationHead(BaseModule):
             activations=at_least_float32(outputs.supp)[..., :-1],
             video_scores=scores[:, :-1],
             magnitudes=at_least_float32(outputs.magnitudes),
+            masks=mask,
         )

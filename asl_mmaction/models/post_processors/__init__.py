@@ -1,4 +1,5 @@
+from asl_mmaction.models.post_processors.activation_post_processor import ActivationPostProcessor
 from asl_mmaction.models.post_processors.soft_nms_post_processor import SoftNMSPostProcessor
 from asl_mmaction.models.post_processors.video_score_fusion import VideoScoreFusion
 
-__all__ = ['SoftNMSPostProcessor', 'VideoScoreFusion']
+__all__ = ['ActivationPostProcessor', 'SoftNMSPostProcessor', 'VideoScoreFusion']
