@@ -7,8 +7,6 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 
-from asl_mmaction.files.mistakes import ValueMistake
-
 
 def prepare_folder(folder: Path) -> None:
     """Make a folder and try to write into it: before computing what is to be written there.
@@ -20,7 +18,7 @@ def prepare_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise ValueMistake(
+        raise ValueError(
             f'expected a folder to write into but got {folder}: {error.strerror}'
         ) from error
 
@@ -51,7 +49,7 @@ def check_file_name(video: str) -> str:
     """
     path = PurePath(video)
     if path.anchor or '..' in path.parts:
-        raise ValueMistake(f'expected a video name that stays inside its folder but got {video!r}')
+        raise ValueError(f'expected a video name that stays inside its folder but got {video!r}')
     return video
 
 

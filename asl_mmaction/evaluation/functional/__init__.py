@@ -3,6 +3,14 @@ from asl_mmaction.evaluation.functional.average_precision import (
     average_precision,
     grouped_average_precision,
 )
+from asl_mmaction.evaluation.functional.diagnosis import (
+    ERRORS,
+    KINDS,
+    Diagnosis,
+    GroupDiagnosis,
+    diagnose,
+    diagnose_groups,
+)
 from asl_mmaction.evaluation.functional.instances import Instances
 from asl_mmaction.evaluation.functional.joint_detections import join_detections
 from asl_mmaction.evaluation.functional.recall import (
@@ -12,11 +20,17 @@ from asl_mmaction.evaluation.functional.recall import (
 )
 
 __all__ = [
+    'ERRORS',
+    'KINDS',
     'AveragePrecision',
     'AverageRecall',
+    'Diagnosis',
+    'GroupDiagnosis',
     'Instances',
     'average_precision',
     'average_recall',
+    'diagnose',
+    'diagnose_groups',
     'grouped_average_precision',
     'join_detections',
     'recall_at_multiples',

@@ -64,7 +64,7 @@ def average_precision(
         ValueError: if shapes do not fit, labels are out of range, numbers are not finite, or a
             threshold is outside (0, 1].
     """
-    ground_truths, detections, found = _matched(
+    ground_truths, detections, found = match_detections(
         ground_truths, detections, num_classes, tiou_thresholds
     )
     num_ground_truths = np.bincount(ground_truths.labels, minlength=num_classes)
@@ -72,7 +72,7 @@ def average_precision(
     ap = np.zeros((len(found), num_classes))
     for label, of_class in _classes(num_ground_truths, num_detections):
         ranks = np.arange(1, num_detections[label] + 1)
-        ap[:, label] = _interpolated_ap(found[:, of_class] >= 0, ranks, num_ground_truths[label])
+        ap[:, label] = interpolated_ap(found[:, of_class] >= 0, ranks, num_ground_truths[label])
     return AveragePrecision(ap, num_ground_truths, num_detections)
 
 
@@ -109,8 +109,8 @@ def grouped_average_precision(
     """
     gt_groups = _checked_groups(ground_truth_groups, ground_truths, num_groups, 'ground truths')
     own_groups = _checked_groups(detection_groups, detections, num_groups, 'detections')
-    own_groups = own_groups[_ranking(checked_instances(detections, num_classes, 'detections'))]
-    ground_truths, detections, found = _matched(
+    own_groups = own_groups[ranking(checked_instances(detections, num_classes, 'detections'))]
+    ground_truths, detections, found = match_detections(
         ground_truths, detections, num_classes, tiou_thresholds
     )
     # The group for which each detection counts; -1 picks the 0 at the end, which is not used.
@@ -125,7 +125,7 @@ def grouped_average_precision(
         ap = np.zeros((len(found), num_classes))
         for label, of_class in _classes(num_ground_truths, all_detections):
             counted = groups[:, of_class] == group
-            ap[:, label] = _interpolated_ap(
+            ap[:, label] = interpolated_ap(
                 counted & (found[:, of_class] >= 0),
                 np.maximum(np.cumsum(counted, axis=1), 1),
                 num_ground_truths[label],
@@ -151,22 +151,26 @@ def _checked_groups(
     return groups
 
 
-def _ranking(detections: Instances) -> np.ndarray:
-    """The order by class, falling score, video, position. (D,)"""
+def ranking(detections: Instances) -> np.ndarray:
+    """The order in which detections are matched: class, falling score, video, position. (D,)"""
     return np.lexsort((detections.videos, -detections.scores, detections.labels))
 
 
-def _matched(
+def match_detections(
     ground_truths: Instances,
     detections: Instances,
     num_classes: int,
     tiou_thresholds: Sequence[float],
 ) -> tuple[Instances, Instances, np.ndarray]:
-    """Checked ground truths, checked and ranked detections, and what each found (see `_match`)."""
+    """Ground truths and detections, checked, the latter in order of `ranking`, and what each found.
+
+    Returns:
+        The third is (T, D): a ground truth, or -1 for a false positive.
+    """
     thresholds = checked_thresholds(tiou_thresholds)
     ground_truths = checked_instances(ground_truths, num_classes, 'ground truths')
     detections = checked_instances(detections, num_classes, 'detections')
-    order = _ranking(detections)
+    order = ranking(detections)
     detections = Instances(*(column[order] for column in detections))
     return ground_truths, detections, _match(ground_truths, detections, num_classes, thresholds)
 
@@ -180,10 +184,19 @@ def _classes(
         yield label, slice(stops[label] - num_detections[label], stops[label])
 
 
-def _interpolated_ap(
-    matched: np.ndarray, num_counted: np.ndarray, num_ground_truths: int
+def interpolated_ap(
+    matched: np.ndarray, num_counted: np.ndarray, num_ground_truths: int | np.ndarray
 ) -> np.ndarray:
-    """(T, D) bool by falling score, (D,) or (T, D) detections that count up to each -> (T,)."""
+    """Average precision of one class.
+
+    Args:
+        matched: (T, D) bool, the true positives, by falling score.
+        num_counted: (D,) or (T, D), how many detections count up to each.
+        num_ground_truths: number of them, or (T,).
+
+    Returns:
+        (T,)
+    """
     precision = np.cumsum(matched, axis=1) / num_counted
     envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     # Recall rises by one ground truth at each true positive and nowhere else.
