@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,6 @@ from torch import Tensor
 from asl_mmaction.apis.datasets import agreed_settings, dataset_configs
 from asl_mmaction.apis.loading import (
     check_classes,
-    check_file,
     dataset_meta,
     find_classes,
     load_checkpoint,
@@ -29,13 +27,14 @@ from asl_mmaction.apis.loading import (
     load_weights,
 )
 from asl_mmaction.evaluation.metrics.reports import activitynet_form
+from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.files.reading import check_file, in_context, is_number
 from asl_mmaction.files.writing import prepare_folder, write_json
 from asl_mmaction.structures.feature_grid import GRID_KEYS, FeatureGrid
 from asl_mmaction.structures.limits import describe_limits
 
 Feature = str | os.PathLike | np.ndarray | Tensor
 Sources = Feature | Sequence[Feature]
-NUMBERS = (int, float, np.number)
 INPUT_KEYS = {'feature', 'video_name', 'duration', 'fps'}
 
 
@@ -145,7 +144,7 @@ class TALInferencer:
             counts = isinstance(value, (int, np.integer)) and value >= 1
             if not counts and (name, value) != ('top_k', None):
                 raise ValueError(f'expected {name} to be a whole number >= 1 but got {value!r}')
-        if not isinstance(score_threshold, NUMBERS) or math.isnan(score_threshold):
+        if not is_number(score_threshold):
             raise ValueError(f'expected score_threshold to be a number but got {score_threshold!r}')
         if out is not None:
             out = Path(out)
@@ -202,26 +201,24 @@ class TALInferencer:
             )
         if not self.elsewhere:
             for file in files:
-                check_file(f'video {name!r}: expected a feature file', file)
+                with in_context(f'video {name!r}'):
+                    check_file(file, 'a feature file')
         sample = {'feature_path' if files else 'feature': parts if len(parts) > 1 else parts[0]}
         sample['video_name'] = name
         duration = sample['duration'] = settings.get('duration')
-        number = isinstance(duration, NUMBERS) and not isinstance(duration, bool)
-        if duration is not None and not (number and 0 < duration < math.inf):
+        if duration is not None and not (is_number(duration) and duration > 0):
             raise ValueError(
                 f'video {name!r}: expected a duration > 0, in seconds, but got {duration!r}'
             )
-        try:
+        with in_context(f'video {name!r}'):
             sample['grid'] = self._grid(settings.get('fps'))
-        except (TypeError, ValueError) as error:
-            raise type(error)(f'video {name!r}: {error}') from error
         return sample
 
     def _grid(self, fps: float | None) -> FeatureGrid:
         settings = dict(self.grid) if fps is None else {**self.grid, 'fps': fps}
         missing = [key for key in GRID_KEYS if key not in settings]
         if missing:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected fps, feat_stride and clip_len of the features but the config has no '
                 f'{", ".join(missing)}: give grid=dict({missing[0]}=...) to TALInferencer'
             )

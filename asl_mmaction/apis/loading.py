@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from pathlib import Path
 
 import torch
 from mmaction.registry import MODELS
@@ -18,23 +17,10 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from asl_mmaction.apis.datasets import agreed_settings, find_datasets, is_a, setting_of
-from asl_mmaction.files.writing import hint_at_same_file
+from asl_mmaction.files.reading import check_file
 from asl_mmaction.visualization import ClassGaussians
 
 CLASS_LEVEL = 'head.sensitivity.class_level.'
-
-
-def check_file(expected: str, path: str | os.PathLike) -> None:
-    """Make sure that there is a file, of which ``expected`` says what it should be.
-
-    Raises:
-        FileNotFoundError: there is none, or a folder.
-    """
-    if not Path(path).is_file():
-        found = 'is a folder' if Path(path).is_dir() else 'does not exist'
-        raise FileNotFoundError(
-            f'{expected} but got {path}, which {found}{hint_at_same_file(path)}'
-        )
 
 
 def load_config(config: str | os.PathLike | Config) -> Config:
@@ -54,7 +40,7 @@ def load_config(config: str | os.PathLike | Config) -> Config:
         raise TypeError(f'expected a config or its path but got {type(config).__name__}')
     if '::' in str(config):
         return get_config(str(config))
-    check_file('expected a config file', config)
+    check_file(config, 'a config file')
     return Config.fromfile(config)
 
 
@@ -87,7 +73,7 @@ def read_checkpoint(checkpoint: str | os.PathLike) -> dict:
     path = os.path.expanduser(checkpoint)
     remote = '://' in str(path)
     if not remote:
-        check_file('expected a checkpoint', path)
+        check_file(path, 'a checkpoint')
     try:
         if remote:
             content = CheckpointLoader.load_checkpoint(path, map_location='cpu')

@@ -6,6 +6,8 @@ from itertools import islice
 from mmaction.registry import DATA_SAMPLERS
 from torch.utils.data import BatchSampler, Sampler
 
+from asl_mmaction.files.mistakes import ValueMistake
+
 
 @DATA_SAMPLERS.register_module()
 class LengthGroupedBatchSampler(BatchSampler):
@@ -34,7 +36,7 @@ class LengthGroupedBatchSampler(BatchSampler):
     ) -> None:
         super().__init__(sampler, batch_size, drop_last)
         if bucket_batches < 1:
-            raise ValueError(f'expected bucket_batches >= 1 but got {bucket_batches}')
+            raise ValueMistake(f'expected bucket_batches >= 1 but got {bucket_batches}')
         self.bucket_batches = bucket_batches
 
     def __iter__(self) -> Iterator[list[int]]:

@@ -3,10 +3,8 @@
 import logging
 import os
 import reprlib
-import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,11 +16,12 @@ from mmengine.dataset import BaseDataset
 from mmengine.fileio import exists
 from mmengine.logging import print_log
 
-from asl_mmaction.files.reading import read_classes, read_json
+from asl_mmaction.files.mistakes import FileMistake, TypeMistake, ValueMistake
+from asl_mmaction.files.reading import in_context, is_number, read_classes, read_json
 from asl_mmaction.files.writing import check_file_name, hint_at_same_file, hint_at_same_name
 from asl_mmaction.structures.feature_grid import GRID_KEYS, FeatureGrid
 
-#: What a value of the schema has to be -> its type, but for a number: see :func:`_is_number`.
+#: What a value of the schema has to be -> its type, but for a number: see :func:`is_number`.
 KINDS = {'a string': str, 'a list': list}
 
 
@@ -116,15 +115,15 @@ class TALDataset(BaseDataset):
         _check_keys('filter_cfg', filter_cfg or {}, {'filter_empty', 'min_duration'})
         for argument, value in (('subset', subset), ('feature_file', feature_file)):
             if not isinstance(value, str) and not (_is_names(value) and value):
-                raise TypeError(f'expected {argument} to be a name or several but got {value!r}')
+                raise TypeMistake(f'expected {argument} to be a name or several but got {value!r}')
         min_duration = (filter_cfg or {}).get('min_duration', 0.0)
-        if not _is_number(min_duration):
-            raise TypeError(f'expected min_duration to be a number but got {min_duration!r}')
+        if not is_number(min_duration):
+            raise TypeMistake(f'expected min_duration to be a number but got {min_duration!r}')
         for file in [feature_file] if isinstance(feature_file, str) else feature_file:
             if '{video}' not in file and not file.endswith(('.h5', '.hdf5')):
-                raise ValueError(f"expected '{{video}}' in feature_file but got {file!r}")
+                raise ValueMistake(f"expected '{{video}}' in feature_file but got {file!r}")
         if isinstance(exclude_videos, str):
-            raise TypeError(f'expected a list of exclude_videos but got {exclude_videos!r}')
+            raise TypeMistake(f'expected a list of exclude_videos but got {exclude_videos!r}')
         if isinstance(metainfo, (Mapping, Config)) and isinstance(metainfo.get('classes'), str):
             metainfo = {**metainfo, 'classes': read_classes(Path(metainfo['classes']))}
         self.subsets = (subset,) if isinstance(subset, str) else tuple(subset)
@@ -180,7 +179,7 @@ class TALDataset(BaseDataset):
             if len(sample['labels']) or not self.filter_cfg.get('filter_empty', False):
                 samples.append(sample)
         if not samples:
-            raise ValueError(
+            raise ValueMistake(
                 f'{self.ann_file}: expected a filter_cfg that keeps a video but got '
                 f'{dict(self.filter_cfg)}, which leaves none of {len(self.data_list)} videos'
             )
@@ -199,7 +198,7 @@ class TALDataset(BaseDataset):
         holder = content if isinstance(content, dict) else {}
         if not isinstance(holder.get('database'), dict):
             found = holder.get('database', content)
-            raise TypeError(
+            raise TypeMistake(
                 f"{self.ann_file}: expected an object with a 'database' of videos by name "
                 f'but got {_describe(found)}'
             )
@@ -219,13 +218,13 @@ class TALDataset(BaseDataset):
                 logger='current',
             )
         if not _is_names(classes):
-            raise TypeError(
+            raise TypeMistake(
                 f'{self.ann_file}: expected classes to be a list of strings '
                 f'but got {reprlib.repr(classes)}'
             )
         repeated = {name for name in classes if list(classes).count(name) > 1}
         if repeated or not classes:
-            raise ValueError(
+            raise ValueMistake(
                 f'{self.ann_file}: expected a list of distinct class names but got '
                 f'{"none" if not classes else "repeated " + repr(min(repeated))}'
             )
@@ -233,7 +232,7 @@ class TALDataset(BaseDataset):
         for name in classes:
             other = same.setdefault(_without_spaces(name), name)
             if other != name or not name.strip():
-                raise ValueError(
+                raise ValueMistake(
                     f'{self.ann_file}: expected class names that differ in more than spaces but '
                     f'got {other!r} and {name!r}'
                 )
@@ -249,7 +248,7 @@ class TALDataset(BaseDataset):
         for label, name in labels.items():
             other = same.setdefault(_without_spaces(label).casefold(), label)
             if other != label:
-                raise ValueError(
+                raise ValueMistake(
                     f'{self._where(name)}: expected label {other!r}, as in {labels[other]!r}, but '
                     f"got {label!r}; if both are classes, 'classes' in the file lists them"
                 )
@@ -260,13 +259,13 @@ class TALDataset(BaseDataset):
         if in_config is not None and in_config.get('fps', 0) is None:  # as if left out
             in_config = {key: value for key, value in in_config.items() if key != 'fps'}
         if not isinstance(in_file, dict | None):
-            raise TypeError(
+            raise TypeMistake(
                 f"{self.ann_file}: expected key 'grid' to be an object "
                 f'but got {reprlib.repr(in_file)}'
             )
         for key in set(in_file or {}) & set(in_config or {}):
             if in_file[key] != in_config[key]:
-                raise ValueError(
+                raise ValueMistake(
                     f'{self.ann_file}: expected {key} {in_file[key]} (the features were made so) '
                     f'but got grid {key}={in_config[key]}'
                 )
@@ -274,7 +273,7 @@ class TALDataset(BaseDataset):
         _check_keys('grid', settings or {}, set(GRID_KEYS), where=f'{self.ann_file}: ')
         missing = {'feat_stride', 'clip_len'} - set(settings or {})
         if missing:
-            raise ValueError(
+            raise ValueMistake(
                 f'{self.ann_file}: expected a grid (fps, feat_stride, clip_len) in the config '
                 f'or in the file but got no {" and no ".join(sorted(missing))}'
             )
@@ -284,19 +283,19 @@ class TALDataset(BaseDataset):
         subsets = {self._get(name, video, 'subset', 'a string') for name, video in database.items()}
         for subset in self.subsets:
             if subset not in subsets:
-                raise ValueError(
+                raise ValueMistake(
                     f'{self.ann_file}: expected a subset of {sorted(subsets)} but got {subset!r}'
                 )
         unknown = sorted(set(self.exclude_videos) - set(database))
         if unknown:
-            raise ValueError(
+            raise ValueMistake(
                 f'{self.ann_file}: expected exclude_videos that are in the file '
                 f'but got {unknown[0]!r}{hint_at_same_name(unknown[0], database)}'
             )
         names = [name for name, video in database.items() if video['subset'] in self.subsets]
         kept = [name for name in names if name not in self.exclude_videos]
         if not kept:
-            raise ValueError(
+            raise ValueMistake(
                 f'{self.ann_file}: expected exclude_videos that leave a video of subset '
                 f'{", ".join(self.subsets)} but got all {len(names)}'
             )
@@ -308,7 +307,7 @@ class TALDataset(BaseDataset):
         missing = [path for path in paths if not found[path]]
         if missing:
             hint = hint_at_same_file(missing[0]) if self.backend_args is None else ''
-            raise FileNotFoundError(
+            raise FileMistake(
                 f'{len(missing)} of {len(paths)} feature files are missing '
                 f'({", ".join(self.subsets)} of {self.ann_file}): {", ".join(missing[:3])}'
                 f'{", ..." if len(missing) > 3 else ""}{hint}'
@@ -324,7 +323,7 @@ class TALDataset(BaseDataset):
     def _parse_video(self, name: str, video: dict) -> dict:
         duration = self._get(name, video, 'duration', 'a number')
         if duration <= 0:
-            raise ValueError(f'{self._where(name)}: expected a duration > 0 but got {duration}')
+            raise ValueMistake(f'{self._where(name)}: expected a duration > 0 but got {duration}')
         items = self._get(name, video, 'annotations', 'a list')
         gt_segments = self._parse_segments(name, items)
         gt_labels = np.array([self._parse_label(name, item) for item in items], dtype=np.int64)
@@ -348,7 +347,7 @@ class TALDataset(BaseDataset):
 
     def _feature_path(self, name: str) -> str | list[str]:
         several = not isinstance(self.feature_file, str)
-        with self._naming(name):
+        with in_context(self._where(name)):
             check_file_name(name)
         paths = [
             os.path.join(self.data_prefix['feature'], file.replace('{video}', name))
@@ -360,15 +359,15 @@ class TALDataset(BaseDataset):
         settings = dict(self._grid_settings)
         if 'fps' not in settings:
             settings['fps'] = self._get(name, video, 'fps', 'a number')
-        with self._naming(name):
+        with in_context(self._where(name)):
             return FeatureGrid(**settings)
 
     def _parse_segments(self, name: str, items: list) -> np.ndarray:
         segments = np.zeros((len(items), 2))
         for i, item in enumerate(items):
             segment = self._get(name, item, 'segment', 'a list')
-            if len(segment) != 2 or not all(map(_is_number, segment)) or segment[0] > segment[1]:
-                raise ValueError(
+            if len(segment) != 2 or not all(map(is_number, segment)) or segment[0] > segment[1]:
+                raise ValueMistake(
                     f'{self._where(name)}: expected a segment [start, end] in seconds, '
                     f'start <= end, but got {reprlib.repr(segment)}'
                 )
@@ -378,7 +377,7 @@ class TALDataset(BaseDataset):
     def _parse_label(self, name: str, item: dict) -> int:
         label = self._get(name, item, 'label', 'a string')
         if label not in self._label_ids:
-            raise ValueError(
+            raise ValueMistake(
                 f'{self._where(name)}: expected one of {len(self._label_ids)} classes '
                 f'({_shorten(self._label_ids)}) but got label {label!r}{self._meant(label)}'
             )
@@ -391,24 +390,16 @@ class TALDataset(BaseDataset):
 
     def _get(self, name: str, holder: Any, key: str, kind: str) -> Any:
         if not isinstance(holder, dict) or key not in holder:
-            raise ValueError(
+            raise ValueMistake(
                 f'{self._where(name)}: expected key {key!r} but got {_describe(holder)}'
             )
         value = holder[key]
-        if not (_is_number(value) if kind == 'a number' else isinstance(value, KINDS[kind])):
-            raise TypeError(
+        if not (is_number(value) if kind == 'a number' else isinstance(value, KINDS[kind])):
+            raise TypeMistake(
                 f'{self._where(name)}: expected key {key!r} to be {kind} '
                 f'but got {reprlib.repr(value)}'
             )
         return value
-
-    @contextmanager
-    def _naming(self, name: str) -> Iterator[None]:
-        """Put file and video before what other parts of the package have to say."""
-        try:
-            yield
-        except (TypeError, ValueError) as error:
-            raise type(error)(f'{self._where(name)}: {error}') from error
 
     def _where(self, name: str) -> str:
         return f'{self.ann_file}: video {name!r}'
@@ -417,7 +408,7 @@ class TALDataset(BaseDataset):
 def _check_keys(argument: str, given: Mapping, known: set[str], where: str = '') -> None:
     unknown = sorted(set(given) - known)
     if unknown:
-        raise ValueError(
+        raise ValueMistake(
             f'{where}expected {argument} with keys {sorted(known)} but got {unknown[0]!r}'
         )
 
@@ -429,12 +420,6 @@ def _without_spaces(name: str) -> str:
 
 def _is_names(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value)
-
-
-def _is_number(value: Any) -> bool:
-    """Finite as a float too; true and false are none."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and abs(value) <= sys.float_info.max
 
 
 def _describe(value: Any) -> str:

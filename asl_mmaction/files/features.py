@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from mmengine.fileio import get
 
-from asl_mmaction.files.writing import hint_at_same_file
+from asl_mmaction.files.mistakes import FileMistake, PackageMistake, ValueMistake
+from asl_mmaction.files.reading import check_file
 
 #: A path, or the bytes that a storage backend has given.
 File = str | io.BytesIO
@@ -27,7 +28,7 @@ SIGNATURES = {
 }
 
 
-class UnfitFeatureError(ValueError):
+class UnfitFeatureError(ValueMistake):
     """What a file holds is no feature; told in words of our own."""
 
 
@@ -60,13 +61,15 @@ def read_feature(
     """
     extension = os.path.splitext(path)[1].lower()
     if extension not in (*READERS, '.csv'):
-        raise ValueError(f'expected one of {", ".join(READERS)}, .csv but got {extension!r}')
-    if backend_args is not None:
-        file = io.BytesIO(get(path, backend_args=backend_args))
-    elif os.path.isfile(path):
+        raise ValueMistake(f'expected one of {", ".join(READERS)}, .csv but got {extension!r}')
+    if backend_args is None:
+        check_file(path, 'a feature file')
         file = path
     else:
-        raise FileNotFoundError(f'no such feature file{hint_at_same_file(path)}')
+        try:
+            file = io.BytesIO(get(path, backend_args=backend_args))
+        except FileNotFoundError as error:
+            raise FileMistake(f'expected a feature file but got {path}: {error}') from error
     try:
         if extension == '.csv':
             feature = _read_csv(file, csv_header, say)
@@ -233,7 +236,7 @@ def _read_h5(file: File, key: str | None) -> np.ndarray:
     try:
         import h5py
     except ImportError as error:
-        raise ImportError(
+        raise PackageMistake(
             'expected h5py, which reads .h5 files, but it is not installed: pip install h5py'
         ) from error
     with h5py.File(file, 'r') as content:

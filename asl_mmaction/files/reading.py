@@ -1,15 +1,19 @@
-"""JSON, CSV, lines of text and numbers; what is not of its form is an error of one line."""
+"""JSON, CSV, lines of text and numbers. Whatever is not of its form is an error of one line."""
 
 import csv
 import json
 import math
-import re
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
-#: What reading a file of another form raises.
+from asl_mmaction.files.mistakes import FileMistake, Mistake, ValueMistake
+from asl_mmaction.files.writing import hint_at_same_file
+
+#: What Python raises while it takes apart a file of another form.
 FORM_ERRORS = (
     ArithmeticError,
     AttributeError,
@@ -23,20 +27,52 @@ FORM_ERRORS = (
 
 
 @contextmanager
-def naming(where: str, expected: str) -> Iterator[None]:
-    """Let what a part of a file of another form raises say where that is.
+def in_context(where: str, expected: str | None = None) -> Iterator[None]:
+    """Add file and video to any error raised inside.
+
+    A mistake keeps its type and its words: ``a.json: video 'v': expected fps > 0 but got 0``.
+    What Python raises at a file of another form becomes
+    ``a.json: video 'v': expected a duration but got no 'duration'``.
+
+    Args:
+        where: File, and video or line.
+        expected: The form. None: errors of Python are left as they are.
 
     Raises:
-        ValueError: ``<where>: expected ... but got ...``, in the words of the error if it says so.
+        ValueError: An error of Python.
     """
     try:
         yield
+    except Mistake as error:
+        raise type(error)(f'{where}: {error}') from error
     except FORM_ERRORS as error:
-        words = str(error)
-        if not re.search('expected .* but ', words, re.DOTALL):
-            kind = 'no' if isinstance(error, KeyError) else f'{type(error).__name__}:'
-            words = f'expected {expected} but got {kind} {words}'
-        raise ValueError(f'{where}: {words}') from error
+        if expected is None:
+            raise
+        kind = 'no' if isinstance(error, KeyError) else f'{type(error).__name__}:'
+        raise ValueMistake(f'{where}: expected {expected} but got {kind} {error}') from error
+
+
+def check_file(path: str | os.PathLike, what: str = 'a file') -> None:
+    """Make sure that a file is there.
+
+    Args:
+        path: Of the file.
+        what: What it should be, for the error.
+
+    Raises:
+        FileNotFoundError: There is none, or a folder.
+    """
+    if not os.path.isfile(path):
+        found = 'is a folder' if os.path.isdir(path) else 'does not exist'
+        raise FileMistake(f'expected {what} but got {path}, which {found}{hint_at_same_file(path)}')
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number and finite, also as a float. True, False and text are none."""
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def finite(what: str, value: Any, *, above: float = -math.inf) -> float:
@@ -46,12 +82,12 @@ def finite(what: str, value: Any, *, above: float = -math.inf) -> float:
         ValueError: It is not, or not above the bound.
     """
     try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not above < number < math.inf:
-        raise ValueError(f'expected {what} but got {value!r}')
-    return number
+        number = float(value) if isinstance(value, str) else value
+    except ValueError:
+        number = None
+    if not is_number(number) or not number > above:
+        raise ValueMistake(f'expected {what} but got {value!r}')
+    return float(number)
 
 
 def positive(what: str, value: Any) -> float:
@@ -70,7 +106,7 @@ def read_segment(segment: Any) -> tuple[float, float]:
     except (TypeError, ValueError):
         start = end = math.nan
     if not (math.isfinite(start) and math.isfinite(end)):
-        raise ValueError(f'expected a segment of start and end, in seconds, but got {segment}')
+        raise ValueMistake(f'expected a segment of start and end, in seconds, but got {segment}')
     return start, end
 
 
@@ -81,14 +117,8 @@ def read_label(label: Any) -> str:
         ValueError: It is no text.
     """
     if not isinstance(label, str):
-        raise ValueError(f'expected the name of a class but got {label!r}')
+        raise ValueMistake(f'expected the name of a class but got {label!r}')
     return label
-
-
-def _check_file(path: Path) -> None:
-    if not path.is_file():
-        found = 'expected a file but got a folder' if path.is_dir() else 'no such file'
-        raise FileNotFoundError(f'{path}: {found}')
 
 
 def read_json(path: Path) -> Any:
@@ -98,8 +128,8 @@ def read_json(path: Path) -> Any:
         FileNotFoundError: There is none.
         ValueError: It is not JSON.
     """
-    _check_file(path)
-    with naming(str(path), 'JSON'):
+    check_file(path)
+    with in_context(str(path), 'JSON'):
         return json.loads(path.read_text(encoding='utf-8-sig'), object_pairs_hook=_once)
 
 
@@ -107,7 +137,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for name, value in pairs:
         if name in content:
-            raise ValueError(f'expected each name of an object once but got {name!r} twice')
+            raise ValueMistake(f'expected each name of an object once but got {name!r} twice')
         content[name] = value
     return content
 
@@ -125,7 +155,7 @@ def videos_of(path: Path, content: Mapping) -> dict[str, Any]:
 def _object(path: Path, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or not value:
         found = '{}' if value == {} else type(value).__name__
-        raise ValueError(f'{path}: expected a non-empty JSON object but got {found}')
+        raise ValueMistake(f'{path}: expected a non-empty JSON object but got {found}')
     return value
 
 
@@ -137,23 +167,23 @@ def read_table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
         ValueError: A column is missing, a row has fewer values than there are columns, or there is
             no row.
     """
-    _check_file(path)
-    with naming(str(path), 'a CSV file'), path.open(newline='', encoding='utf-8-sig') as file:
+    check_file(path)
+    with in_context(str(path), 'a CSV file'), path.open(newline='', encoding='utf-8-sig') as file:
         reader = csv.DictReader(file)
         names = reader.fieldnames or []
         missing = [name for name in columns if name not in names]
         if missing:
-            raise ValueError(f'expected column {missing[0]!r} but got {names}')
+            raise ValueMistake(f'expected column {missing[0]!r} but got {names}')
         rows = []
         for row in reader:
             count = sum(value is not None for value in row.values())
             if count < len(names):
-                raise ValueError(
+                raise ValueMistake(
                     f'line {reader.line_num}: expected {len(names)} values but got {count}'
                 )
             rows.append(row)
         if not rows:
-            raise ValueError('expected rows below the header but got none')
+            raise ValueMistake('expected rows below the header but got none')
         return rows
 
 
@@ -175,7 +205,7 @@ def read_classes(path: Path) -> list[str]:
         ValueError: A JSON object, whose order need not be that of the labels.
     """
     if path.suffix == '.json' and not isinstance(read_json(path), list):
-        raise ValueError(
+        raise ValueMistake(
             f'{path}: expected a list of class names, in the order of their labels, but got an '
             'object'
         )
@@ -187,15 +217,15 @@ def read_lines(path: Path) -> Iterator[tuple[str, str, tuple[str, str]]]:
     for number, line in enumerate(_lines(path), 1):
         parts = line.split()
         if len(parts) not in (0, 3):
-            raise ValueError(f'{path}:{number}: expected video, start, end but got {line!r}')
+            raise ValueMistake(f'{path}:{number}: expected video, start, end but got {line!r}')
         if parts:
             name, start, end = parts
             yield f'{path}:{number}', name, (start, end)
 
 
 def _lines(path: Path) -> list[str]:
-    _check_file(path)
-    with naming(str(path), 'a text file'):
+    check_file(path)
+    with in_context(str(path), 'a text file'):
         return path.read_text(encoding='utf-8-sig').splitlines()
 
 
@@ -212,11 +242,11 @@ def read_durations(path: Path) -> dict[str, tuple[float, float | None]]:
         given = [(row['video'], {**row, 'fps': row.get('fps') or None}) for row in rows]
     durations: dict[str, tuple[float, float | None]] = {}
     for name, video in given:
-        with naming(f'{path}: video {name!r}', 'a duration'):
+        with in_context(f'{path}: video {name!r}', 'a duration'):
             if not isinstance(video, dict):
                 video = {'duration': video}
             seconds, fps = positive('a duration', video['duration']), video.get('fps')
             found = seconds, None if fps is None else positive('fps', fps)
             if durations.setdefault(name, found) != found:
-                raise ValueError(f'expected one duration but got {durations[name]} and {found}')
+                raise ValueMistake(f'expected one duration but got {durations[name]} and {found}')
     return durations

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 
+from asl_mmaction.files.mistakes import ValueMistake
+
 
 def prepare_folder(folder: Path) -> None:
     """Make a folder and try to write into it: before computing what is to be written there.
@@ -18,7 +20,7 @@ def prepare_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise ValueError(
+        raise ValueMistake(
             f'expected a folder to write into but got {folder}: {error.strerror}'
         ) from error
 
@@ -49,7 +51,7 @@ def check_file_name(video: str) -> str:
     """
     path = PurePath(video)
     if path.anchor or '..' in path.parts:
-        raise ValueError(f'expected a video name that stays inside its folder but got {video!r}')
+        raise ValueMistake(f'expected a video name that stays inside its folder but got {video!r}')
     return video
 
 

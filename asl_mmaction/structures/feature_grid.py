@@ -7,6 +7,9 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from asl_mmaction.files.mistakes import TypeMistake, ValueMistake
+from asl_mmaction.files.reading import is_number
+
 #: What a config or an annotation file says of a grid.
 GRID_KEYS = ('fps', 'feat_stride', 'clip_len')
 
@@ -45,17 +48,16 @@ class FeatureGrid:
     def __post_init__(self) -> None:
         for name in (*GRID_KEYS, 'origin'):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-                raise TypeError(f'expected {name} to be a number but got {value!r}')
-            if not math.isfinite(value):
-                raise ValueError(f'expected {name} to be finite but got {value}')
+            if not is_number(value):
+                kind = ValueMistake if isinstance(value, float) else TypeMistake
+                raise kind(f'expected {name} to be a number but got {value!r}')
             # a numpy scalar would promote float32 arrays to float64
             object.__setattr__(self, name, float(value))
         for name in ('fps', 'feat_stride'):
             if getattr(self, name) <= 0:
-                raise ValueError(f'expected {name} > 0 but got {getattr(self, name)}')
+                raise ValueMistake(f'expected {name} > 0 but got {getattr(self, name)}')
         if self.clip_len < 0:
-            raise ValueError(f'expected clip_len >= 0 but got {self.clip_len}')
+            raise ValueMistake(f'expected clip_len >= 0 but got {self.clip_len}')
 
     def to_seconds(self, grid: Time) -> Time:
         """Grid values -> seconds; any shape, the kind (float, array, tensor) stays."""

@@ -98,7 +98,7 @@ def test_num_steps_forgives_a_millionth_of_a_step(fps, stride, clip_len, steps):
         ({'fps': 0}, ValueError, 'expected fps > 0 but got 0'),
         ({'feat_stride': -4}, ValueError, 'expected feat_stride > 0 but got -4'),
         ({'clip_len': -1}, ValueError, 'expected clip_len >= 0 but got -1'),
-        ({'origin': float('nan')}, ValueError, 'expected origin to be finite but got nan'),
+        ({'origin': float('nan')}, ValueError, 'expected origin to be a number but got nan'),
         ({'fps': '30'}, TypeError, "expected fps to be a number but got '30'"),
         ({'clip_len': None}, TypeError, 'expected clip_len to be a number but got None'),
     ],

@@ -241,7 +241,7 @@ def test_unknown_data(tool, tmp_path, capsys):
         return line
 
     assert 'expected a config bmn_nothing.py' in mistake('nothing')
-    assert f'{tmp_path / "annotations.json"}: no such' in mistake(
+    assert f'{tmp_path / "annotations.json"}, which does not exist' in mistake(
         'hapt', '--data-root', str(tmp_path)
     )
     assert 'expected --seeds once each but got 0 0' in mistake('hapt', '--seeds', '0', '0')

@@ -186,7 +186,7 @@ def test_sources_that_are_none(tmp_path, capsys):
     (tmp_path / 'file.txt').write_text('x')
     for source, message in (
         ('file.txt', 'file.txt: expected a zip file but got'),
-        ('none', 'no such folder'),
+        ('none', 'which does not exist'),
         ('.', 'labels'),
     ):
         assert message in mistake(capsys, tmp_path / source, tmp_path / 'out')

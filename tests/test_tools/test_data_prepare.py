@@ -749,8 +749,8 @@ def test_epic100_tables(prepare, tmp_path, file, old, new, message):
     'name', ['thumos14', 'multithumos', 'charades', 'epic100', 'activitynet13', 'ego4d']
 )
 def test_missing_files_and_readme(prepare, tmp_path, name):
-    assert 'no such' in prepare(name, tmp_path / 'none.json')
-    assert 'no such' in prepare(name, tmp_path / 'none')
+    assert 'which does not exist' in prepare(name, tmp_path / 'none.json')
+    assert 'which does not exist' in prepare(name, tmp_path / 'none')
     readme = (ROOT / 'tools' / 'data' / name / 'README.md').read_text()
     for part in ('Where from', 'Licence', f'tools/data/{name}/prepare.py', f'data/{name}\n'):
         assert part in readme, part

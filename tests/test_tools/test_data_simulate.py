@@ -169,7 +169,7 @@ def test_scores_of_videos_where_the_config_fuses_them(run, tmp_path, capsys):
             ('--cfg-options', 'train_dataloader.dataset.pipeline.0.type=Load'),
             'expected one LoadFeature in the pipeline but got 0',
         ),
-        (('--annotations', 'none.json'), 'none.json: no such file'),
+        (('--annotations', 'none.json'), 'none.json, which does not exist'),
         (
             ('--cfg-options', 'train_dataloader.dataset.feature_file={video}.csv'),
             'expected a .npy, .npz or .pt feature_file',

@@ -36,7 +36,7 @@ from asl_mmaction.cli.arguments import (
     report_mistakes,
 )
 from asl_mmaction.cli.settings import differences, is_moving_average, moving_average
-from asl_mmaction.files.reading import naming, read_object
+from asl_mmaction.files.reading import in_context, read_object
 
 TOOLS = Path(__file__).resolve().parents[1]
 OPTIONS = 'options.json'
@@ -160,7 +160,7 @@ def check_options(folder: Path, asked: dict) -> None:
     made = {'amp': False, 'cfg_options': []}
     if (folder / OPTIONS).is_file():
         made = read_object(folder / OPTIONS)
-        with naming(str(folder / OPTIONS), 'amp and cfg_options'):
+        with in_context(str(folder / OPTIONS), 'amp and cfg_options'):
             _words(made)
     if made != asked:
         raise MistakeError(
@@ -257,7 +257,7 @@ def read_metrics(folder: Path) -> dict[str, float]:
         ValueError: metrics.json is damaged.
     """
     content = read_object(folder / 'metrics.json')
-    with naming(str(folder / 'metrics.json'), 'metrics by name'):
+    with in_context(str(folder / 'metrics.json'), 'metrics by name'):
         return {name: float(value) for name, value in content['metrics'].items()}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import asl_mmaction  # noqa: F401  first: it repairs and registers
 from asl_mmaction.apis import read_class_gaussians
 from asl_mmaction.cli.arguments import read_config, report_mistakes
-from asl_mmaction.files.reading import finite, naming, read_object
+from asl_mmaction.files.reading import finite, in_context, read_object
 from asl_mmaction.visualization import draw_gaussians, save_figure
 
 
@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
 def read_planted(path: Path) -> dict[str, float]:
     """Class -> position of its moment within an instance."""
     content = read_object(path)
-    with naming(str(path), "'planted': class -> moment"):
+    with in_context(str(path), "'planted': class -> moment"):
         return {name: finite('a moment', moment) for name, moment in content['planted'].items()}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from asl_mmaction.files.reading import (
     finite,
-    naming,
+    in_context,
     positive,
     read_label,
     read_object,
@@ -24,13 +24,13 @@ def read_results(path: Path, *, labels: bool = True) -> dict[str, Any]:
         labels: False for proposals, which have none.
     """
     content = read_object(path)
-    with naming(str(path), "'results' by video"):
+    with in_context(str(path), "'results' by video"):
         results = dict(content['results'].items())
         if not results:
             raise ValueError('expected results of videos but got none')
     form = f'results of segment{", score and label" if labels else " and score"}'
     for video, items in results.items():
-        with naming(f'{path}: video {video!r}', form):
+        with in_context(f'{path}: video {video!r}', form):
             results[video] = [
                 {**_action(item, labels), 'score': finite('a score', item['score'])}
                 for item in items
@@ -41,10 +41,10 @@ def read_results(path: Path, *, labels: bool = True) -> dict[str, Any]:
 def read_annotations(path: Path) -> dict[str, Any]:
     """A data set's annotation file; ``database``: of each video duration and annotations."""
     content = read_object(path)
-    with naming(str(path), "'database' by video"):
+    with in_context(str(path), "'database' by video"):
         database = dict(content['database'].items())
     for name, video in database.items():
-        with naming(f'{path}: video {name!r}', 'duration and annotations of segment and label'):
+        with in_context(f'{path}: video {name!r}', 'duration and annotations of segment and label'):
             database[name] = {
                 **video,
                 'duration': positive('a duration', video['duration']),

@@ -27,6 +27,7 @@ from asl_mmaction.datasets.transforms.lengths import (
     length_mismatch,
     systematic_difference,
 )
+from asl_mmaction.files.mistakes import ValueMistake
 
 SHOWN = 5  # findings of one kind
 READING = ['LoadFeature', 'PackTALInputs']
@@ -112,7 +113,7 @@ def check(title: str, config: dict) -> Report:
         dataset = DATASETS.build({**config, 'pipeline': [], 'filter_cfg': None, 'test_mode': True})
         steps = [step for step in config.get('pipeline', []) if step['type'] in READING]
         if [step['type'] for step in steps] != READING:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected a pipeline of {" and ".join(READING)} but got {len(steps)} of these'
             )
         loaders = [TRANSFORMS.build(step) for step in steps]

@@ -18,7 +18,8 @@ from asl_mmaction.apis.datasets import agreed_settings, dataset_configs, is_a
 from asl_mmaction.cli.arguments import MistakeError, add_cfg_options, read_config, report_mistakes
 from asl_mmaction.datasets.preparation.dataset_writer import FEATURE_FOLDER, write_dataset
 from asl_mmaction.datasets.preparation.simulation import FeatureSimulator
-from asl_mmaction.files.reading import naming, read_object, videos_of
+from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.files.reading import in_context, read_object, videos_of
 from asl_mmaction.files.writing import check_file_name, write_json
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
@@ -90,15 +91,15 @@ def limited(path: Path, limit: int | None) -> dict:
     """The annotation file, of each subset the first ``limit`` videos; None = all."""
     content = read_object(path)
     if 'classes' not in content:
-        raise ValueError(
+        raise ValueMistake(
             f"{path}: expected 'classes', as the converters write them, but got {list(content)}"
         )
     if limit is not None and limit < 1:
-        raise ValueError(f'expected --limit >= 1 but got {limit}')
+        raise ValueMistake(f'expected --limit >= 1 but got {limit}')
     seen: dict[str, int] = {}
     database = {}
     for name, video in videos_of(path, content).items():
-        with naming(f'{path}: video {name!r}', SCHEMA):
+        with in_context(f'{path}: video {name!r}', SCHEMA):
             seen[video['subset']] = seen.get(video['subset'], 0) + 1
             if limit is None or seen[video['subset']] <= limit:
                 database[name] = video
@@ -115,14 +116,14 @@ def simulate(
     """
     loads = [step for step in dataset['pipeline'] if is_a(step, 'LoadFeature')]
     if len(loads) != 1:
-        raise ValueError(f'expected one LoadFeature in the pipeline but got {len(loads)}')
+        raise ValueMistake(f'expected one LoadFeature in the pipeline but got {len(loads)}')
     (load,) = loads
     sources = load.get('sources') or [load]
     files = dataset.get('feature_file', '{video}.npy')
     files = [files] if isinstance(files, str) else list(files)
     if len(files) != len(sources):
-        raise ValueError(f'expected {len(sources)} feature_file, one a source, but got {files}')
-    with naming(str(path), SCHEMA):
+        raise ValueMistake(f'expected {len(sources)} feature_file, one a source, but got {files}')
+    with in_context(str(path), SCHEMA):
         classes = {name: index for index, name in enumerate(content['classes'])}
         settings = dict(dataset.get('grid') or content['grid'])
     simulators = [
@@ -136,7 +137,7 @@ def simulate(
         if scores is not None:
             write_json(writer.root / scores, simulated_scores(content, seed))
         for name, video in content['database'].items():
-            with naming(f'{path}: video {name!r}', SCHEMA):
+            with in_context(f'{path}: video {name!r}', SCHEMA):
                 check_file_name(name)
                 segments = [item['segment'] for item in video['annotations']]
                 labels = [classes[item['label']] for item in video['annotations']]
@@ -184,7 +185,7 @@ def save(path: Path, feature: np.ndarray, key: str | None) -> None:
     elif path.suffix == '.pt':
         torch.save(torch.from_numpy(feature), path)
     else:
-        raise ValueError(f'expected a .npy, .npz or .pt feature_file to simulate but got {path}')
+        raise ValueMistake(f'expected a .npy, .npz or .pt feature_file to simulate but got {path}')
 
 
 if __name__ == '__main__':

@@ -13,7 +13,7 @@ import numpy as np
 
 from asl_mmaction.baselines.pgm import TEM_COLUMNS, generate_proposals
 from asl_mmaction.cli.arguments import read_config, report_mistakes
-from asl_mmaction.files.reading import naming
+from asl_mmaction.files.reading import in_context
 from asl_mmaction.structures.limits import describe_left_out
 
 
@@ -43,7 +43,7 @@ def convert(source: Path, out: Path, settings: dict) -> tuple[int, str | None]:
     out.mkdir(parents=True, exist_ok=True)
     count, left_out = 0, {}
     for path in files:
-        with naming(str(path), 'an array of TEM'):
+        with in_context(str(path), 'an array of TEM'):
             tem = np.load(path, allow_pickle=False)
         if tem.ndim != 2 or tem.shape[1] != len(TEM_COLUMNS):
             raise ValueError(f'{path}: expected shape (T, {len(TEM_COLUMNS)}) but got {tem.shape}')

@@ -15,7 +15,7 @@ is given twice (times and class)          dropped but for the first; kept as pub
 
 "As published" is for the ground truths that published evaluations count. Whatever is not a finite
 number, a known class or a duration > 0 is an error, and so is a video that is given twice. Errors
-name the file and the video, see :func:`naming`.
+name the file and the video, see :func:`in_context`.
 """
 
 import argparse
@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from asl_mmaction.datasets.preparation.dataset_writer import check_training
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import (
-    naming,
+    in_context,
     positive,
     read_label,
     read_names,
@@ -94,7 +95,7 @@ class Source:
         """
         if name in self.videos:
             other = self.videos[name]
-            raise ValueError(
+            raise ValueMistake(
                 f'expected each video once but got it ({video.subset}, {video.duration} s) '
                 f'and in {other.file} ({other.subset}, {other.duration} s)'
             )
@@ -116,7 +117,7 @@ def convert(source: Source, *, as_published: bool = False) -> dict:
         kept = _clean(video, counts, as_published)
         for start, end, label in kept:
             if label not in labels:
-                raise ValueError(
+                raise ValueMistake(
                     f'{video.file}: video {name!r}: expected one of {len(labels)} classes '
                     f'but got {label!r} ({start}..{end} s)'
                 )
@@ -133,10 +134,10 @@ def convert(source: Source, *, as_published: bool = False) -> dict:
             ],
         }
     files = ', '.join(sorted({str(video.file) for video in source.videos.values()}))
-    with naming(files or source.version, 'a dataset'):
+    with in_context(files or source.version, 'a dataset'):
         check_training(database)
         if len(labels) != len(source.classes) or not labels:
-            raise ValueError(f'expected distinct class names but got {list(source.classes)}')
+            raise ValueMistake(f'expected distinct class names but got {list(source.classes)}')
     by_subset: dict[str, dict[str, int]] = {}
     for (subset, what), count in sorted(counts.items()):
         if count:
@@ -217,17 +218,17 @@ def write_sources(
     for file, source in sources.items():
         path = args.out / file
         if path.exists() and any(path.samefile(other) for other in inputs):
-            raise ValueError(
+            raise ValueMistake(
                 f'expected --out in another folder than the source but got {path}, which is the '
                 f'source'
             )
-        with naming(str(args.exclude), 'names of videos'):
+        with in_context(str(args.exclude), 'names of videos'):
             exclude(source, names)
         if clean is not None:
             clean(source)
         contents[path] = convert(source, as_published=args.as_published)
     for path, content in contents.items():
-        with naming(str(path), 'a file that can be written'):
+        with in_context(str(path), 'a file that can be written'):
             write_json(path, content)
     return '\n'.join(
         f'{count_table(content, known)}\nwritten to {path}' for path, content in contents.items()
@@ -265,7 +266,7 @@ def count_table(content: dict, official: Mapping[str, tuple[int, int]] | None = 
 def rename_subset(subset: Any, names: Mapping[str, str]) -> str:
     """Name of a subset in the schema; upper and lower case are the same."""
     if str(subset).lower() not in names:
-        raise ValueError(f'expected a subset of {sorted(names)} but got {subset!r}')
+        raise ValueMistake(f'expected a subset of {sorted(names)} but got {subset!r}')
     return names[str(subset).lower()]
 
 
@@ -285,7 +286,7 @@ def read_database(
     videos = videos_of(path, content)
     for name, video in videos.items():
         form = 'subset, duration and annotations of segment and label'
-        with naming(f'{path}: video {name!r}', form):
+        with in_context(f'{path}: video {name!r}', form):
             subset = rename_subset(video['subset'], subsets)
             target = SourceVideo(path, subset, video['duration'], fps=video.get('fps'))
             for item in video.get('annotations', ()):
@@ -297,7 +298,7 @@ def read_database(
                     source.counts[subset, 'in frames: converted'] += 1
             source.add(name, target)
     if not any(video.get('annotations') for video in videos.values()):
-        raise ValueError(f'{path}: expected annotations of some video but got none at all')
+        raise ValueMistake(f'{path}: expected annotations of some video but got none at all')
     return source
 
 
@@ -316,12 +317,12 @@ def read_pointtad(
     last = first + len(source.classes) - 1
     for name, video in content.items():
         form = 'subset, duration and actions of [class number, start, end]'
-        with naming(f'{path}: video {name!r}', form):
+        with in_context(f'{path}: video {name!r}', form):
             subset = rename_subset(video['subset'], subsets)
             target = SourceVideo(path, subset, video['duration'])
             for number, *segment in video['actions']:
                 if number not in range(first, last + 1):
-                    raise ValueError(
+                    raise ValueMistake(
                         f'expected class numbers of {first}..{last} but got {number!r}'
                     )
                 target.add(segment, source.classes[int(number) - first])
@@ -339,7 +340,7 @@ def exclude(source: Source, names: Iterable[str]) -> None:
     """
     for name in dict.fromkeys(names):
         if name not in source.videos:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected names of videos to exclude but got {name!r}: no such video'
                 f'{hint_at_same_name(name, source.videos)}'
             )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asl_mmaction.files.mistakes import FileExistsMistake, ValueMistake
 from asl_mmaction.files.writing import check_file_name, write_json
 
 ANNOTATION_FILE = 'annotations.json'
@@ -29,9 +30,9 @@ def check_training(database: Mapping[str, Mapping]) -> None:
     """
     videos = [video for video in database.values() if video['subset'] == 'training']
     if not database:
-        raise ValueError('expected videos but got none')
+        raise ValueMistake('expected videos but got none')
     if videos and not any(video['annotations'] for video in videos):
-        raise ValueError(
+        raise ValueMistake(
             f'expected actions in the videos of subset training but got {len(videos)} videos '
             'without any'
         )
@@ -84,7 +85,7 @@ def write_dataset(out: str | os.PathLike, made_by: str) -> Iterator[DatasetWrite
     out = Path(out).resolve()
     foreign = sorted(_files(out) - _made(out, made_by))
     if foreign:
-        raise FileExistsError(
+        raise FileExistsMistake(
             f'{out}: expected an empty folder, none, or one that {made_by} has made, '
             f'but it holds {foreign[-1]!r} of another origin; it is not replaced'
         )
@@ -125,6 +126,6 @@ def _files(folder: Path) -> set[str]:
     if not folder.exists():
         return set()
     if not folder.is_dir():
-        raise FileExistsError(f'{folder}: expected a folder but got a file')
+        raise FileExistsMistake(f'{folder}: expected a folder but got a file')
     found = (path for path in folder.rglob('*') if path.is_symlink() or not path.is_dir())
     return {path.relative_to(folder).as_posix() for path in found}

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
 #: Length of a class mean, in standard deviations of the noise of one channel, by sqrt(width).
@@ -30,7 +31,7 @@ class FeatureSimulator:
 
     def __init__(self, num_classes: int, feat_dim: int, seed: int = 0) -> None:
         if seed < 0:
-            raise ValueError(f'expected seed >= 0 but got {seed}')
+            raise ValueMistake(f'expected seed >= 0 but got {seed}')
         rng = np.random.default_rng((seed, feat_dim, num_classes))
         means = rng.standard_normal((num_classes, len(PHASES), feat_dim), dtype=np.float32)
         means *= SIGNAL * np.sqrt(feat_dim) / np.linalg.norm(means, axis=2, keepdims=True)

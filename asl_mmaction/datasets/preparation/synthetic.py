@@ -13,6 +13,7 @@ import os
 import numpy as np
 
 from asl_mmaction.datasets.preparation.dataset_writer import write_dataset
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
 #: Class -> position of its moment in the action; -0.5 is the start, 0.5 the end.
@@ -59,9 +60,11 @@ def generate(
         FileExistsError: ``out`` holds other things.
     """
     if num_train < 1 or num_test < 1:
-        raise ValueError(f'expected at least one video per subset but got {num_train}, {num_test}')
+        raise ValueMistake(
+            f'expected at least one video per subset but got {num_train}, {num_test}'
+        )
     if seed < 0:
-        raise ValueError(f'expected seed >= 0 but got {seed}')
+        raise ValueMistake(f'expected seed >= 0 but got {seed}')
     database = {}
     with write_dataset(out, made_by=MADE_BY) as writer:
         for number, (subset, count) in enumerate((('training', num_train), ('test', num_test))):

@@ -7,6 +7,8 @@ from mmaction.structures import ActionDataSample
 from mmcv.transforms import BaseTransform
 from mmengine.structures import InstanceData
 
+from asl_mmaction.files.mistakes import ValueMistake
+
 
 @TRANSFORMS.register_module()
 class PackTALInputs(BaseTransform):
@@ -44,7 +46,7 @@ class PackTALInputs(BaseTransform):
         feature = np.array(results['feature'], dtype=np.float32, order='C')
         if not np.isfinite(feature).all():
             bad = np.flatnonzero(~np.isfinite(feature).all(axis=1))
-            raise ValueError(
+            raise ValueMistake(
                 f'video {results["video_name"]!r}: '
                 f'{results.get("feature_path", "the feature array")}: expected finite numbers '
                 f'but got NaN or Inf in step {results["grid"].origin + bad[0]:g}'

@@ -12,6 +12,8 @@ from asl_mmaction.datasets.transforms.lengths import length_mismatch, tolerance
 from asl_mmaction.datasets.transforms.notices import Notice
 from asl_mmaction.datasets.transforms.resampling import resample
 from asl_mmaction.files.features import read_feature
+from asl_mmaction.files.mistakes import TypeMistake, ValueMistake
+from asl_mmaction.files.reading import in_context
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
 
@@ -72,7 +74,7 @@ class LoadFeature(BaseTransform):
         backend_args: dict | None = None,
     ) -> None:
         if not isinstance(feat_dim, int) or feat_dim < 1:
-            raise ValueError(f'expected feat_dim to be a whole number >= 1 but got {feat_dim!r}')
+            raise ValueMistake(f'expected feat_dim to be a whole number >= 1 but got {feat_dim!r}')
         self.backend_args = backend_args
         self.length_notice = Notice()
         self.source = _Source(feat_dim, key, channels, file_dim, layout, csv_header)
@@ -80,26 +82,26 @@ class LoadFeature(BaseTransform):
         if sources is None:
             return
         if any(value is not None for value in (key, channels, file_dim, layout, csv_header)):
-            raise ValueError(
+            raise ValueMistake(
                 'expected key, channels, file_dim, layout and csv_header in each of the sources '
                 'but got some beside them'
             )
         self.sources = [_Source(**source) for source in sources]
         total = sum(source.feat_dim for source in self.sources)
         if total != feat_dim:
-            raise ValueError(f'expected sources of {feat_dim} channels together but got {total}')
+            raise ValueMistake(f'expected sources of {feat_dim} channels together but got {total}')
 
     def transform(self, results: dict) -> dict:
         """Add ``feature``; see the class."""
         video = f'video {results["video_name"]!r}'
         if not isinstance(results['grid'], FeatureGrid):
-            raise TypeError(f'{video}: expected a FeatureGrid but got {results["grid"]!r}')
+            raise TypeMistake(f'{video}: expected a FeatureGrid but got {results["grid"]!r}')
         given = results.get('feature', results.get('feature_path'))
         wanted = len(self.sources or [self.source])
         parts = given if isinstance(given, (list, tuple)) else [given]
         count = len(parts)
         if count != wanted and not isinstance(given, np.ndarray):
-            raise ValueError(
+            raise ValueMistake(
                 f'{video}: expected {wanted} features, one of each source, but got '
                 f'{given if isinstance(given, str) else count}'
             )
@@ -128,7 +130,7 @@ class LoadFeature(BaseTransform):
             return source.orient(path, f'{video}: the feature array')
         where = f'{video}: {path}'
         key = source.key and source.key.replace('{video}', results['video_name'])
-        try:
+        with in_context(where, 'a feature'):
             feature = read_feature(
                 path,
                 key,
@@ -136,8 +138,6 @@ class LoadFeature(BaseTransform):
                 csv_header=source.csv_header,
                 say=lambda guess: source.header_notice.warn(f'{where}: {guess}'),
             )
-        except (FileNotFoundError, ImportError, ValueError) as error:
-            raise type(error)(f'{where}: {error}') from error
         return source.orient(feature, where)
 
     def _read_all(self, paths: Sequence, results: dict) -> np.ndarray:
@@ -154,7 +154,7 @@ class LoadFeature(BaseTransform):
                 f'{"array" if isinstance(path, np.ndarray) else path} {grid.to_seconds(end):.2f}'
                 for path, end in zip(paths, last, strict=True)
             )
-            raise ValueError(
+            raise ValueMistake(
                 f'{where}: expected features that end together but got, in s: {seconds}'
             )
         steps = np.arange(max(1, math.floor(min(last) + 1e-6) + 1), dtype=np.float64)
@@ -178,16 +178,16 @@ class _Source:
 
     def __post_init__(self) -> None:
         if not isinstance(self.key, str | None):
-            raise TypeError(f'expected key to be a string but got {self.key!r}')
+            raise TypeMistake(f'expected key to be a string but got {self.key!r}')
         if self.layout not in (None, 'TC', 'CT'):
-            raise ValueError(f"expected layout to be 'TC' or 'CT' but got {self.layout!r}")
+            raise ValueMistake(f"expected layout to be 'TC' or 'CT' but got {self.layout!r}")
         if (self.channels is None) != (self.file_dim is None):
-            raise ValueError('expected channels and file_dim together but got one of them')
+            raise ValueMistake('expected channels and file_dim together but got one of them')
         if self.channels is not None:
             pair = isinstance(self.channels, (list, tuple)) and len(self.channels) == 2
             first, end = self.channels if pair else (0, 0)
             if not 0 <= first < end <= self.file_dim or end - first != self.feat_dim:
-                raise ValueError(
+                raise ValueMistake(
                     f'expected channels [first, last + 1) that are {self.feat_dim} of '
                     f'{self.file_dim} but got {self.channels}'
                 )
@@ -201,7 +201,7 @@ class _Source:
         """Check an array and make it (T, feat_dim)."""
         width = self.file_dim or self.feat_dim
         if feature.dtype.kind not in 'fiu':
-            raise ValueError(f'{where}: expected numbers but got {feature.dtype}')
+            raise ValueMistake(f'{where}: expected numbers but got {feature.dtype}')
         shapes = {'TC': f'(T, {width})', 'CT': f'({width}, T)'}
         layout = self.layout
         if layout is None:
@@ -216,7 +216,7 @@ class _Source:
             feature = feature.T
         if feature.ndim != 2 or feature.shape[1] != width:
             expected = ' or '.join(shapes.values()) if self.layout is None else shapes[self.layout]
-            raise ValueError(f'{where}: expected shape {expected} but got {given}')
+            raise ValueMistake(f'{where}: expected shape {expected} but got {given}')
         if len(feature) == 0:
-            raise ValueError(f'{where}: expected at least one step but got an empty feature')
+            raise ValueMistake(f'{where}: expected at least one step but got an empty feature')
         return feature if self.channels is None else feature[:, slice(*self.channels)]

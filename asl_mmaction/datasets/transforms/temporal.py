@@ -5,6 +5,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from asl_mmaction.datasets.transforms.resampling import resample
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
 
@@ -41,11 +42,11 @@ class RandomTruncate(BaseTransform):
         min_overlap: float = 0.5,
     ) -> None:
         if not isinstance(max_len, int) or max_len < 1:
-            raise ValueError(f'expected max_len to be a whole number >= 1 but got {max_len!r}')
+            raise ValueMistake(f'expected max_len to be a whole number >= 1 but got {max_len!r}')
         if crop_ratio is not None and not 0 < crop_ratio[0] <= crop_ratio[1] <= 1:
-            raise ValueError(f'expected 0 < crop_ratio low <= high <= 1 but got {crop_ratio}')
+            raise ValueMistake(f'expected 0 < crop_ratio low <= high <= 1 but got {crop_ratio}')
         if not 0 < min_overlap <= 1:
-            raise ValueError(f'expected 0 < min_overlap <= 1 but got {min_overlap}')
+            raise ValueMistake(f'expected 0 < min_overlap <= 1 but got {min_overlap}')
         self.max_len = max_len
         self.crop_ratio = crop_ratio
         self.min_overlap = min_overlap
@@ -145,7 +146,7 @@ class ResizeFeature(BaseTransform):
 
     def __init__(self, *, length: int) -> None:
         if length < 1:
-            raise ValueError(f'expected length >= 1 but got {length}')
+            raise ValueMistake(f'expected length >= 1 but got {length}')
         self.length = length
 
     def transform(self, results: dict) -> dict:

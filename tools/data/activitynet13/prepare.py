@@ -18,7 +18,7 @@ from asl_mmaction.datasets.preparation.conversion import (
     rename_subset,
     write_sources,
 )
-from asl_mmaction.files.reading import naming, read_object, videos_of
+from asl_mmaction.files.reading import in_context, read_object, videos_of
 
 SUBSETS = {'training': 'training', 'validation': 'validation', 'testing': 'test', 'test': 'test'}
 PREFIX = 'v_'  # of file names; the official names have none
@@ -62,7 +62,7 @@ def read(paths: list[Path], subsets: Path | None) -> Source:
     names = [name for name in source.videos if name.startswith(PREFIX)]
     for name in names:
         video = source.videos.pop(name)
-        with naming(f'{video.file}: video {name!r}', 'each video once'):
+        with in_context(f'{video.file}: video {name!r}', 'each video once'):
             source.add(name.removeprefix(PREFIX), video)
     source.classes = sorted(
         {label for video in source.videos.values() for _, _, label in video.actions}
@@ -77,10 +77,10 @@ def read_mmaction2(path: Path, content: Mapping, source: Source, known: Mapping)
     for name, video in content.items():
         subset = of_file
         if subset is None:
-            with naming(f'{path}: video {name!r}', 'its subset in the file --subsets'):
+            with in_context(f'{path}: video {name!r}', 'its subset in the file --subsets'):
                 subset = rename_subset(known[name.removeprefix(PREFIX)]['subset'], SUBSETS)
         form = 'duration_second and annotations of segment and label'
-        with naming(f'{path}: video {name!r}', form):
+        with in_context(f'{path}: video {name!r}', form):
             target = SourceVideo(path, subset, video['duration_second'])
             for item in video['annotations']:
                 target.add(item['segment'], item['label'])

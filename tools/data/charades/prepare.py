@@ -18,7 +18,8 @@ from asl_mmaction.datasets.preparation.conversion import (
     read_pointtad,
     write_sources,
 )
-from asl_mmaction.files.reading import naming, read_object, read_table
+from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.files.reading import in_context, read_object, read_table
 
 SUBSETS = {
     'training': 'training',
@@ -68,14 +69,14 @@ def read_official(path: Path, source: Source) -> None:
     """Columns ``id``, ``length`` (s) and ``actions``: ``c092 11.90 21.20;c147 0.00 12.60``."""
     subset = next((SUBSETS[word] for word in ('train', 'test') if word in path.stem.lower()), None)
     if subset is None:
-        raise ValueError(f'expected a file name with train or test in it but got {path}')
+        raise ValueMistake(f'expected a file name with train or test in it but got {path}')
     for row in read_table(path, ('id', 'length', 'actions')):
-        with naming(f'{path}: video {row["id"]!r}', 'length and actions'):
+        with in_context(f'{path}: video {row["id"]!r}', 'length and actions'):
             video = SourceVideo(path, subset, row['length'])
             for action in filter(None, row['actions'].split(';')):
                 parts = action.split()
                 if len(parts) != 3 or parts[0] not in NUMBERS:
-                    raise ValueError(f'expected c000..c156, start, end but got {action!r}')
+                    raise ValueMistake(f'expected c000..c156, start, end but got {action!r}')
                 video.add(parts[1:], NUMBERS[parts[0]])
             source.add(row['id'], video)
 

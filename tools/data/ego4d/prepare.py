@@ -18,7 +18,7 @@ from asl_mmaction.datasets.preparation.conversion import (
     rename_subset,
     write_sources,
 )
-from asl_mmaction.files.reading import naming, read_object
+from asl_mmaction.files.reading import in_context, read_object
 
 SUBSETS = {
     'train': 'training',
@@ -58,7 +58,7 @@ def read(paths: list[Path]) -> Source:
         if isinstance(content.get('videos'), list):
             for video in content['videos']:
                 name = video.get('video_uid') if isinstance(video, dict) else video
-                with naming(f'{path}: video {name!r}', 'clips and labels of moments_*.json'):
+                with in_context(f'{path}: video {name!r}', 'clips and labels of moments_*.json'):
                     read_video(path, video, source)
         else:
             read_database(path, content, source, SUBSETS)
@@ -85,7 +85,7 @@ def read_video(path: Path, video: Mapping, source: Source) -> None:
                     continue
                 times = (item[f'video_{edge}_time'] - start for edge in ('start', 'end'))
                 target.add(tuple(times), item['label'])
-        with naming(f'clip {clip["clip_uid"]!r}', 'each clip once'):
+        with in_context(f'clip {clip["clip_uid"]!r}', 'each clip once'):
             source.add(clip['clip_uid'], target)
 
 

@@ -17,7 +17,8 @@ from asl_mmaction.datasets.preparation.conversion import (
     read_database,
     write_sources,
 )
-from asl_mmaction.files.reading import naming, positive, read_object, read_table
+from asl_mmaction.files.mistakes import FileMistake, ValueMistake
+from asl_mmaction.files.reading import in_context, positive, read_object, read_table
 
 TASKS = ('verb', 'noun')
 ACTION_FILE = 'annotations_action.json'
@@ -57,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
 def read(folder: Path, task: str) -> Source:
     """Read the annotations of one task, in the first form that the folder holds whole."""
     if not folder.is_dir():
-        raise FileNotFoundError(f'{folder}: no such folder')
+        raise FileMistake(f'expected a folder but got {folder}, which does not exist')
     present = {path.name for path in folder.iterdir()}
     json_files = [folder / f'epic_kitchens_{name}{task}.json' for name in ('100_', '')]
     source = Source(f'EPIC-Kitchens-100 {task}', read_classes(folder, task))
@@ -69,7 +70,7 @@ def read(folder: Path, task: str) -> Source:
         return read_official(folder, task, source)
     if {*CHALLENGE, 'c2_ek100_video_lengths.csv'} <= present:
         return read_challenge(folder, task, source)
-    raise FileNotFoundError(
+    raise FileMistake(
         f'{folder}: expected {", ".join(OFFICIAL)} and EPIC_100_video_info.csv, '
         f'or {", ".join(CHALLENGE)} and c2_ek100_video_lengths.csv, or {json_files[0].name}'
     )
@@ -81,7 +82,7 @@ def read_classes(folder: Path, task: str) -> list[str]:
     names = {row['id']: row['key'] for row in read_table(path, ('id', 'key'))}
     ids = [str(number) for number in range(NUM_CLASSES[task])]
     if names.keys() != set(ids) or len(set(names.values())) < len(ids):
-        raise ValueError(
+        raise ValueMistake(
             f'{path}: expected ids 0..{ids[-1]} with a key of its own each but got {len(names)} '
             f'ids and {len(set(names.values()))} keys'
         )
@@ -93,7 +94,7 @@ def read_official(folder: Path, task: str, source: Source) -> Source:
     lengths = folder / 'EPIC_100_video_info.csv'
     videos = {}
     for row in read_table(lengths, ('video_id', 'duration', 'fps')):
-        with naming(f'{lengths}: video {row["video_id"]!r}', 'duration and fps'):
+        with in_context(f'{lengths}: video {row["video_id"]!r}', 'duration and fps'):
             videos[row['video_id']] = (
                 positive('a duration', row['duration']),
                 positive('fps', row['fps']),
@@ -102,7 +103,9 @@ def read_official(folder: Path, task: str, source: Source) -> Source:
         columns = ('video_id', 'start_timestamp', 'stop_timestamp', f'{task}_class')
         for row in read_table(folder / file, columns):
             name = row['video_id']
-            with naming(f'{folder / file}: video {name!r}', 'time stamps hours:minutes:seconds'):
+            with in_context(
+                f'{folder / file}: video {name!r}', 'time stamps hours:minutes:seconds'
+            ):
                 video = find_video(source, name, subset, videos, folder / file)
                 segment = [seconds(row[f'{edge}_timestamp']) for edge in ('start', 'stop')]
                 video.add(segment, class_name(source, row[f'{task}_class']))
@@ -114,11 +117,11 @@ def read_challenge(folder: Path, task: str, source: Source) -> Source:
     lengths = folder / 'c2_ek100_video_lengths.csv'
     videos = {}
     for row in read_table(lengths, ('video', 'frames')):
-        with naming(f'{lengths}: video {row["video"]!r}', 'frames'):
+        with in_context(f'{lengths}: video {row["video"]!r}', 'frames'):
             videos[row['video']] = positive('frames', row['frames']) / CHALLENGE_FPS, CHALLENGE_FPS
     for file, subset in CHALLENGE.items():
         for row in read_table(folder / file, ('video', 'start', 'stop', task)):
-            with naming(f'{folder / file}: video {row["video"]!r}', 'numbers of frames'):
+            with in_context(f'{folder / file}: video {row["video"]!r}', 'numbers of frames'):
                 video = find_video(source, row['video'], subset, videos, folder / file)
                 segment = [int(row[edge]) / CHALLENGE_FPS for edge in ('start', 'stop')]
                 video.add(segment, class_name(source, row[task]))
@@ -135,7 +138,7 @@ def join(verbs: Source, nouns: Source) -> Source:
     source = Source('EPIC-Kitchens-100 action', [], counts=verbs.counts.copy())
     for name in verbs.videos.keys() | nouns.videos.keys():
         if not same_segments(verbs.videos.get(name), nouns.videos.get(name)):
-            raise ValueError(
+            raise ValueMistake(
                 f'video {name!r}: expected the same segments of verbs and of nouns but got others'
             )
     for name, video in verbs.videos.items():
@@ -162,18 +165,18 @@ def find_video(
 ) -> SourceVideo:
     if name not in source.videos:
         if name not in videos:
-            raise ValueError('expected its length in the table of lengths but got none')
+            raise ValueMistake('expected its length in the table of lengths but got none')
         duration, fps = videos[name]
         source.add(name, SourceVideo(file, subset, duration, fps=fps))
     video = source.videos[name]
     if video.subset != subset:
-        raise ValueError(f'expected a video in one subset but got it in {video.file} too')
+        raise ValueMistake(f'expected a video in one subset but got it in {video.file} too')
     return video
 
 
 def class_name(source: Source, number: str) -> str:
     if not number.isdigit() or int(number) >= len(source.classes):
-        raise ValueError(f'expected a class of 0..{len(source.classes) - 1} but got {number!r}')
+        raise ValueMistake(f'expected a class of 0..{len(source.classes) - 1} but got {number!r}')
     return source.classes[int(number)]
 
 

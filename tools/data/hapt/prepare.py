@@ -17,7 +17,8 @@ import numpy as np
 
 from asl_mmaction.cli.arguments import report_mistakes
 from asl_mmaction.datasets.preparation.dataset_writer import write_dataset
-from asl_mmaction.files.reading import naming, read_object, videos_of
+from asl_mmaction.files.mistakes import FileMistake, ValueMistake
+from asl_mmaction.files.reading import in_context, read_object, videos_of
 
 FPS = 50.0
 CLIP_LEN = 50  # samples in a window
@@ -87,7 +88,7 @@ def read_recordings(source: Path) -> dict[str, Recording]:
         ValueError: A file's content is not what the distribution's README promises.
     """
     if not source.exists():
-        raise FileNotFoundError(f'{source}: no such folder or zip file')
+        raise FileMistake(f'expected a folder or zip file but got {source}, which does not exist')
     if (source / 'hapt.json').is_file():
         recordings = _read_arrays(source)
     else:
@@ -102,7 +103,9 @@ def _read_arrays(folder: Path) -> dict[str, Recording]:
     labels = {name: index for index, name in enumerate(CLASSES)}
     recordings = {}
     for name, video in videos_of(path, read_object(path)).items():
-        with naming(f'{path}: video {name!r}', 'segments, labels and a raw/<video>.npy of HAPT'):
+        with in_context(
+            f'{path}: video {name!r}', 'segments, labels and a raw/<video>.npy of HAPT'
+        ):
             signal = np.load(folder / 'raw' / f'{name}.npy', allow_pickle=False)
             annotations = [
                 (*map(float, item['segment']), labels[item['label']])
@@ -119,7 +122,7 @@ def _read_distribution(source: Path) -> dict[str, Recording]:
             files[name] = read
     names = sorted(name[len('acc_') : -len('.txt')] for name in files if name.startswith('acc_'))
     if not names or 'labels.txt' not in files:
-        raise FileNotFoundError(
+        raise FileMistake(
             f'{source}: expected acc_expNN_userNN.txt, gyro_expNN_userNN.txt and labels.txt '
             f'(or hapt.json and raw/), but found {len(names)} acc files and '
             f'{"a" if "labels.txt" in files else "no"} labels.txt'
@@ -130,10 +133,10 @@ def _read_distribution(source: Path) -> dict[str, Recording]:
         for sensor in ('acc', 'gyro'):
             file = f'{sensor}_{name}.txt'
             if file not in files:
-                raise FileNotFoundError(f'{source}: {file} is missing')
+                raise FileMistake(f'{source}: {file} is missing')
             parts.append(_read_table(file, files[file]()).astype(np.float32))
         if len(parts[0]) != len(parts[1]):
-            raise ValueError(f'{name}: expected as many gyro as acc samples ({len(parts[0])}), '
+            raise ValueMistake(f'{name}: expected as many gyro as acc samples ({len(parts[0])}), '
                              f'but got {len(parts[1])}')  # fmt: skip
         recordings[name] = Recording(np.concatenate(parts, axis=1), [])
     _add_labels(recordings, _read_table('labels.txt', files['labels.txt']()))
@@ -156,7 +159,9 @@ def _open_zip(file: Path | io.BytesIO, name: str | Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(file)
     except zipfile.BadZipFile as error:
-        raise ValueError(f'{name}: expected a zip file but got one that cannot be read') from error
+        raise ValueMistake(
+            f'{name}: expected a zip file but got one that cannot be read'
+        ) from error
 
 
 def _walk_zip(archive: zipfile.ZipFile) -> Iterator[tuple[str, Callable[[], bytes]]]:
@@ -172,9 +177,9 @@ def _read_table(file: str, content: bytes) -> np.ndarray:
     try:
         table = np.loadtxt(io.BytesIO(content), dtype=np.float64, ndmin=2)
     except ValueError as error:
-        raise ValueError(f'{file}: expected rows of numbers but got: {error}') from error
+        raise ValueMistake(f'{file}: expected rows of numbers but got: {error}') from error
     if table.shape[1] != width:
-        raise ValueError(f'{file}: expected {width} columns but got {table.shape[1]}')
+        raise ValueMistake(f'{file}: expected {width} columns but got {table.shape[1]}')
     return table
 
 
@@ -184,9 +189,11 @@ def _add_labels(recordings: dict[str, Recording], table: np.ndarray) -> None:
     for experiment, user, activity, first, last in table.astype(np.int64).tolist():
         row = f'labels.txt: row {experiment} {user} {activity} {first} {last}'
         if (experiment, user) not in by_ids:
-            raise FileNotFoundError(f'{row}: there is no recording of this experiment and user')
+            raise FileMistake(f'{row}: there is no recording of this experiment and user')
         if not 1 <= activity <= len(CLASSES):
-            raise ValueError(f'{row}: expected an activity of 1..{len(CLASSES)} but got {activity}')
+            raise ValueMistake(
+                f'{row}: expected an activity of 1..{len(CLASSES)} but got {activity}'
+            )
         recording = recordings[by_ids[experiment, user]]
         recording.annotations.append(((first - 1) / FPS, last / FPS, activity - 1))
 
@@ -194,15 +201,15 @@ def _add_labels(recordings: dict[str, Recording], table: np.ndarray) -> None:
 def _check(name: str, recording: Recording) -> None:
     signal = recording.signal
     if signal.ndim != 2 or signal.shape[1] != NUM_CHANNELS or len(signal) < CLIP_LEN:
-        raise ValueError(
+        raise ValueMistake(
             f'{name}: expected a signal of ({CLIP_LEN} samples or more, {NUM_CHANNELS}) '
             f'but got {signal.shape}'
         )
     if not np.isfinite(signal).all():
-        raise ValueError(f'{name}: expected finite samples but got NaN or Inf')
+        raise ValueMistake(f'{name}: expected finite samples but got NaN or Inf')
     for start, end, label in recording.annotations:
         if not 0 <= start < end <= len(signal) / FPS:
-            raise ValueError(
+            raise ValueMistake(
                 f'{name}: expected segments within 0..{len(signal) / FPS} s '
                 f'but got {start}..{end} s ({CLASSES[label]})'
             )
@@ -247,11 +254,13 @@ def training_statistics(recordings: dict[str, Recording]) -> tuple[np.ndarray, n
     """Mean and standard deviation of each channel over all training samples; (6,) float64 each."""
     signals = [r.signal for name, r in recordings.items() if subset(name) == 'training']
     if not signals:
-        raise ValueError('expected training recordings (for the statistics) but got none')
+        raise ValueMistake('expected training recordings (for the statistics) but got none')
     joint = np.concatenate(signals).astype(np.float64)
     mean, std = joint.mean(axis=0), joint.std(axis=0)
     if not (std > 0).all():
-        raise ValueError(f'expected channels that vary but got standard deviations {std.tolist()}')
+        raise ValueMistake(
+            f'expected channels that vary but got standard deviations {std.tolist()}'
+        )
     return mean, std
 
 

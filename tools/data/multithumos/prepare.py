@@ -18,7 +18,8 @@ from asl_mmaction.datasets.preparation.conversion import (
     read_pointtad,
     write_sources,
 )
-from asl_mmaction.files.reading import naming, read_durations, read_lines, read_object
+from asl_mmaction.files.mistakes import FileMistake, ValueMistake
+from asl_mmaction.files.reading import in_context, read_durations, read_lines, read_object
 
 SUBSETS = {
     'training': 'training',
@@ -81,17 +82,17 @@ def read_folder(
     """The official form: one file for each class; rows of video, start, end."""
     files = [path for path in sorted(folder.glob('*.txt')) if path.stem in MULTITHUMOS]
     if not files:
-        raise FileNotFoundError(f'{folder}: expected files <class>.txt, such as Walk.txt')
+        raise FileMistake(f'{folder}: expected files <class>.txt, such as Walk.txt')
     if lengths is None:
-        raise ValueError(
+        raise ValueMistake(
             f'{folder}: expected --durations but got none; these files have no lengths'
         )
     for file in files:
         for where, name, segment in read_lines(file):
-            with naming(where, 'video, start, end'):
+            with in_context(where, 'video, start, end'):
                 if name not in source.videos:
                     if name not in lengths:
-                        raise ValueError(f'expected a video of --durations but got {name!r}')
+                        raise ValueMistake(f'expected a video of --durations but got {name!r}')
                     subset = 'training' if '_validation_' in name else 'test'
                     seconds, fps = lengths[name]
                     source.add(name, SourceVideo(folder, subset, seconds, fps=fps))

@@ -18,7 +18,14 @@ from asl_mmaction.datasets.preparation.conversion import (
     read_database,
     write_sources,
 )
-from asl_mmaction.files.reading import naming, read_durations, read_lines, read_object, read_table
+from asl_mmaction.files.mistakes import FileMistake, ValueMistake
+from asl_mmaction.files.reading import (
+    in_context,
+    read_durations,
+    read_lines,
+    read_object,
+    read_table,
+)
 
 AMBIGUOUS = 'Ambiguous'
 #: ActionFormer and OpenTAD name the same two subsets differently: the videos' names decide.
@@ -51,26 +58,26 @@ def read(paths: list[Path], durations: Path | None) -> Source:
     source = Source('THUMOS14', THUMOS14)
     missing = [path for path in paths if not path.exists()]
     if missing:
-        raise FileNotFoundError(f'{missing[0]}: no such file or folder')
+        raise FileMistake(f'expected a file or folder but got {missing[0]}, which does not exist')
     if any(path.suffix == '.json' for path in paths):
         for path in paths:
             read_database(path, read_object(path), source, ANY_SUBSET)
         for name, video in source.videos.items():
-            with naming(f'{video.file}: video {name!r}', 'a name of THUMOS14'):
+            with in_context(f'{video.file}: video {name!r}', 'a name of THUMOS14'):
                 video.subset = subset_of(name)
     else:
         if durations is None:
-            raise ValueError(
+            raise ValueMistake(
                 'expected --durations but got none; .txt and .csv files do not say how long the '
                 'videos are'
             )
         lengths = read_durations(durations)
         for path in paths:
             for where, name, segment, label in read_rows(path):
-                with naming(where, 'video, start, end'):
+                with in_context(where, 'video, start, end'):
                     if name not in source.videos:
                         if name not in lengths:
-                            raise ValueError(f'expected a video of {durations} but got {name!r}')
+                            raise ValueMistake(f'expected a video of {durations} but got {name!r}')
                         seconds, fps = lengths[name]
                         source.add(name, SourceVideo(path, subset_of(name), seconds, fps=fps))
                     source.videos[name].add(segment, label)
@@ -82,7 +89,7 @@ def subset_of(name: str) -> str:
     for part, subset in SUBSETS.items():
         if part in name:
             return subset
-    raise ValueError(f'expected a video_validation_... or video_test_... but got {name!r}')
+    raise ValueMistake(f'expected a video_validation_... or video_test_... but got {name!r}')
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, str, tuple[str, str], str]]:
@@ -94,7 +101,7 @@ def read_rows(path: Path) -> Iterator[tuple[str, str, tuple[str, str], str]]:
         return
     files = sorted(path.glob('*_val.txt')) + sorted(path.glob('*_test.txt'))
     if not files:
-        raise FileNotFoundError(f'{path}: expected a CSV file, or <class>_val.txt or _test.txt')
+        raise FileMistake(f'{path}: expected a CSV file, or <class>_val.txt or _test.txt')
     for file in files:
         for where, name, segment in read_lines(file):
             yield where, name, segment, file.stem.rpartition('_')[0]
