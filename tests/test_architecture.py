@@ -19,7 +19,7 @@ MAY_IMPORT = {
     'datasets.transforms': {'files', 'structures'},
     'evaluation.functional': {'structures'},
     'evaluation.metrics': {'evaluation.functional', 'files', 'structures'},
-    'visualization': {'structures'},
+    'visualization': {'files', 'structures'},
     'engine.hooks': set(),
     'engine.optimizers': set(),
     'models.data_preprocessors': {'structures'},

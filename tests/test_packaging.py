@@ -66,9 +66,10 @@ def sdist(source, tmp_path_factory):
 @pytest.fixture(scope='module')
 def needed():
     """Files of the package, of configs and of tools, under their names in a wheel."""
+    templates = ROOT / 'asl_mmaction' / 'visualization' / 'templates'
     files = {
         str(path.relative_to(ROOT))
-        for path in (ROOT / 'asl_mmaction').rglob('*.py')
+        for path in (*(ROOT / 'asl_mmaction').rglob('*.py'), *templates.iterdir())
         if '.mim' not in path.parts
     }
     for folder in ('configs', 'tools'):

@@ -24,6 +24,7 @@ from asl_mmaction.cli.runner import build_runner
 from asl_mmaction.datasets.preparation.synthetic import generate
 from asl_mmaction.visualization import (
     ClassGaussians,
+    Recording,
     draw_gaussians,
     draw_timeline,
     save_figure,
@@ -150,13 +151,13 @@ def draw_pictures(work_dir: Path, annotations: dict, gaussians: ClassGaussians) 
     detections = json.loads((work_dir / 'detections.json').read_text())['results']
     database = annotations['database']
     video = max(detections, key=lambda name: len(database[name]['annotations']))
-    timeline = draw_timeline(
+    recording = Recording(
         video,
         database[video]['duration'],
+        {'ASL': detections[video]},
         database[video]['annotations'],
-        detections[video],
-        gaussians=gaussians,
     )
+    timeline = draw_timeline(recording, gaussians=gaussians)
     sensitivity = draw_gaussians(gaussians, annotations['planted'])
     return [
         save_figure(timeline, work_dir / 'timeline.png'),

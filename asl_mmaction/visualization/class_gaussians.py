@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.visualization.figures import (
     CLS_COLOR,
     END_COLOR,
@@ -52,7 +53,7 @@ class ClassGaussians:
         for name in ('cls', 'loc'):
             shapes = [getattr(self, f'{key}_{name}').shape for key in ('mu', 'sigma', 'variance')]
             if len(set(shapes)) > 1 or len(shapes[0]) != 2 or shapes[0][0] != len(self.classes):
-                raise ValueError(
+                raise ValueMistake(
                     f'expected mu_{name}, sigma_{name} and variance_{name} of shape '
                     f'({len(self.classes)}, n) for {len(self.classes)} classes but got '
                     f'{", ".join(map(str, shapes))}'
@@ -76,12 +77,12 @@ def draw_gaussians(gaussians: ClassGaussians, planted: Mapping[str, float] | Non
             vertical line in the panels of those classes.
 
     Raises:
-        ValueError: ``planted`` names a class that ``gaussians`` does not have.
+        ValueMistake: ``planted`` names a class that ``gaussians`` does not have.
     """
     planted = dict(planted or {})
     unknown = sorted(set(planted) - set(gaussians.classes))
     if unknown:
-        raise ValueError(f'expected planted classes among {gaussians.classes} but got {unknown}')
+        raise ValueMistake(f'expected planted classes among {gaussians.classes} but got {unknown}')
     count = len(gaussians.classes)
     rows = max(math.ceil(count / 4), 1)
     columns = max(math.ceil(count / rows), 1)

@@ -11,6 +11,8 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from asl_mmaction.files.mistakes import ValueMistake
+
 DPI = 110
 FORMATS = ('.png', '.pdf', '.svg')
 TRUTH_COLOR = '#263f5c'
@@ -40,12 +42,12 @@ def save_figure(figure: Figure, path: str | os.PathLike) -> Path:
         path: ends in ``.png``, ``.pdf`` or ``.svg``; missing folders are made.
 
     Raises:
-        ValueError: another extension.
+        ValueMistake: another extension.
     """
     path = Path(path)
     form = path.suffix.lower()
     if form not in FORMATS:
-        raise ValueError(
+        raise ValueMistake(
             f'expected a picture name that ends in {", ".join(FORMATS)} but got {path}'
         )
     # Text stays text, which can be searched and edited; the same figure gives the same bytes.

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from asl_mmaction.files.mistakes import FileMistake, ValueMistake
 from asl_mmaction.visualization.figures import replaced
 from asl_mmaction.visualization.recording import (
     ANY_CLASS,
@@ -57,9 +58,9 @@ def write_html_timeline(
         The path.
 
     Raises:
-        ValueError: another extension, or a video to embed that is too large or that no browser
+        ValueMistake: another extension, or a video to embed that is too large or that no browser
             plays.
-        FileNotFoundError: there is no such video.
+        FileMistake: there is no such video.
     """
     path = _checked(path)
     page = (
@@ -94,7 +95,7 @@ def write_html_index(
         The path.
 
     Raises:
-        ValueError: another extension.
+        ValueMistake: another extension.
     """
     path = _checked(path)
     rows = [
@@ -146,13 +147,12 @@ def _page_data(recording: Recording, score_threshold: float) -> dict:
                 'leftOut': len(rows) - len(best),
             }
         )
+    everything = chain(recording.ground_truths or (), *recording.results.values())
     return {
         'duration': float(recording.duration),
         'tiou': recording.verdict_tiou,
         'threshold': float(score_threshold),
-        'classes': recording.classes_of(
-            (*(recording.ground_truths or ()), *chain.from_iterable(recording.results.values()))
-        ),
+        'classes': recording.in_order(label_of(row) for row in everything),
         'anyClass': ANY_CLASS,
         'tracks': tracks,
     }
@@ -200,17 +200,17 @@ def _strip(rows: Sequence[Mapping], duration: float, threshold: float) -> list[t
 
 def _source(video: Path, folder: Path, embed: bool) -> str:
     if not video.is_file():
-        raise FileNotFoundError(f'expected a video but got {video}: there is no such file')
+        raise FileMistake(f'expected a video but got {video}: there is no such file')
     if not embed:
         return _link(video, folder)
     kind = VIDEO_TYPES.get(video.suffix.lower())
     if kind is None:
-        raise ValueError(
+        raise ValueMistake(
             f'expected a video that browsers play ({", ".join(VIDEO_TYPES)}) but got {video}'
         )
     size = video.stat().st_size
     if size > MAX_EMBEDDED_BYTES:
-        raise ValueError(
+        raise ValueMistake(
             f'expected a video of at most {MAX_EMBEDDED_BYTES / 1e6:g} MB to embed but got {video} '
             f'of {size / 1e6:.1f} MB; without embedding, the page plays it from its place'
         )
@@ -226,7 +226,7 @@ def _link(target: Path, folder: Path) -> str:
 def _checked(path: str | os.PathLike) -> Path:
     path = Path(path)
     if path.suffix.lower() != '.html':
-        raise ValueError(f'expected a page name that ends in .html but got {path}')
+        raise ValueMistake(f'expected a page name that ends in .html but got {path}')
     return path
 
 

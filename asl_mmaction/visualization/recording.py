@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from asl_mmaction.files.mistakes import ValueMistake
+
 ANY_CLASS = 'any class'
 
 
@@ -28,8 +30,8 @@ class Recording:
         classes: their order from top to bottom; those that are not in it follow by name.
 
     Raises:
-        ValueError: a duration that is not positive, a segment that is not finite or ends before it
-            starts, a score that is not finite, or a verdict without ground truths or matches.
+        ValueMistake: a duration that is not positive, a segment that is not finite or ends before
+            it starts, a score that is not finite, or a verdict without ground truths or matches.
     """
 
     video_name: str
@@ -41,7 +43,7 @@ class Recording:
 
     def __post_init__(self) -> None:
         if not (self.duration > 0 and math.isfinite(self.duration)):
-            raise ValueError(
+            raise ValueMistake(
                 f'expected {self.video_name} to have a positive duration but got {self.duration}'
             )
         for row in self.ground_truths or ():
@@ -50,30 +52,29 @@ class Recording:
             for row in rows:
                 self._check_segment(row)
                 if not math.isfinite(row['score']):
-                    raise ValueError(
+                    raise ValueMistake(
                         f'{self.video_name}: expected a finite score but got {row["score"]}'
                     )
         if self.verdict_tiou is None:
             return
         rows = [row for rows in self.results.values() for row in rows]
         if self.ground_truths is None or not all('match' in row for row in rows):
-            raise ValueError(
+            raise ValueMistake(
                 f'{self.video_name}: expected ground truths, and a match of each detection, for a '
                 'verdict but got none'
             )
 
-    def classes_of(self, rows: Iterable[Mapping]) -> list[str]:
-        """The classes of rows, in the order in which they are drawn."""
-        found = {label_of(row) for row in rows}
+    def in_order(self, labels: Iterable[str]) -> list[str]:
+        """Labels, each once, in the order in which they are drawn."""
         ranks = {name: rank for rank, name in enumerate(self.classes)}
         return sorted(
-            found, key=lambda name: (name == ANY_CLASS, ranks.get(name, len(ranks)), name)
+            set(labels), key=lambda name: (name == ANY_CLASS, ranks.get(name, len(ranks)), name)
         )
 
     def _check_segment(self, row: Mapping) -> None:
         start, end = row['segment']
         if not (math.isfinite(start) and math.isfinite(end) and start <= end):
-            raise ValueError(
+            raise ValueMistake(
                 f'{self.video_name}: expected a segment (start, end) in seconds but got '
                 f'{row["segment"]}'
             )

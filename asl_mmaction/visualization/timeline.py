@@ -1,18 +1,21 @@
-"""One video as a picture: ground truth and detections per class, sensitivity below."""
+"""One recording as a picture: ground truth and detections per class, sensitivity below."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+import textwrap
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MultipleLocator
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.visualization.class_gaussians import ClassGaussians
 from asl_mmaction.visualization.figures import (
     CLS_COLOR,
@@ -22,63 +25,93 @@ from asl_mmaction.visualization.figures import (
     new_figure,
     plain,
 )
+from asl_mmaction.visualization.recording import ANY_CLASS, Recording, has_no_classes, label_of
 
-# The palest fifth of the map cannot be told from the paper.
-SCORE_COLORS = LinearSegmentedColormap.from_list(
-    'score', colormaps['YlOrRd'](np.linspace(0.2, 1.0, 64))
-)
-LANE = 0.24  # inches
+# As in the pages; told apart by those who see fewer colours, and by their pattern by all.
+RESULT_COLORS = ('#0068a8', '#a03a00', '#00795a', '#8a3a74')
+STYLES: dict[str, dict] = {
+    'truth': {'facecolor': TRUTH_COLOR, 'edgecolor': TRUTH_COLOR, 'lw': 0.8},
+    'correct': {'facecolor': '#00795a', 'edgecolor': '#00795a', 'lw': 0.8},
+    'wrong': {'facecolor': '#f3b48f', 'edgecolor': '#b23a06', 'lw': 0.8, 'hatch': '/////'},
+    'missed': {'facecolor': 'white', 'edgecolor': TRUTH_COLOR, 'lw': 1.4, 'ls': (0, (2.5, 1.5))},
+}
+LANE = 1.0  # lines of text
 GAP = 0.5  # lanes between two classes
+TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
+
+
+class Bar(NamedTuple):
+    """A segment as it is drawn.
+
+    Attributes:
+        segment: (start, end) in seconds.
+        label: class, or what stands for it.
+        kind: ``truth``, ``found``, ``correct``, ``wrong`` or ``missed``.
+        score: of a detection; of others infinite, as they are certain.
+    """
+
+    segment: tuple[float, float]
+    label: str
+    kind: str
+    score: float = math.inf
 
 
 def draw_timeline(
-    video_name: str,
-    duration: float,
-    ground_truths: Sequence[Mapping],
-    detections: Sequence[Mapping],
+    recording: Recording,
     *,
     score_threshold: float = 0.3,
+    start: float = 0.0,
+    end: float | None = None,
+    width: float = 10.0,
+    font: float = 12.0,
     gaussians: ClassGaussians | None = None,
 ) -> Figure:
     """Ground truth above detections, a band for each class that has either.
 
-    Segments of one kind that overlap are put into lanes of their own, so nothing is hidden.
+    Segments of one kind that overlap are put into lanes of their own, so nothing is hidden. The
+    picture is as wide as a slide, and as high as it has to be.
 
     Args:
-        video_name: title.
-        duration: length of the video in seconds.
-        ground_truths: ``{'label': class name, 'segment': (start, end) in seconds}`` each.
-        detections: the same with ``score`` in [0, 1].
+        recording: what to draw.
         score_threshold: detections below it are left out.
+        start: seconds; what lies outside of [start, end] is left out.
+        end: seconds; None is the end of the recording.
+        width: inches.
+        font: size of the text in points.
         gaussians: learned class-level sensitivity; drawn along each ground truth in a second panel.
 
     Raises:
-        ValueError: a duration that is not positive.
+        ValueMistake: a part [start, end] that is none of the recording's, or a width or font that
+            is not positive.
     """
-    if not duration > 0:
-        raise ValueError(f'expected {video_name} to have a positive duration but got {duration}')
-    shown = [item for item in detections if item['score'] >= score_threshold]
-    names = sorted({item['label'] for item in (*ground_truths, *shown)})
-    bands = [(name, _in_lanes(ground_truths, name), _in_lanes(shown, name)) for name in names]
-    lanes = sum(_lanes(truth) + _lanes(found) + GAP for _, truth, found in bands)
-    bars = LANE * max(lanes, 2) + 0.2
-    below = 1.5 if gaussians is not None else 0.0
-    figure = new_figure(min(max(10.0, duration / 15), 22.0), bars + below + 1.3)
+    end = recording.duration if end is None else end
+    if not 0 <= start < end <= recording.duration:
+        raise ValueMistake(
+            f'expected a part [start, end] of the {recording.duration:g} s of '
+            f'{recording.video_name} but got [{start:g}, {end:g}]'
+        )
+    if not (width > 0 and font > 0):
+        raise ValueMistake(f'expected a width and a font above 0 but got {width:g} and {font:g}')
+    tracks = {
+        name: [bar for bar in bars if bar.segment[0] <= end and start <= bar.segment[1]]
+        for name, bars in _tracks(recording, score_threshold).items()
+    }
+    bands = _bands(recording, tracks)
+    lanes = sum(height + GAP for *_, height in bands)
+    line = font / 72  # inches
+    bars = line * LANE * max(lanes, 2)
+    below = 8 * line if gaussians is not None else 0.0
+    title = _title(recording, tracks, width=int(1.6 * width / line))
+    figure = new_figure(width, bars + below + line * (7 + 1.4 * title.count('\n')))
     if gaussians is None:
         top = bottom = figure.subplots()
     else:
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(bars, below))
-        _draw_sensitivity(bottom, ground_truths, gaussians)
-    _draw_bands(top, bands)
-    top.set_xlim(0, duration)
-    bottom.set_xlabel('time (s)')
-    top.set_title(
-        f'{plain(video_name)}: {len(ground_truths)} ground truths, '
-        f'{len(shown)} detections of score {score_threshold:g} or more',
-        fontsize=11,
-        pad=26,
-    )
-    _add_legend(figure, top, gaussians is not None)
+        _draw_sensitivity(bottom, recording.ground_truths or (), gaussians, font)
+    _draw_bands(top, bands, font, named=len(recording.results) > 1)
+    time_axis(bottom, start, end, width, font)
+    figure.suptitle(title, fontsize=font, fontweight='bold')
+    _add_legend(figure, recording, gaussians is not None, font)
     return figure
 
 
@@ -95,47 +128,118 @@ def assign_lanes(segments: np.ndarray) -> np.ndarray:
     return lanes
 
 
-def _in_lanes(items: Sequence[Mapping], name: str) -> list[tuple[int, Mapping]]:
-    # The best detection lies next to the ground truth.
-    items = [item for item in items if item['label'] == name]
-    items.sort(key=lambda item: (-item.get('score', 0.0), item['segment'][0]))
-    segments = np.array([item['segment'] for item in items], dtype=np.float64).reshape(-1, 2)
-    return list(zip(assign_lanes(segments).tolist(), items, strict=True))
+def time_axis(axes: Axes, start: float, end: float, width: float, font: float) -> None:
+    """From ``start`` to ``end`` seconds, ticks at round times that stand apart."""
+    most = max(width * 72 / font / 5, 2)
+    step = next((step for step in TIME_STEPS if (end - start) / step <= most), 14400)
+    axes.set_xlim(start, end)
+    axes.xaxis.set_major_locator(MultipleLocator(step))
+    if end > 120:
+        axes.xaxis.set_major_formatter(FuncFormatter(_clock))
+        axes.set_xlabel('time (h:mm:ss)' if end >= 3600 else 'time (m:ss)', fontsize=font)
+    else:
+        axes.set_xlabel('time (s)', fontsize=font)
+    axes.tick_params(axis='x', labelsize=0.85 * font)
 
 
-def _lanes(items: list[tuple[int, Mapping]]) -> int:
-    return 1 + max((lane for lane, _ in items), default=-1)
+def _clock(seconds: float, _: int) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f'{hours}:{minutes:02d}:{rest:02d}' if hours else f'{minutes}:{rest:02d}'
 
 
-def _draw_bands(axes: Axes, bands: list) -> None:
+def _tracks(recording: Recording, threshold: float) -> dict[str | None, list[Bar]]:
+    """The bars of the ground truth (None) and of each result; in a verdict, also what it missed."""
+    tracks: dict[str | None, list[Bar]] = {}
+    truths = [_bar(row, 'truth') for row in recording.ground_truths or ()]
+    if recording.ground_truths is not None:
+        tracks[None] = truths
+    for name, all_rows in recording.results.items():
+        rows = [row for row in all_rows if row['score'] >= threshold]
+        if recording.verdict_tiou is None:
+            tracks[name] = [_bar(row, 'found') for row in rows]
+            continue
+        found = {row['match'] for row in rows}
+        missed = [bar for index, bar in enumerate(truths) if index not in found]
+        if has_no_classes(all_rows):
+            missed = [bar._replace(label=ANY_CLASS) for bar in missed]
+        tracks[name] = [
+            *(_bar(row, 'wrong' if row['match'] is None else 'correct') for row in rows),
+            *(bar._replace(kind='missed') for bar in missed),
+        ]
+    return tracks
+
+
+def _bar(row: Mapping, kind: str) -> Bar:
+    return Bar(tuple(row['segment']), label_of(row), kind, row.get('score', math.inf))
+
+
+def _bands(recording: Recording, tracks: Mapping[str | None, list[Bar]]) -> list[tuple]:
+    """Of each class its name, its tracks as (name, [(lane, bar)], height), and its height."""
+    shown = {bar.label for bars in tracks.values() for bar in bars}
+    bands = []
+    for label in recording.in_order(shown):
+        parts = []
+        for name, bars in tracks.items():
+            everything = name is None and label == ANY_CLASS
+            own = [bar for bar in bars if everything or bar.label == label]
+            # The best detection lies next to the ground truth.
+            own.sort(key=lambda bar: (-bar.score, bar.segment[0]))
+            segments = np.array([bar.segment for bar in own], dtype=np.float64).reshape(-1, 2)
+            placed = list(zip(assign_lanes(segments).tolist(), own, strict=True))
+            height = 1 + max((lane for lane, _ in placed), default=0)
+            parts.append((name, placed, height))
+        bands.append((label, parts, sum(height for *_, height in parts)))
+    return bands
+
+
+def _draw_bands(axes: Axes, bands: list[tuple], font: float, *, named: bool) -> None:
     y, ticks = 0.0, []
-    for number, (_, truth, found) in enumerate(bands):
-        height = _lanes(truth) + _lanes(found)
+    for number, (_, parts, height) in enumerate(bands):
         if number % 2 == 0:
-            axes.axhspan(y - GAP / 2, y + height + GAP / 2, color='#f2f4f4', zorder=0)
-        for lane, item in truth:
-            _draw_bar(axes, item['segment'], y + lane, TRUTH_COLOR)
-        for lane, item in found:
-            _draw_bar(axes, item['segment'], y + _lanes(truth) + lane, SCORE_COLORS(item['score']))
+            axes.axhspan(y - GAP / 2, y + height + GAP / 2, color='#f0f2f4', lw=0, zorder=0)
         ticks.append(y + height / 2)
-        y += height + GAP
-    axes.set_yticks(ticks, [plain(name) for name, _, _ in bands])
+        results = -1
+        for name, placed, lanes in parts:
+            results += name is not None
+            for lane, bar in placed:
+                _draw_bar(axes, bar, y + lane, results)
+            if named and name is not None:
+                axes.text(
+                    1.008,
+                    y + lanes / 2,
+                    plain(name),
+                    transform=axes.get_yaxis_transform(),
+                    va='center',
+                    fontsize=0.75 * font,
+                    color='#566573',
+                )
+            y += lanes
+        y += GAP
+    axes.set_yticks(ticks, [plain(name) for name, *_ in bands], fontsize=font)
     axes.tick_params(axis='y', length=0)
     axes.set_ylim(max(y, 1.0) - GAP / 2, -GAP / 2)
     axes.grid(axis='x', color=GRID_COLOR, lw=0.6)
     axes.set_axisbelow(True)
+    axes.spines[['top', 'right']].set_visible(False)
 
 
-def _draw_bar(
-    axes: Axes, segment: Sequence[float], y: float, color: str | tuple[float, ...]
-) -> None:
-    start, end = segment
+def _draw_bar(axes: Axes, bar: Bar, y: float, number: int) -> None:
+    start, end = bar.segment
+    style = STYLES.get(bar.kind) or _shade(RESULT_COLORS[number % len(RESULT_COLORS)], bar.score)
     # The outline keeps a segment without length in sight.
-    axes.broken_barh([(start, end - start)], (y + 0.1, 0.8), color=color, lw=0.8)
+    axes.broken_barh([(start, end - start)], (y + 0.1, 0.8), **style)
+
+
+def _shade(color: str, score: float) -> dict:
+    """The lower the score, the paler."""
+    share = 0.3 + 0.7 * min(max(score, 0.0), 1.0)
+    face = [1 - share * (1 - part) for part in to_rgb(color)]
+    return {'facecolor': face, 'edgecolor': color, 'lw': 0.8}
 
 
 def _draw_sensitivity(
-    axes: Axes, ground_truths: Sequence[Mapping], gaussians: ClassGaussians
+    axes: Axes, ground_truths: Iterable[Mapping], gaussians: ClassGaussians, font: float
 ) -> None:
     d = np.linspace(-0.5, 0.5, 65)
     p_cls, p_loc = gaussians.cls(d).sum(axis=1), gaussians.loc(d).sum(axis=1)  # (K, 65)
@@ -143,36 +247,57 @@ def _draw_sensitivity(
         start, end = item['segment']
         index = gaussians.classes.index(item['label'])
         seconds = (d + 0.5) * (end - start) + start
-        axes.plot(seconds, p_cls[index], color=CLS_COLOR, lw=1.6)
-        axes.plot(seconds, p_loc[index], color=START_COLOR, lw=1.2)
+        axes.plot(seconds, p_cls[index], color=CLS_COLOR, lw=1.8)
+        axes.plot(seconds, p_loc[index], color=START_COLOR, lw=1.4)
     axes.set_ylim(bottom=0)
-    axes.set_ylabel('sensitivity p')
+    axes.set_ylabel('sensitivity p', fontsize=font)
+    axes.tick_params(labelsize=0.85 * font)
     axes.grid(color=GRID_COLOR, lw=0.6)
+    axes.spines[['top', 'right']].set_visible(False)
 
 
-def _add_legend(figure: Figure, axes: Axes, with_sensitivity: bool) -> None:
-    handles: list = [
-        Patch(color=TRUTH_COLOR, label='ground truth'),
-        Patch(color=SCORE_COLORS(0.8), label='detection'),
-    ]
+def _title(recording: Recording, tracks: Mapping[str | None, list[Bar]], width: int) -> str:
+    """What is drawn, in numbers, in lines of at most ``width`` characters where words allow it."""
+    parts = []
+    for name, bars in tracks.items():
+        if name is None:
+            parts.append(_count(len(bars), 'ground truth'))
+        elif recording.verdict_tiou is None:
+            parts.append(f'{name}: {_count(len(bars), "detection")}')
+        else:
+            kinds = [bar.kind for bar in bars]
+            counts = [f'{kinds.count(kind)} {kind}' for kind in ('correct', 'wrong', 'missed')]
+            parts.append(f'{name}: {", ".join(counts)}')
+    text = f'{recording.video_name}: {"; ".join(parts)}'
+    if recording.verdict_tiou is not None:
+        text += f' (tIoU {recording.verdict_tiou:g})'
+    return plain('\n'.join(textwrap.wrap(text, max(width, 20))))
+
+
+def _count(number: int, noun: str) -> str:
+    return f'{number} {noun}{"" if number == 1 else "s"}'
+
+
+def _add_legend(figure: Figure, recording: Recording, with_sensitivity: bool, font: float) -> None:
+    handles: list = []
+    if recording.ground_truths is not None:
+        handles.append(Patch(label='ground truth', **STYLES['truth']))
+    if recording.verdict_tiou is not None:
+        handles += [Patch(label=kind, **STYLES[kind]) for kind in ('correct', 'wrong', 'missed')]
+    else:
+        handles += [
+            Patch(label=plain(name), **_shade(RESULT_COLORS[index % len(RESULT_COLORS)], 0.9))
+            for index, name in enumerate(recording.results)
+        ]
     if with_sensitivity:
         handles += [
-            Line2D([], [], color=CLS_COLOR, lw=1.6, label='$p_{cls}$'),
-            Line2D([], [], color=START_COLOR, lw=1.2, label='$p_{loc} = p_{sot} + p_{eot}$'),
+            Line2D([], [], color=CLS_COLOR, lw=1.8, label='$p_{cls}$'),
+            Line2D([], [], color=START_COLOR, lw=1.4, label='$p_{loc} = p_{sot} + p_{eot}$'),
         ]
-    axes.legend(
+    figure.legend(
         handles=handles,
-        loc='lower center',
-        bbox_to_anchor=(0.5, 1.0),
-        ncols=len(handles),
+        loc='outside lower center',
+        ncols=min(len(handles), 6),
         frameon=False,
-        fontsize=9,
+        fontsize=0.9 * font,
     )
-    bar = figure.colorbar(
-        ScalarMappable(Normalize(0, 1), SCORE_COLORS),
-        ax=axes,
-        pad=0.01,
-        fraction=0.3 / figure.get_figwidth(),
-    )
-    bar.set_label('score', fontsize=9)
-    bar.ax.tick_params(labelsize=8)

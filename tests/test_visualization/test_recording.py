@@ -29,6 +29,6 @@ def test_what_cannot_be_drawn_is_refused(change, message):
 
 
 def test_classes_come_in_the_order_asked_for_then_by_name():
-    rows = [{**ROW, 'label': label} for label in ('d', 'a', None, 'c', 'b')]
-    recording = Recording('v', 9.0, {'m': rows}, classes=('c', 'b', 'unused'))
-    assert recording.classes_of(rows) == ['c', 'b', 'a', 'd', 'any class']
+    recording = Recording('v', 9.0, {}, classes=('c', 'b', 'unused'))
+    labels = ['d', 'a', 'any class', 'c', 'b', 'd']
+    assert recording.in_order(labels) == ['c', 'b', 'a', 'd', 'any class']

@@ -1,9 +1,11 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asl_mmaction.visualization import ClassGaussians, draw_timeline
+from asl_mmaction.visualization import ClassGaussians, Recording, draw_timeline
 from asl_mmaction.visualization.figures import CLS_COLOR
 from asl_mmaction.visualization.timeline import assign_lanes
 
@@ -40,8 +42,22 @@ def test_lanes_hold_no_overlap_and_none_is_wasted(segments):
         assert set(range(lanes[i])) <= clashes
 
 
+def recording(truth=TRUTH, found=FOUND, duration=10.0, name='v', **more):
+    results = found if isinstance(found, dict) else {'ASL': found}
+    return Recording(name, duration, results, truth, **more)
+
+
+def title(figure):
+    return figure.get_suptitle()
+
+
+def legend(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
 def test_bars_stand_at_their_seconds_and_none_hides_another():
-    axes = draw_timeline('v', 10.0, TRUTH, FOUND).axes[0]
+    figure = draw_timeline(recording())
+    axes = figure.axes[0]
     found = bars(axes)
     expected = sorted((*item['segment'],) for item in TRUTH + FOUND[:2])
     np.testing.assert_allclose([bar[:2] for bar in found], expected)
@@ -51,11 +67,87 @@ def test_bars_stand_at_their_seconds_and_none_hides_another():
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ['jump', 'wave']
     assert axes.get_xlim() == (0, 10)
     assert axes.get_xlabel() == 'time (s)'
-    assert '3 ground truths, 2 detections of score 0.3 or more' in axes.get_title()
+    assert title(figure) == 'v: 3 ground truths; ASL: 2 detections'
+    assert legend(figure) == ['ground truth', 'ASL']
+
+
+def test_classes_stand_in_the_order_of_the_data_set():
+    axes = draw_timeline(recording(classes=('wave', 'jump'))).axes[0]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ['wave', 'jump']
+
+
+def test_without_annotation_no_ground_truth_is_claimed():
+    figure = draw_timeline(recording(truth=None))
+    assert title(figure) == 'v: ASL: 2 detections'
+    assert legend(figure) == ['ASL']
+    assert len(bars(figure.axes[0])) == 2
+
+
+def test_a_part_shows_what_reaches_into_it():
+    figure = draw_timeline(recording(), start=5.0, end=9.5)
+    assert figure.axes[0].get_xlim() == (5.0, 9.5)
+    assert [bar[:2] for bar in bars(figure.axes[0])] == [(3.0, 6.0), (5.0, 9.0)]
+    assert title(figure) == 'v: 2 ground truths; ASL: 0 detections'
+
+
+def verdict(found, truth=TRUTH, **more):
+    return recording(truth, found, verdict_tiou=0.5, **more)
+
+
+def test_a_verdict_is_told_by_colour_and_by_pattern():
+    matched = [{**FOUND[0], 'match': None}, {**FOUND[1], 'match': 0}, {**FOUND[2], 'match': None}]
+    figure = draw_timeline(verdict(matched))
+    assert title(figure) == 'v: 3 ground truths; ASL: 1 correct, 1 wrong, 2 missed (tIoU 0.5)'
+    assert legend(figure) == ['ground truth', 'correct', 'wrong', 'missed']
+    drawn = {}
+    for bar in figure.axes[0].collections:
+        look = (bar.get_hatch(), bar.get_linestyle()[0][1] is not None, bar.get_facecolor()[0, :3])
+        box = bar.get_paths()[0].get_extents()
+        drawn.setdefault((look[0], look[1], tuple(look[2])), []).append((box.x0, box.x1))
+    patterns = sorted(
+        (str(hatch), dashed, len(where)) for (hatch, dashed, _), where in drawn.items()
+    )
+    # Ground truths and what is correct differ in lightness, the others in their pattern as well.
+    assert patterns == [
+        ('/////', False, 1),
+        ('None', False, 1),
+        ('None', False, 3),
+        ('None', True, 2),
+    ]
+    missed = next(where for (_, dashed, _), where in drawn.items() if dashed)
+    assert missed == [(5.0, 9.0), (3.0, 6.0)]
+
+
+def test_what_lies_below_the_threshold_finds_nothing():
+    rows = [{**FOUND[1], 'match': 0}]
+    figure = draw_timeline(verdict(rows, TRUTH[:1]), score_threshold=0.95)
+    assert title(figure) == 'v: 1 ground truth; ASL: 0 correct, 0 wrong, 1 missed (tIoU 0.5)'
+
+
+def test_results_lie_below_one_another_with_their_names():
+    figure = draw_timeline(recording(found={'ASL': FOUND[1:2], 'BMN': FOUND[:1]}))
+    axes = figure.axes[0]
+    names = [(text.get_text(), text.get_position()[1]) for text in axes.texts]
+    assert [name for name, _ in names] == ['ASL', 'BMN', 'ASL', 'BMN']
+    (asl,) = [bar for bar in bars(axes) if bar[:2] == (1.0, 4.0) and bar[2] > names[2][1] - 0.6]
+    (bmn,) = [bar for bar in bars(axes) if bar[:2] == (1.1, 4.2)]
+    assert asl[3] < bmn[2]
+    assert asl[2] < names[2][1] < asl[3]
+    assert bmn[2] < names[3][1] < bmn[3]
+    assert legend(figure) == ['ground truth', 'ASL', 'BMN']
+
+
+def test_proposals_lie_beside_all_ground_truths():
+    rows = [{'segment': [1.0, 4.0], 'score': 0.9, 'match': 0}]
+    figure = draw_timeline(verdict({'BMN': rows}))
+    labels = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert labels == ['jump', 'wave', 'any class']
+    assert title(figure) == 'v: 3 ground truths; BMN: 1 correct, 0 wrong, 2 missed (tIoU 0.5)'
+    assert len(bars(figure.axes[0])) == 3 + 3 + 1 + 2  # the ground truths twice
 
 
 def test_the_best_detection_lies_next_to_the_ground_truth():
-    axes = draw_timeline('v', 10.0, [], FOUND[:2]).axes[0]
+    axes = draw_timeline(recording([], FOUND[:2])).axes[0]
     best, worse = bars(axes)  # the best one starts first
     assert best[3] < worse[2]  # the axis points down
     assert axes.yaxis_inverted()
@@ -71,7 +163,7 @@ def test_sensitivity_peaks_at_mu_within_each_ground_truth():
         np.array([[0.1, 0.1]] * 2),
         np.array([[0.1, 0.1]] * 2),
     )
-    bottom = draw_timeline('v', 10.0, TRUTH, FOUND, gaussians=gaussians).axes[1]
+    bottom = draw_timeline(recording(), gaussians=gaussians).axes[1]
     peaks = [
         line.get_xdata()[line.get_ydata().argmax()]
         for line in bottom.get_lines()
@@ -81,26 +173,75 @@ def test_sensitivity_peaks_at_mu_within_each_ground_truth():
     assert bottom.get_xlabel() == 'time (s)'
 
 
+@pytest.mark.parametrize(
+    ('end', 'ticks', 'label'),
+    [
+        (10.0, ['0', '1', '2'], 'time (s)'),
+        (360.0, ['0:00', '0:30', '1:00'], 'time (m:ss)'),
+        (36000.0, ['0:00', '1:00:00', '2:00:00'], 'time (h:mm:ss)'),
+    ],
+)
+def test_ticks_stand_at_round_times(end, ticks, label):
+    figure = draw_timeline(recording(duration=end))
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    shown = [text for text in axes.get_xticklabels() if text.get_position()[0] >= 0]
+    assert [text.get_text() for text in shown[:3]] == ticks
+    assert axes.get_xlabel() == label
+    boxes = [text.get_window_extent() for text in shown if 0 <= text.get_position()[0] <= end]
+    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize(('width', 'font'), [(10.0, 12.0), (6.0, 9.0)])
+def test_size_and_font_are_those_asked_for_and_nothing_sticks_out(width, font):
+    truth = [{'label': f'CLASS_NUMBER_{i}', 'segment': [i, i + 1]} for i in range(12)]
+    results = {
+        name: [{**row, 'score': 0.5, 'match': 0} for row in truth] for name in ('ASL', 'BMN')
+    }
+    figure = draw_timeline(verdict(results, truth, duration=20.0), width=width, font=font)
+    assert figure.get_figwidth() == width
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    assert {text.get_fontsize() for text in axes.get_yticklabels()} == {font}
+    texts = [*axes.get_yticklabels(), *axes.texts, *figure.texts, *figure.legends[0].get_texts()]
+    assert len(texts) > 12 + 24
+    page = figure.bbox
+    for text in texts:
+        box = text.get_window_extent()
+        assert page.x0 <= box.x0 and box.x1 <= page.x1, text.get_text()  # noqa: PT018
+        assert page.y0 <= box.y0 and box.y1 <= page.y1, text.get_text()  # noqa: PT018
+
+
 def test_nothing_to_show_is_still_a_picture():
-    figure = draw_timeline('v', 5.0, [], [])
+    figure = draw_timeline(recording([], [], 5.0))
     figure.canvas.draw()
     assert bars(figure.axes[0]) == []
 
 
 def test_a_segment_without_length_stays_visible():
-    axes = draw_timeline('v', 5.0, [{'label': 'a', 'segment': [2.0, 2.0]}], []).axes[0]
+    axes = draw_timeline(recording([{'label': 'a', 'segment': [2.0, 2.0]}], [])).axes[0]
     (bar,) = axes.collections
     assert bar.get_linewidth()[0] > 0
     assert bar.get_edgecolor()[0, 3] == 1
 
 
-def test_a_duration_that_is_not_positive_is_refused():
-    with pytest.raises(ValueError, match=r'v to have a positive duration but got 0\.0'):
-        draw_timeline('v', 0.0, [], [])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'start': 4.0, 'end': 3.0}, r'the 10 s of v but got \[4, 3\]'),
+        ({'end': 11.0}, r'but got \[0, 11\]'),
+        ({'width': 0.0}, 'expected a width and a font above 0 but got 0 and 12'),
+    ],
+)
+def test_a_part_or_size_that_is_none_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        draw_timeline(recording(), **options)
 
 
 def test_names_are_no_formulas():
     truth = [{'label': '$x^$', 'segment': [1.0, 2.0]}]
-    figure = draw_timeline('a$_$', 5.0, truth, [])
+    found = {'$y^$': [], '_z': [{**truth[0], 'score': 0.9}]}
+    figure = draw_timeline(recording(truth, found, name='a$_$'))
     figure.canvas.draw()
-    assert figure.axes[0].get_title().startswith(r'a\$_\$: 1 ground truths')
+    assert title(figure).startswith(r'a\$_\$: 1 ground truth; \$y^\$: 0 detections')
+    assert legend(figure) == ['ground truth', r'\$y^\$', '_z']

@@ -18,6 +18,7 @@ from asl_mmaction.evaluation.functional.recall import (
     average_recall,
     recall_at_multiples,
 )
+from asl_mmaction.evaluation.functional.verdicts import with_matches
 
 __all__ = [
     'ERRORS',
@@ -34,4 +35,5 @@ __all__ = [
     'grouped_average_precision',
     'join_detections',
     'recall_at_multiples',
+    'with_matches',
 ]
