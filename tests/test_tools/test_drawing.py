@@ -15,6 +15,7 @@ CONFIG = """
 model = dict(head=dict(
     num_classes=2, sensitivity=dict(class_level=dict(type='ClassSensitivity', num_loc=2))))
 """
+LABELLED = {'label': 'a', 'segment': [1, 2], 'score': 0.9}
 
 
 @pytest.fixture
@@ -43,7 +44,8 @@ def run(tmp_path, capsys, monkeypatch):
         out, error = capsys.readouterr()
         if code == 0:
             return out
-        (line,) = error.splitlines()
+        line = error.splitlines()[-1]  # argparse says before how it is used
+        assert line.startswith(name)
         assert code == 2
         assert not list(tmp_path.rglob('*.png'))
         return line
@@ -64,7 +66,12 @@ def test_timelines(run):
 @pytest.mark.parametrize(
     ('file', 'content', 'message'),
     [
-        ('d.json', {'results': {'v': [{'segment': [1, 2], 'score': 1}]}}, "'v': expected results"),
+        (
+            'd.json',
+            {'results': {'v': [LABELLED, {'segment': [1, 2], 'score': 1}]}},
+            "'v': expected",
+        ),
+        ('d.json', {'results': {'v': 3}}, "d.json: expected 'results' by video but got"),
         ('d.json', {'version': 1}, "expected 'results' by video but got no 'results'"),
         ('a.json', {'version': 1}, "expected 'database' by video but got no 'database'"),
         ('a.json', {'database': {'v': {'annotations': []}}}, "video 'v': expected duration and"),
@@ -85,6 +92,72 @@ def test_timelines_of_other_classes_or_videos(run):
     write('a.json', {'database': {'v': {'duration': 9, 'annotations': annotations}}})
     line = run('visualize', 'd.json', 'a.json', '--sensitivity', 'c.py', 'c.pth')
     assert "a.json: video 'v': expected the classes of c.pth but got 'x'" in line
+
+
+def drawn(folder='out'):
+    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob('*.*'))
+
+
+def test_timelines_without_annotations(run):
+    said = run('visualize', 'd.json', '--out', 'out', '--format', 'svg', 'pdf', 'html')
+    assert 'up to the end of its last detection' in said
+    assert said.endswith('wrote 1 pictures to out\n')
+    assert drawn() == ['index.html', 'v.html', 'v.pdf', 'v.svg']
+    assert '>v: model: 1 detection</text>' in Path('out/v.svg').read_text()
+    assert '"duration": 2.0' in Path('out/v.html').read_text()
+    assert 'href="v.html"' in Path('out/index.html').read_text()
+
+
+def test_several_results_and_a_verdict(run):
+    write('p.json', {'results': {'v': [{'segment': [1, 2.2], 'score': 0.8}]}})
+    rows = [LABELLED, {**LABELLED, 'segment': [4, 5]}]
+    write('d.json', {'results': {'v': rows}})
+    truth = [{'label': label, 'segment': [1, 2]} for label in 'ba']
+    write(
+        'a.json',
+        {'classes': ['b', 'a'], 'database': {'v': {'duration': 9, 'annotations': truth}}},
+    )
+    options = ['--results', 'ASL=d.json', 'BMN=p.json', '--out', 'out', '--verdict']
+    run('visualize', 'a.json', *options, '--format', 'svg', '--width', '20', '--font', '8')
+    text = Path('out/v.svg').read_text()
+    said = 'v: 2 ground truths; ASL: 1 correct, 1 wrong, 1 missed; '
+    assert f'>{said}BMN: 1 correct, 0 wrong, 1 missed (tIoU 0.5)</text>' in text
+    assert '1440pt' in text  # 20 inches
+    classes = [text.index(f'>{name}</text>') for name in ('b', 'a', 'any class')]
+    assert classes == sorted(classes)  # as the data set has them
+    run('visualize', 'a.json', *options, '0.9', '--format', 'svg', '--from', '3', '--to', '10')
+    assert '>v: 0 ground truths; ASL: 0 correct, 1 wrong, 0' in Path('out/v.svg').read_text()
+
+
+def test_pages_play_the_videos_of_a_folder(run):
+    Path('clips').mkdir()
+    Path('clips/v.mp4').write_bytes(b'film')
+    options = ['d.json', '--format', 'html', '--out', 'out', '--video-dir', 'clips']
+    run('visualize', *options)
+    assert 'src="../clips/v.mp4"' in Path('out/v.html').read_text()
+    run('visualize', *options, '--embed')
+    assert 'src="data:video/mp4;base64,ZmlsbQ=="' in Path('out/v.html').read_text()
+    Path('clips/v.avi').write_bytes(b'film')
+    said = 'expected one video clips/v.* but got 2 files of that name'
+    assert said in run('visualize', *options)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ([], 'expected detections.json or --results but got neither'),
+        (['d.json', 'a.json', '--results', 'A=d.json'], 'or detections.json but got both'),
+        (['--results', 'd.json'], "expected --results NAME=FILE, each name once, but got 'd.json'"),
+        (['--results', 'A=d.json', 'A=d.json'], "each name once, but got 'A=d.json'"),
+        (['d.json', '--verdict'], 'expected an annotation file with --verdict but got none'),
+        (['d.json', '--embed'], 'expected --video-dir with --embed but got none'),
+        (['d.json', 'a.json', '--from', '9'], 'of the 9 s of v but got [9, 9]'),
+        (['d.json', 'a.json', '--verdict', '2'], 'tIoU thresholds in (0, 1] but got [2.0]'),
+        (['d.json', 'a.json', '--font', '0'], 'a width and a font above 0 but got 10 and 0'),
+    ],
+)
+def test_options_that_do_not_fit(run, options, message):
+    assert message in run('visualize', *options)
 
 
 def test_gaussians(run):

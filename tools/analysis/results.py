@@ -16,18 +16,21 @@ from asl_mmaction.files.reading import (
 )
 
 
-def read_results(path: Path, *, labels: bool = True) -> dict[str, Any]:
+def read_results(path: Path, *, labels: bool | None = True) -> dict[str, Any]:
     """A file that tools/test.py wrote; ``results``: of each video segments, scores and labels.
 
     Args:
         path: Of the file.
-        labels: False for proposals, which have none.
+        labels: False for proposals, which have none; None for both: without a single
+            label they are proposals.
     """
     content = read_object(path)
     with in_context(str(path), "'results' by video"):
         results = dict(content['results'].items())
         if not results:
             raise ValueError('expected results of videos but got none')
+        if labels is None:
+            labels = any('label' in item for items in results.values() for item in items)
     form = f'results of segment{", score and label" if labels else " and score"}'
     for video, items in results.items():
         with in_context(f'{path}: video {video!r}', form):

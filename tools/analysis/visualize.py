@@ -1,7 +1,8 @@
-"""Draw timelines: ground truth and detections of videos, as written by tools/test.py --out."""
+"""Draw timelines: what was found in recordings, as written by tools/test.py --out."""
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from results import read_annotations, read_results
@@ -9,67 +10,218 @@ from results import read_annotations, read_results
 import asl_mmaction  # noqa: F401  first: it repairs and registers
 from asl_mmaction.apis import read_class_gaussians
 from asl_mmaction.cli.arguments import read_config, report_mistakes
+from asl_mmaction.evaluation.functional import with_matches
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.writing import check_file_name
-from asl_mmaction.visualization import draw_timeline, save_figure
+from asl_mmaction.visualization import (
+    Recording,
+    draw_timeline,
+    save_figure,
+    write_html_index,
+    write_html_timeline,
+)
+
+FORMATS = ('png', 'pdf', 'svg', 'html')
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('detections', type=Path, help='detections.json')
-    parser.add_argument('annotations', type=Path, help='annotation file of the data set')
-    parser.add_argument(
-        '--out', type=Path, default=Path('timelines'), help='folder of the pictures'
-    )
-    parser.add_argument(
-        '--videos', nargs='+', help='names of videos; without, all of the detections'
-    )
-    parser.add_argument('--score-threshold', type=float, default=0.3)
-    parser.add_argument(
-        '--sensitivity',
-        nargs=2,
-        metavar=('CONFIG', 'CHECKPOINT'),
-        help='draw what this training learned below',
-    )
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     with report_mistakes():
         count = draw(args)
     print(f'wrote {count} pictures to {args.out}')
     return 0
 
 
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('detections', type=Path, nargs='?', help='detections.json')
+    parser.add_argument(
+        'annotations',
+        type=Path,
+        nargs='?',
+        help='annotation file of the data set; without, the detections alone are drawn',
+    )
+    parser.add_argument(
+        '--results',
+        nargs='+',
+        metavar='NAME=FILE',
+        help='several results in one picture, in place of detections.json; also proposals.json',
+    )
+    parser.add_argument(
+        '--out', type=Path, default=Path('timelines'), help='folder of the pictures'
+    )
+    parser.add_argument(
+        '--format', nargs='+', choices=FORMATS, default=['png'], help='html: pages and an index'
+    )
+    parser.add_argument(
+        '--videos', nargs='+', help='names of videos; without, all of the detections'
+    )
+    parser.add_argument('--score-threshold', type=float, default=0.3)
+    parser.add_argument(
+        '--verdict',
+        type=float,
+        nargs='?',
+        const=0.5,
+        metavar='TIOU',
+        help='tell what is correct, wrong and missed, at this tIoU (0.5)',
+    )
+    parser.add_argument('--width', type=float, default=10.0, help='inches; pictures only')
+    parser.add_argument('--font', type=float, default=12.0, help='points; pictures only')
+    parser.add_argument(
+        '--from', type=float, default=0.0, dest='start', metavar='SECONDS', help='pictures only'
+    )
+    parser.add_argument('--to', type=float, dest='end', metavar='SECONDS', help='pictures only')
+    parser.add_argument(
+        '--sensitivity',
+        nargs=2,
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='draw what this training learned below; pictures only',
+    )
+    parser.add_argument(
+        '--video-dir', type=Path, help='where NAME.mp4 and the like are, for pages to play'
+    )
+    parser.add_argument(
+        '--embed', action='store_true', help='put the video into the page, if it is below 20 MB'
+    )
+    args = parser.parse_args(argv)
+    if args.results:
+        if args.annotations:
+            parser.error('expected --results or detections.json but got both')
+        args.annotations, args.detections = args.detections, None
+    elif not args.detections:
+        parser.error('expected detections.json or --results but got neither')
+    needs = {'--verdict': args.verdict is not None, '--sensitivity': bool(args.sensitivity)}
+    for option, given in needs.items():
+        if given and not args.annotations:
+            parser.error(f'expected an annotation file with {option} but got none')
+    if args.embed and not args.video_dir:
+        parser.error('expected --video-dir with --embed but got none')
+    return args
+
+
 def draw(args: argparse.Namespace) -> int:
-    """Draw each video that was asked for; the number of pictures."""
-    results = read_results(args.detections)['results']
-    database = read_annotations(args.annotations)['database']
+    """Draw each video that was asked for; the number of recordings."""
+    files = named_files(args.results) if args.results else {'model': args.detections}
+    contents = {name: read_results(path, labels=None) for name, path in files.items()}
+    annotations = read_annotations(args.annotations) if args.annotations else None
     gaussians = None
     if args.sensitivity:
         config, checkpoint = args.sensitivity
         gaussians = read_class_gaussians(read_config(config, {}), checkpoint)
-    videos = args.videos or list(results)
-    for holder, name in ((results, args.detections), (database, args.annotations)):
+    recordings = list(read_recordings(args, files, contents, annotations))
+    if gaussians is not None:
+        check_classes(recordings, gaussians.classes, args)
+    pages = {}
+    for recording in recordings:
+        name = args.out / check_file_name(recording.video_name)
+        for form in args.format:
+            path = name.with_name(f'{name.name}.{form}')
+            if form == 'html':
+                video = find_video(args.video_dir, recording.video_name)
+                pages[path] = recording
+                write_html_timeline(
+                    path,
+                    recording,
+                    video=video,
+                    embed=args.embed,
+                    score_threshold=args.score_threshold,
+                )
+                continue
+            figure = draw_timeline(
+                recording,
+                score_threshold=args.score_threshold,
+                start=args.start,
+                end=None if args.end is None else min(args.end, recording.duration),
+                width=args.width,
+                font=args.font,
+                gaussians=gaussians,
+            )
+            save_figure(figure, path)
+    if pages:
+        write_html_index(args.out / 'index.html', pages, score_threshold=args.score_threshold)
+    return len(recordings)
+
+
+def named_files(pairs: list[str]) -> dict[str, Path]:
+    """``['ASL=a.json']`` -> ``{'ASL': Path('a.json')}``."""
+    files: dict[str, Path] = {}
+    for pair in pairs:
+        name, equal, path = pair.partition('=')
+        if not (name and equal and path) or name in files:
+            raise ValueMistake(f'expected --results NAME=FILE, each name once, but got {pair!r}')
+        files[name] = Path(path)
+    return files
+
+
+def read_recordings(
+    args: argparse.Namespace,
+    files: Mapping[str, Path],
+    contents: Mapping[str, Mapping],
+    annotations: Mapping | None,
+) -> list[Recording]:
+    """What is to be drawn, in the order of the files."""
+    database = annotations['database'] if annotations else None
+    videos = args.videos or list(dict.fromkeys(v for c in contents.values() for v in c['results']))
+    holders = {path: contents[name]['results'] for name, path in files.items()}
+    for path, holder in {**holders, **({args.annotations: database} if database else {})}.items():
         unknown = [video for video in videos if video not in holder]
         if unknown:
-            raise ValueError(f'expected a video of {name} but got {unknown[0]!r}')
-    if gaussians is not None:
-        for video in videos:
-            labels = {item['label'] for item in database[video]['annotations']}
-            unknown = sorted(labels.difference(gaussians.classes))
-            if unknown:
-                raise ValueError(
-                    f'{args.annotations}: video {video!r}: expected the classes of '
-                    f'{args.sensitivity[1]} but got {unknown[0]!r}'
-                )
+            raise ValueMistake(f'expected a video of {path} but got {unknown[0]!r}')
+    classes = class_order([annotations or {}, *contents.values()])
+    recordings, guessed = [], []
     for video in videos:
-        figure = draw_timeline(
-            video,
-            database[video]['duration'],
-            database[video]['annotations'],
-            results[video],
-            score_threshold=args.score_threshold,
-            gaussians=gaussians,
+        rows = {name: content['results'][video] for name, content in contents.items()}
+        truth = database[video]['annotations'] if database else None
+        if database:
+            duration = database[video]['duration']
+        else:
+            guessed.append(video)
+            duration = max((row['segment'][1] for part in rows.values() for row in part), default=0)
+        if args.verdict is not None:
+            rows = {name: with_matches(truth, part, args.verdict) for name, part in rows.items()}
+        recordings.append(Recording(video, duration or 1.0, rows, truth, args.verdict, classes))
+    if guessed:
+        print(
+            'no annotation file says how long the recordings are: each is drawn up to the end of '
+            'its last detection'
         )
-        save_figure(figure, args.out / f'{check_file_name(video)}.png')
-    return len(videos)
+    return recordings
+
+
+def class_order(contents: list[Mapping]) -> list[str]:
+    """The classes in the order of the data set, from the first file that has one."""
+    for content in contents:
+        for key in ('classes', 'taxonomy'):
+            names = content.get(key)
+            if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
+                return names
+    return []
+
+
+def check_classes(recordings: list[Recording], classes: tuple[str, ...], args) -> None:
+    """Refuse ground truths of classes that the training of ``--sensitivity`` does not have."""
+    for recording in recordings:
+        unknown = sorted({row['label'] for row in recording.ground_truths}.difference(classes))
+        if unknown:
+            raise ValueMistake(
+                f'{args.annotations}: video {recording.video_name!r}: expected the classes of '
+                f'{args.sensitivity[1]} but got {unknown[0]!r}'
+            )
+
+
+def find_video(folder: Path | None, name: str) -> Path | None:
+    """The file of a video, whatever its suffix.
+
+    Raises:
+        ValueMistake: There is none, or more than one.
+    """
+    if folder is None:
+        return None
+    stem = folder / check_file_name(name)
+    found = [path for path in stem.parent.glob('*') if path.stem == stem.name]
+    if len(found) != 1:
+        raise ValueMistake(f'expected one video {stem}.* but got {len(found)} files of that name')
+    return found[0]
 
 
 if __name__ == '__main__':
