@@ -1,9 +1,9 @@
 """What the unmaintained parts of the OpenMMLab stack need to run on current PyTorch and NumPy.
 
-Importing this module checks that the stack is there, in versions that work together, and then
-repairs it: a few narrow patches, each made once, each with its reason and the version it can go
-with. What a version pin can mend is pinned in ``setup.cfg`` instead. ``asl_mmaction`` imports it
-before everything else.
+:func:`repair` checks that the stack is there, in versions that work together, and then repairs it:
+a few narrow patches, each made once, each with its reason and the version it can go with. What a
+version pin can mend is pinned in ``setup.cfg`` instead. ``asl_mmaction`` calls it before it imports
+anything else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import types
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 
@@ -194,62 +193,26 @@ def allow_checkpoints_of_the_runner() -> None:
     """Let ``torch.load(weights_only=True)`` read what mmengine's Runner saves, and nothing more.
 
     Since torch 2.6 that is the default, and it refuses the message hub (HistoryBuffer, NumPy
-    arrays and numbers) in mmengine 0.10.7's checkpoints. A HistoryBuffer pickles its statistics
-    as ``getattr(HistoryBuffer, name)``, so a getattr that answers these four and no other takes
-    the place of the real one, which would open every door. NumPy's own functions trust a
-    pickle: a forged dtype or buffer makes them take numbers for addresses. Others, which make
-    arrays of numbers alone, take their places. Can go with a mmengine that registers its own types.
+    arrays and numbers) in mmengine 0.10.7's checkpoints. NumPy's own names get the stand-ins of
+    ``files.safe_numpy``. A HistoryBuffer pickles its statistics as ``getattr(HistoryBuffer,
+    'mean')``. The real getattr would lead a pickle to any function; ours looks up four methods of
+    HistoryBuffer. Can go with a mmengine that registers its own types.
     """
-    import numpy as np
     import torch
     from mmengine.logging.history_buffer import HistoryBuffer
+
+    from asl_mmaction.files.safe_numpy import STAND_INS
 
     def get_statistic(owner: Any, name: str) -> Callable:
         if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
             return getattr(HistoryBuffer, name)
         raise AttributeError(f'a checkpoint may not look up {name!r} of {owner!r}')
 
-    class Dtype:
-        def __init__(self, code: str, *_: Any) -> None:
-            if not isinstance(code, str) or not re.fullmatch(r'[fiub]\d{1,2}', code):
-                raise UnpicklingError(f'a checkpoint may hold numbers but not {code!r}')
-            self.dtype = np.dtype(code)
-
-        def __setstate__(self, state: tuple) -> None:
-            self.dtype = self.dtype.newbyteorder(state[1])
-
-    class Array(np.ndarray):
-        def __new__(cls, *_: Any) -> Array:
-            raise UnpicklingError('a checkpoint may not make an array from a buffer')
-
-        def __setstate__(self, state: tuple) -> None:
-            _, shape, dtype, is_fortran, content = state
-            if not (isinstance(dtype, Dtype) and isinstance(content, bytes)):
-                raise UnpicklingError('a checkpoint may hold arrays of numbers only')
-            super().__setstate__((1, shape, dtype.dtype, is_fortran, content))
-
-        def __reduce__(self) -> str | tuple:  # the next checkpoint holds a plain array again
-            return np.asarray(self).__reduce__()
-
-    def reconstruct(*_: Any) -> Array:
-        return np.ndarray.__new__(Array, 0)
-
-    def scalar(dtype: Dtype, content: bytes) -> np.generic:
-        return np.frombuffer(content, dtype.dtype)[0]
-
-    # Checkpoints written under NumPy 1 name the old module.
-    functions = [
-        (function, f'{module}.multiarray.{name}')
-        for module in ('numpy._core', 'numpy.core')
-        for function, name in ((reconstruct, '_reconstruct'), (scalar, 'scalar'))
-    ]
     torch.serialization.add_safe_globals(
         [
             HistoryBuffer,
             (get_statistic, 'builtins.getattr'),
-            (Array, 'numpy.ndarray'),
-            (Dtype, 'numpy.dtype'),
-            *functions,
+            *((stand_in, name) for name, stand_in in STAND_INS.items()),
         ]
     )
 
@@ -312,14 +275,24 @@ def distribute_on_cpu() -> None:
     MMDistributedDataParallel.__init__ = init
 
 
-show_missing_requirement_in_one_line()
-check_requirements()
-silence_warnings()
-supply_drn()
-leave_out_multimodal_models()
-restore_trapz()
-find_config_packages()
-allow_checkpoints_of_the_runner()
-read_downloads_as_checkpoints()
-let_a_default_hook_be_none()
-distribute_on_cpu()
+#: In the order in which they are made.
+PATCHES: tuple[Callable[[], None], ...] = (
+    silence_warnings,
+    supply_drn,
+    leave_out_multimodal_models,
+    restore_trapz,
+    find_config_packages,
+    allow_checkpoints_of_the_runner,
+    read_downloads_as_checkpoints,
+    let_a_default_hook_be_none,
+    distribute_on_cpu,
+)
+
+
+def repair(without: str | None = None) -> None:
+    """Check the stack, see :func:`check_requirements`, and patch it, but for ``without``."""
+    show_missing_requirement_in_one_line()
+    check_requirements()
+    for patch in PATCHES:
+        if patch.__name__ != without:
+            patch()

@@ -1,7 +1,8 @@
 """What each patch of asl_mmaction.compat makes possible; run by test_compat.py.
 
 Prints JSON: patch -> [outcome without it, outcome with it], 'ok' or the error. The stack is loaded
-once, unrepaired; each check runs in a fork of that process.
+once, unrepaired, as if transformers 5 was installed, which mmaction2 does not run with. One fork of
+that process makes all patches and runs all checks; each of the others leaves a patch out.
 """
 
 import json
@@ -11,14 +12,26 @@ import sys
 import tempfile
 import traceback
 import warnings
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 
-import mmaction.registry  # noqa: F401
-import mmengine.config  # noqa: F401
-import numpy as np
-import torch
+FOLDER = tempfile.mkdtemp()
+METADATA = Path(FOLDER, 'transformers-5.0.0.dist-info', 'METADATA')
+METADATA.parent.mkdir()
+METADATA.write_text('Metadata-Version: 2.1\nName: transformers\nVersion: 5.0.0\n')
+sys.path.insert(0, FOLDER)
 
-COMPAT = Path(__file__).parents[1] / 'asl_mmaction' / 'compat.py'
+import mmaction.evaluation.functional  # noqa: E402
+import mmaction.registry  # noqa: E402, F401
+import mmengine.config  # noqa: E402
+import mmengine.hub  # noqa: E402, F401
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+
+# The package without what its __init__ does: repair the stack, and load all of it.
+sys.modules['asl_mmaction'] = module_from_spec(find_spec('asl_mmaction'))
+
+from asl_mmaction import compat  # noqa: E402
 
 
 def silence_warnings():
@@ -123,65 +136,34 @@ def distribute_on_cpu():
     MMDistributedDataParallel(module=torch.nn.Linear(1, 1), device_ids=[0])
 
 
-def apply(without=''):
-    """Run compat.py, but for the call of one patch."""
-    source = COMPAT.read_text()
-    if without:
-        changed = source.replace(f'\n{without}()\n', '\n')
-        if changed == source:
-            raise AssertionError(f'compat.py does not call {without}')
-        source = changed
-    exec(compile(source, COMPAT, 'exec'), {'__name__': 'compat'})
-
-
-def outcome(check, without):
-    """'ok' or the error, from a fork."""
+def outcomes(patches, without=None):
+    """Patch -> 'ok' or the error of its check; from a fork that makes all patches but one."""
     read, write = os.pipe()
     if os.fork() == 0:
+        found = {}
         try:
-            apply(without)
-            check()
-            text = 'ok'
-        except BaseException as error:
-            text = ''.join(traceback.format_exception_only(error))
-        os.write(write, text.encode()[:4000])
-        os._exit(0)
+            compat.repair(without)
+            for patch in patches:
+                found[patch] = outcome(globals()[patch])
+        finally:
+            os.write(write, json.dumps(found).encode())
+            os._exit(0)
     os.close(write)
     with os.fdopen(read) as pipe:
-        text = pipe.read()
+        found = json.load(pipe)
     os.wait()
-    return text
+    return found
 
 
-def main():
-    checks = [
-        silence_warnings,
-        supply_drn,
-        leave_out_multimodal_models,
-        restore_trapz,
-        find_config_packages,
-        allow_checkpoints_of_the_runner,
-        read_downloads_as_checkpoints,
-        let_a_default_hook_be_none,
-        distribute_on_cpu,
-    ]
-    result = {}
-    for check in checks:
-        name = check.__name__
-        if name == 'leave_out_multimodal_models':
-            # As if transformers 5 was installed. (mmaction2 asks importlib_metadata.)
-            folder = tempfile.mkdtemp()
-            metadata = Path(folder, 'transformers-5.0.0.dist-info', 'METADATA')
-            metadata.parent.mkdir()
-            metadata.write_text('Metadata-Version: 2.1\nName: transformers\nVersion: 5.0.0\n')
-            sys.path.insert(0, folder)
-            for module in [m for m in sys.modules if m.startswith('mmaction.utils')]:
-                del sys.modules[module]
-        result[name] = [outcome(check, name), outcome(check, '')]
-        if name == 'leave_out_multimodal_models':
-            sys.path.remove(folder)
-    print(json.dumps(result))
+def outcome(check):
+    try:
+        check()
+    except BaseException as error:
+        return ''.join(traceback.format_exception_only(error))[:2000]
+    return 'ok'
 
 
 if __name__ == '__main__':
-    main()
+    names = [patch.__name__ for patch in compat.PATCHES]
+    repaired = outcomes(names)
+    print(json.dumps({name: [outcomes([name], name)[name], repaired[name]] for name in names}))

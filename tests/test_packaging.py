@@ -237,6 +237,13 @@ def test_mim_finds_the_package_its_configs_and_its_tools(mim):
     assert any(row.split()[:2] == ['asl-mmaction', VERSION] for row in mim('list').splitlines())
     assert 'configs/asl/asl_hapt.py' in mim('search', 'asl_mmaction', '--config', 'asl_hapt')
     mim('run', 'asl_mmaction', 'synthetic:generate', '--num-train', 4, '--num-test', 2)
+    assert len(list((mim.work / 'data' / 'demo' / 'features').iterdir())) == 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('mim', ['editable'], indirect=True)
+def test_mim_trains(mim, demo_data):
+    shutil.copytree(demo_data, mim.work / 'data' / 'demo')
     out = mim('train', 'asl_mmaction', 'asl_demo.py', '--work-dir', 'work', *SHORT)
     assert f'{mim.home}/' in out
     assert (mim.work / 'work' / 'epoch_1.pth').is_file()

@@ -3,7 +3,6 @@
 import io
 import os
 import pickle
-import re
 import reprlib
 import zipfile
 from collections import OrderedDict
@@ -17,6 +16,7 @@ from mmengine.fileio import get
 
 from asl_mmaction.files.mistakes import FileMistake, PackageMistake, ValueMistake
 from asl_mmaction.files.reading import check_file
+from asl_mmaction.files.safe_numpy import STAND_INS, RefusedPickleError
 
 #: A path, or the bytes that a storage backend has given.
 File = str | io.BytesIO
@@ -149,84 +149,34 @@ def _read_pt(file: File, key: str | None) -> np.ndarray:
 NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
 
 
-# A pickle calls what it names, with what it likes. numpy's own functions trust that: a forged dtype
-# makes them take numbers for addresses. So a pickle gets what stands for them here.
-
-
-class _Dtype:
-    """Stands for ``numpy.dtype``: numbers of one kind and size, in one byte order."""
-
-    def __init__(self, code: str, *_: Any) -> None:
-        if not re.fullmatch(r'[fiub]\d{1,2}', code):
-            raise _refusal(f'an array of {code!r}')
-        self.dtype = np.dtype(code)
-
-    def __setstate__(self, state: tuple) -> None:
-        self.dtype = self.dtype.newbyteorder(state[1])
-
-
-class _Array:
-    """Stands for ``numpy.ndarray``, and for the function that makes one without content."""
-
-    def __init__(self, *_: Any) -> None:
-        self.array = np.zeros(0)
-
-    def __setstate__(self, state: tuple) -> None:
-        _, shape, dtype, is_fortran, content = state
-        self.array = _from_buffer(content, dtype, shape, 'F' if is_fortran else 'C').array
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return self.array
-
-
-def _from_buffer(content: bytes, dtype: _Dtype, shape: tuple[int, ...], order: str) -> _Array:
-    result = _Array()
-    result.array = np.frombuffer(content, dtype.dtype).reshape(shape, order=order)
-    return result
-
-
-def _scalar(dtype: _Dtype, content: bytes) -> float:
-    return _from_buffer(content, dtype, (), 'C').array.item()
-
-
 def _encode_latin1(text: str, encoding: str) -> bytes:
     if encoding != 'latin1':
-        raise _refusal(f'text that is encoded as {encoding!r}')
+        raise RefusedPickleError(f'text that is encoded as {encoding!r}')
     return text.encode('latin1')
-
-
-def _refusal(what: str) -> UnfitFeatureError:
-    return UnfitFeatureError(
-        'expected a pickle of arrays, lists and numbers only '
-        f'but got {what}, which is refused; save the array as .npy instead'
-    )
 
 
 class _ArrayUnpickler(pickle.Unpickler):
     """Makes arrays, numbers, strings and containers; refuses every other name before it is run."""
 
     allowed = {
-        ('numpy', 'ndarray'): _Array,
-        ('numpy', 'dtype'): _Dtype,
-        ('numpy.core.multiarray', '_reconstruct'): _Array,
-        ('numpy._core.multiarray', '_reconstruct'): _Array,
-        ('numpy.core.multiarray', 'scalar'): _scalar,
-        ('numpy._core.multiarray', 'scalar'): _scalar,
-        ('numpy.core.numeric', '_frombuffer'): _from_buffer,
-        ('numpy._core.numeric', '_frombuffer'): _from_buffer,
-        ('collections', 'OrderedDict'): OrderedDict,
-        ('_codecs', 'encode'): _encode_latin1,  # how protocol 2 writes bytes
+        **STAND_INS,
+        'collections.OrderedDict': OrderedDict,
+        '_codecs.encode': _encode_latin1,  # how protocols 0 to 2 write bytes
     }
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self.allowed:
-            raise _refusal(f'{module}.{name}')
-        return self.allowed[module, name]
+        found = f'{module}.{name}'
+        if found not in self.allowed:
+            raise RefusedPickleError(found)
+        return self.allowed[found]
 
 
 def _read_pkl(file: File, key: str | None) -> np.ndarray:
     with _opened(file) as stream:
-        content = _ArrayUnpickler(stream).load()
+        try:
+            content = _ArrayUnpickler(stream).load()
+        except RefusedPickleError as error:
+            raise UnfitFeatureError(f'{error}; save the array as .npy instead') from error
     if isinstance(content, dict):
         content = content[_choose(content, key)]
     return np.asarray(content)
