@@ -34,13 +34,14 @@ MAY_IMPORT = {
     'models.post_processors': {'files', 'ops', 'structures'},
     'models.localizers': {'models.layers', 'ops', 'structures'},
     'baselines': {'files', 'models.localizers', 'structures'},
+    'extraction': {'files'},
     'apis': {'evaluation.metrics', 'files', 'structures', 'visualization'},
     'cli': {'apis', 'datasets', 'datasets.transforms', 'evaluation.metrics', 'structures'},
     'compat': {'files.safe_numpy'},
     'version': set(),
 }
-# mmaction2's own models are for what runs mmaction2's own baselines.
-MAY_IMPORT_MMACTION_MODELS = {'baselines'}
+# mmaction2's own models are for what runs mmaction2's own baselines and recognisers.
+MAY_IMPORT_MMACTION_MODELS = {'baselines', 'extraction'}
 
 
 def part_of(module):

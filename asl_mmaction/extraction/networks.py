@@ -1,0 +1,342 @@
+"""What turns clips of frames into features: mmaction2's recognisers, or any network at all."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import importlib
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from mmaction.registry import MODELS, TRANSFORMS
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.hub import get_config
+from mmengine.registry import DefaultScope
+from mmengine.runner import CheckpointLoader
+from torch import Tensor, nn
+
+from asl_mmaction.files.mistakes import FileMistake, ValueMistake
+
+Image = np.ndarray
+#: What chooses and reads frames in a pipeline of mmaction2's; here that is the reader's work.
+SAMPLING = ('SampleFrames', 'UniformSample', 'DenseSampleFrames', 'UntrimmedSampleFrames')
+READING = ('DecordInit', 'DecordDecode', 'OpenCVInit', 'OpenCVDecode', 'PyAVInit', 'PyAVDecode')
+READING += ('PIMSInit', 'PIMSDecode', 'RawFrameDecode')
+
+
+class Network(ABC):
+    """Clips of frames -> features.
+
+    Attributes:
+        name: what people call it.
+        checkpoint: where its weights come from; None: they are random, or it brings its own.
+        brings_weights: which of the two.
+        pipeline: what is done to each frame, for a reader of the sidecar.
+        own_frames: frames of a clip that it was made for, ``own_interval`` apart; None: any number.
+        strict: it cannot take another number of frames, and might not notice.
+        framewise: each frame is computed by itself, and a clip's feature is the mean of its frames.
+    """
+
+    name: str
+    checkpoint: str | None = None
+    brings_weights: bool = False
+    pipeline: list[dict]
+    own_frames: int | None = None
+    own_interval: int = 1
+    strict: bool = False
+    framewise: bool = False
+    model: nn.Module
+
+    @abstractmethod
+    def prepare(self, image: Image) -> Any:
+        """One frame (H, W, 3) uint8 RGB as the network wants it; done once for each frame."""
+
+    @abstractmethod
+    def stack(self, clips: Sequence[Sequence[Any]]) -> Any:
+        """Prepared frames, clip by clip -> a batch for :meth:`forward`, on the CPU."""
+
+    @abstractmethod
+    def forward(self, batch: Any) -> Tensor:
+        """A batch -> features (N, C) on the device of the network."""
+
+    def to(self, device: torch.device | str) -> None:
+        """Move the network."""
+        self.model.to(device)
+
+    def digest(self) -> str:
+        """SHA-256 of the weights: the same whichever file they came from."""
+        found = hashlib.sha256()
+        for key, value in sorted(self.model.state_dict().items()):
+            array = value.detach().cpu().contiguous()
+            found.update(f'{key} {array.dtype} {tuple(array.shape)}\n'.encode())
+            found.update(array.reshape(-1).view(torch.uint8).numpy())
+        return found.hexdigest()
+
+
+class RecognizerNetwork(Network):
+    """The backbone of a recogniser of mmaction2's, behind its own test pipeline.
+
+    What the pipeline does between reading and ``FormatShape`` (resizing, crops) is done to each
+    frame. Features are averaged over space, time and crops; outputs of several pathways (SlowFast)
+    are put side by side. Neck and head are left out.
+
+    Args:
+        recognizer: config file, ``'mmaction::recognition/...py'``, or a config.
+        checkpoint: of the recogniser, a path or an address; read safely (weights only). Without,
+            the weights are random, the same ones each time.
+
+    Raises:
+        FileMistake: no such config or checkpoint.
+        ValueMistake: no recogniser of RGB frames, no test pipeline, or weights that do not fit.
+    """
+
+    def __init__(
+        self,
+        recognizer: str | os.PathLike | Config,
+        checkpoint: str | os.PathLike | None = None,
+    ) -> None:
+        import mmaction.models  # noqa: F401  registers recognisers; takes seconds
+
+        config = _load_config(recognizer)
+        self.name = str(recognizer)
+        if isinstance(recognizer, Config):
+            self.name = config.filename or 'a config'
+        self.checkpoint = None if checkpoint is None else str(checkpoint)
+        steps = _test_pipeline(config, self.name)
+        model = config.get('model') or {}
+        kind = model.get('type')
+        if kind not in ('Recognizer2D', 'Recognizer3D'):
+            raise ValueMistake(
+                f'{self.name}: expected a Recognizer2D or Recognizer3D of mmaction2 but got '
+                f'{kind}; --backbone takes any other network'
+            )
+        self.is_2d = kind == 'Recognizer2D'
+        with DefaultScope.overwrite_default_scope('mmaction'), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.model = MODELS.build(
+                {**copy.deepcopy(model), 'cls_head': None, 'neck': None}
+            ).eval()
+            frame_steps, clip_steps, sampling = _split(steps, self.name)
+            self._prepare = Compose([TRANSFORMS.build(step) for step in frame_steps])
+            self._pack = Compose([TRANSFORMS.build(step) for step in clip_steps])
+        self.pipeline = json.loads(json.dumps(frame_steps, default=str))
+        if checkpoint is not None:
+            _load_weights(self.model.backbone, checkpoint)
+        if self.is_2d:
+            self.own_frames = getattr(self.model.backbone, 'num_segments', None)
+            self.strict = self.own_frames is not None
+        else:
+            self.own_frames = sampling.get('clip_len', 1)
+            self.own_interval = sampling.get('frame_interval', 1)
+        self.framewise = self.is_2d and _is_framewise(self.model)
+
+    def prepare(self, image: Image) -> list[np.ndarray]:
+        """The frame's views (crops), each (H', W', 3)."""
+        results = {
+            'imgs': [image],
+            'img_shape': image.shape[:2],
+            'original_shape': image.shape[:2],
+            'modality': 'RGB',
+            'num_clips': 1,
+            'clip_len': 1,
+        }
+        return list(self._prepare(results)['imgs'])
+
+    def stack(self, clips: Sequence[Sequence[list[np.ndarray]]]) -> Tensor:
+        """(N, views, C, T, H, W) of a 3D recogniser, (N, views * T, C, H, W) of a 2D one."""
+        packed = []
+        for clip in clips:
+            views = zip(*clip, strict=True)
+            imgs = [image for view in views for image in view]
+            counts = (len(clip), 1) if self.is_2d else (1, len(clip))
+            results = {
+                'imgs': imgs,
+                'num_clips': counts[0],
+                'clip_len': counts[1],
+                'modality': 'RGB',
+            }
+            packed.append(self._pack(results)['inputs'])
+        return torch.stack(packed)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """See the class."""
+        data = {'inputs': list(batch), 'data_samples': None}
+        inputs = self.model.data_preprocessor(data, False)['inputs']
+        output, _ = self.model.extract_feat(inputs, stage='backbone')
+        return pool(output, len(batch))
+
+
+def pool(output: Any, num_clips: int) -> Tensor:
+    """What a backbone returns -> (N, C): the mean over views, frames and all positions.
+
+    Args:
+        output: (N * M, C) or (N * M, C, ...), or a tuple of such; a list [patch tokens, class
+            token] (MViT) stands for its class token.
+        num_clips: N.
+    """
+    if isinstance(output, list):
+        output = output[-1]
+    if isinstance(output, tuple):
+        return torch.cat([pool(part, num_clips) for part in output], dim=1)
+    if not isinstance(output, Tensor) or output.ndim not in (2, 4, 5):
+        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise ValueMistake(
+            f'expected a backbone whose output is (N, C), (N, C, H, W) or (N, C, T, H, W) '
+            f'but got {found}'
+        )
+    if output.ndim > 2:
+        output = output.flatten(2).mean(2)
+    return output.reshape(num_clips, -1, output.shape[1]).mean(1)
+
+
+class AnyNetwork(Network):
+    """A network that is no recogniser of mmaction2's.
+
+    Args:
+        backbone: ``'module:callable'``; the callable takes nothing and returns the network, a
+            ``torch.nn.Module`` (a class of one will do). It is called with clips (N, T, H, W, 3)
+            uint8 RGB and returns (N, C), or (N, C, ...), which is averaged. Its attribute
+            ``frame_size`` is the (height, width) that it wants.
+
+    Raises:
+        ValueMistake: there is no such callable, or it returns something else.
+    """
+
+    brings_weights = True
+
+    def __init__(self, backbone: str) -> None:
+        self.name = backbone
+        model = _find(backbone)()
+        size = getattr(model, 'frame_size', None)
+        sized = isinstance(size, (tuple, list)) and len(size) == 2
+        if not isinstance(model, nn.Module) or not (
+            sized and all(isinstance(x, int) for x in size)
+        ):
+            raise ValueMistake(
+                f'expected {backbone} to return a torch.nn.Module with an attribute frame_size '
+                f'(height, width) but got {type(model).__name__} with frame_size {size!r}'
+            )
+        self.height, self.width = size
+        self.model = model.eval()
+        self.pipeline = [{'type': 'Resize', 'scale': [self.width, self.height]}]
+
+    def prepare(self, image: Image) -> Image:
+        """The frame at the size that the network wants."""
+        return cv2.resize(image, (self.width, self.height), interpolation=cv2.INTER_AREA)
+
+    def stack(self, clips: Sequence[Sequence[Image]]) -> Tensor:
+        """(N, T, H, W, 3) uint8."""
+        return torch.from_numpy(np.stack([np.stack(clip) for clip in clips]))
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """See the class."""
+        output = self.model(batch)
+        if not isinstance(output, Tensor) or output.ndim < 2 or len(output) != len(batch):
+            found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise ValueMistake(
+                f'expected {self.name} to turn {len(batch)} clips into ({len(batch)}, C) '
+                f'but got {found}'
+            )
+        return output.flatten(2).mean(2) if output.ndim > 2 else output
+
+
+def _find(backbone: str) -> Callable[[], nn.Module]:
+    module, _, name = backbone.partition(':')
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueMistake(
+            f'expected a backbone module:callable to import but got {backbone!r}: {error}'
+        ) from error
+    if not callable(found):
+        raise ValueMistake(f'expected a backbone module:callable but {backbone!r} is no callable')
+    return found
+
+
+def _load_config(recognizer: str | os.PathLike | Config) -> Config:
+    if isinstance(recognizer, Config):
+        return recognizer
+    if '::' in str(recognizer):
+        try:
+            return get_config(str(recognizer))
+        except (OSError, AssertionError, ImportError) as error:
+            raise FileMistake(f'expected a config but got {recognizer}: {error}') from error
+    if not Path(recognizer).is_file():
+        raise FileMistake(f'expected a config file but got {recognizer}, which does not exist')
+    return Config.fromfile(recognizer)
+
+
+def _test_pipeline(config: Config, name: str) -> list[dict]:
+    loader = config.get('test_dataloader') or {}
+    steps = config.get('test_pipeline') or (loader.get('dataset') or {}).get('pipeline')
+    if not steps:
+        raise ValueMistake(f'{name}: expected a test_dataloader with a pipeline but got none')
+    return steps
+
+
+def _split(steps: list[dict], name: str) -> tuple[list[dict], list[dict], dict]:
+    """The steps for each frame, those for each clip, and the one that samples."""
+    kinds = [step['type'] for step in steps]
+    if 'FormatShape' not in kinds or not any(kind in SAMPLING for kind in kinds):
+        raise ValueMistake(
+            f'{name}: expected a test pipeline of frames (one of {", ".join(SAMPLING)}, and '
+            f'FormatShape) but got {", ".join(kinds)}'
+        )
+    sampling = next(step for step in steps if step['type'] in SAMPLING)
+    place = kinds.index('FormatShape')
+    before = [step for step in steps[:place] if step['type'] not in (*SAMPLING, *READING)]
+    return before, steps[place:], sampling
+
+
+def _is_framewise(model: nn.Module) -> bool:
+    """Whether frames do not meet in a 2D backbone: known of these, not of those that shift."""
+    from mmaction.models import MobileNetV2, ResNet
+
+    return model.backbone_from != 'mmaction2' or type(model.backbone) in (ResNet, MobileNetV2)
+
+
+def _load_weights(backbone: nn.Module, checkpoint: str | os.PathLike) -> None:
+    path = os.path.expanduser(checkpoint)
+    if '://' not in str(path) and not Path(path).is_file():
+        raise FileMistake(f'expected a checkpoint but got {checkpoint}, which does not exist')
+    try:
+        if '://' in str(path):
+            content = CheckpointLoader.load_checkpoint(path, map_location='cpu')
+        else:
+            content = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # what a file that is no checkpoint raises is not bounded
+        reason = ' '.join(str(error).split())[:200]
+        raise ValueMistake(
+            f'expected a checkpoint but could not read {checkpoint}: {reason}'
+        ) from error
+    state = content.get('state_dict', content) if isinstance(content, Mapping) else {}
+    state = {
+        key.removeprefix('backbone.'): value
+        for key, value in state.items()
+        if key.startswith('backbone.')
+    }
+    own = backbone.state_dict()
+    wrong = sorted(
+        key
+        for key in own.keys() | state.keys()
+        if key not in own or own[key].shape != getattr(state.get(key), 'shape', None)
+    )
+    if wrong:
+        first = wrong[0]
+        expected, found = (
+            tuple(weights[first].shape) if first in weights else 'none' for weights in (own, state)
+        )
+        raise ValueMistake(
+            f'expected the weights of this backbone but {len(wrong)} entries of {checkpoint} are '
+            f'missing, unknown or of another shape, such as backbone.{first}: expected {expected} '
+            f'but got {found}'
+        )
+    backbone.load_state_dict(state)
