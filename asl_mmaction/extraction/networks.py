@@ -9,7 +9,6 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -24,6 +23,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from asl_mmaction.files.mistakes import FileMistake, ValueMistake
+from asl_mmaction.files.reading import check_file
 
 Image = np.ndarray
 #: What chooses and reads frames in a pipeline of mmaction2's; here that is the reader's work.
@@ -269,8 +269,7 @@ def _load_config(recognizer: str | os.PathLike | Config) -> Config:
             return get_config(str(recognizer))
         except (OSError, AssertionError, ImportError) as error:
             raise FileMistake(f'expected a config but got {recognizer}: {error}') from error
-    if not Path(recognizer).is_file():
-        raise FileMistake(f'expected a config file but got {recognizer}, which does not exist')
+    check_file(recognizer, 'a config file')
     return Config.fromfile(recognizer)
 
 
@@ -305,8 +304,8 @@ def _is_framewise(model: nn.Module) -> bool:
 
 def _load_weights(backbone: nn.Module, checkpoint: str | os.PathLike) -> None:
     path = os.path.expanduser(checkpoint)
-    if '://' not in str(path) and not Path(path).is_file():
-        raise FileMistake(f'expected a checkpoint but got {checkpoint}, which does not exist')
+    if '://' not in str(path):
+        check_file(path, 'a checkpoint')
     try:
         if '://' in str(path):
             content = CheckpointLoader.load_checkpoint(path, map_location='cpu')

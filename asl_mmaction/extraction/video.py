@@ -13,7 +13,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from asl_mmaction.files.mistakes import FileMistake, TypeMistake, ValueMistake
+from asl_mmaction.files.mistakes import TypeMistake, ValueMistake
+from asl_mmaction.files.reading import check_file, is_number
 
 #: Name endings by which a folder is searched; the reader itself goes by the content.
 VIDEO_SUFFIXES = ('.3gp', '.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg')
@@ -61,13 +62,11 @@ class Video:
 
     def __init__(self, path: str | os.PathLike, *, fps: float | None = None) -> None:
         self.path = Path(path)
-        if isinstance(fps, bool) or not isinstance(fps, (int, float, Fraction, type(None))):
+        if fps is not None and not is_number(fps):
             raise TypeMistake(f'expected fps to be a number but got {fps!r}')
-        if fps is not None and not 0 < fps < math.inf:
+        if fps is not None and fps <= 0:
             raise ValueMistake(f'expected fps > 0 but got {fps}')
-        if not self.path.is_file():
-            what = 'is a folder' if self.path.is_dir() else 'does not exist'
-            raise FileMistake(f'expected a video file but got {path}, which {what}')
+        check_file(path, 'a video file')
         with self._opened() as (container, stream):
             rate = stream.average_rate or stream.guessed_rate if fps is None else fps
             declared = stream.duration and stream.duration * stream.time_base

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 
 from asl_mmaction.files.mistakes import ValueMistake
-from asl_mmaction.files.reading import read_json
+from asl_mmaction.files.reading import is_number, read_json
 
 #: Of the grid: what a config may say as well, and then must say alike.
 GRID_KEYS = ('fps', 'feat_stride', 'clip_len')
@@ -42,7 +41,6 @@ def read_sidecar(feature: str | os.PathLike) -> dict | None:
         return None
     for key in content.keys() & {*GRID_KEYS, *COUNTS}:
         value = content[key]
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or not 0 < value < math.inf:
+        if not is_number(value) or value <= 0:
             raise ValueMistake(f'{path}: expected {key} to be a number > 0 but got {value!r}')
     return content
