@@ -25,7 +25,8 @@ from common import (  # isort: skip  first: it imports asl_mmaction before all e
 import torch
 from mmaction.registry import DATASETS
 
-from asl_mmaction.apis.loading import load_checkpoint, load_weights
+from asl_mmaction.apis import load_checkpoint
+from asl_mmaction.apis.checkpoint import load_weights
 
 # Lengths of HAPT's test recordings, in steps.
 LENGTHS = [396, 464, 625, 630, 636, 646, 650, 663, 665, 687, 707, 712, 719, 721, 777, 788, 802]

@@ -25,7 +25,7 @@ from common import (  # isort: skip  first: it imports asl_mmaction before all e
 )
 import torch
 
-from asl_mmaction.cli.arguments import keep_freed_memory
+from asl_mmaction.cli.memory import keep_freed_memory
 
 WINDOW, FULL_LIMIT = 19, 16
 

@@ -17,7 +17,7 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.visualization import Visualizer
 
 import asl_mmaction  # noqa: F401  registers the parts that configs name
-from asl_mmaction.cli import arguments
+from asl_mmaction.cli import memory
 from asl_mmaction.datasets.preparation.synthetic import generate
 
 ROOT = Path(__file__).parents[1]
@@ -193,7 +193,7 @@ def _tools_beside_one_another():
     """What a tool does for itself, and not for the next test in its process."""
     with pytest.MonkeyPatch.context() as patch:
         # The process would keep the most memory that any of them needed.
-        patch.setattr(arguments, 'keep_freed_memory', lambda: None)
+        patch.setattr(memory, 'keep_freed_memory', lambda: None)
         # The layout of a config in a log takes half of the time of a short run.
         patch.setattr('mmengine.config.config.FormatCode', lambda text, **_: (text, True))
         yield

@@ -11,7 +11,7 @@ import sys
 import torch
 
 import asl_mmaction  # noqa: F401
-from asl_mmaction.cli.arguments import keep_freed_memory
+from asl_mmaction.cli.memory import keep_freed_memory
 
 
 def page_faults():

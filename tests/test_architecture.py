@@ -36,7 +36,14 @@ MAY_IMPORT = {
     'baselines': {'files', 'models.localizers', 'structures'},
     'extraction': {'files'},
     'apis': {'evaluation.metrics', 'files', 'structures', 'visualization'},
-    'cli': {'apis', 'datasets', 'datasets.transforms', 'evaluation.metrics', 'structures'},
+    'cli': {
+        'apis',
+        'datasets',
+        'datasets.transforms',
+        'evaluation.metrics',
+        'files',
+        'structures',
+    },
     'compat': {'files.safe_numpy'},
     'version': set(),
 }

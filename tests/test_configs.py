@@ -15,7 +15,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
-from asl_mmaction.cli.arguments import read_config
+from asl_mmaction.apis import load_config
 
 ROOT = Path(__file__).parents[1] / 'configs'
 FILES = sorted(ROOT.rglob('*.py'))
@@ -193,7 +193,7 @@ def test_sizes_agree(path):
 
 
 def test_one_option_sets_the_width():
-    config = read_config(ROOT / 'asl' / 'asl_demo.py', {'model.projection.out_channels': 16})
+    config = load_config(ROOT / 'asl' / 'asl_demo.py', {'model.projection.out_channels': 16})
     model = MODELS.build(config.model)
     assert (model.neck.channels, model.head.in_channels) == (16, 16)
     assert model.head.cls_out.weight.shape[1] == 16

@@ -14,8 +14,8 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 
+from asl_mmaction.apis import load_config
 from asl_mmaction.apis.datasets import dataset_configs
-from asl_mmaction.cli.arguments import read_config
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -132,7 +132,7 @@ def test_parameters_at_inference(name, rows, ablate):
         if config is None:
             _, path, options = parts[first]
         with DefaultScope.overwrite_default_scope('mmaction'):
-            content = read_config(path, sys.modules['compare'].parse_settings(options))
+            content = load_config(path, sys.modules['compare'].parse_settings(options))
             parameters = MODELS.build(content.model).named_parameters()
         count = sum(value.numel() for key, value in parameters if '.sensitivity.' not in key)
         assert sizes == [f'{count / 1e6:.2f} M'], first

@@ -19,9 +19,10 @@ from rich.table import Table
 
 import asl_mmaction  # noqa: F401  first: it repairs and registers
 from asl_mmaction.apis import read_class_gaussians
-from asl_mmaction.cli.arguments import MistakeError, report_mistakes
+from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.cli.runner import build_runner
 from asl_mmaction.datasets.preparation.synthetic import generate
+from asl_mmaction.files.mistakes import Mistake
 from asl_mmaction.visualization import (
     ClassGaussians,
     Recording,
@@ -68,7 +69,7 @@ def load_demo_config(args: argparse.Namespace) -> Config:
     """The demo's config with the paths and the seed of the command line.
 
     Raises:
-        MistakeError: the training would end before the warm-up of the learning rate.
+        Mistake: the training would end before the warm-up of the learning rate.
     """
     config = Config.fromfile(CONFIG)
     config.randomness = {'seed': args.seed}
@@ -77,7 +78,7 @@ def load_demo_config(args: argparse.Namespace) -> Config:
     if args.epochs is not None:
         warmup = config.param_scheduler[0].end
         if args.epochs <= warmup:
-            raise MistakeError(
+            raise Mistake(
                 f'expected --epochs of {warmup + 1} or more but got {args.epochs}: the learning '
                 f'rate warms up for {warmup}'
             )

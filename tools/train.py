@@ -1,43 +1,20 @@
 """Train a localizer."""
 
 import argparse
-from pathlib import Path
 
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
-from mmengine.config import Config
-from mmengine.runner import Runner
 
-from asl_mmaction.apis.loading import (
-    check_classes,
-    classes_of,
-    dataset_meta,
-    load_checkpoint,
-    load_weights,
-)
-from asl_mmaction.cli.arguments import (
-    MistakeError,
-    configure,
-    for_this_run,
-    keep_freed_memory,
-    make_parser,
-    report_mistakes,
-)
-from asl_mmaction.cli.checks.coverage import warn_of_uncovered
-from asl_mmaction.cli.checks.loops import check_loops
-from asl_mmaction.cli.checks.monitors import check_monitors
-from asl_mmaction.cli.checks.resuming import check_resumed_settings, check_resumed_steps
-from asl_mmaction.cli.checks.schedules import check_schedules
-from asl_mmaction.cli.checks.starting_weights import describe_starting_weights
-from asl_mmaction.cli.runner import build_runner
+from asl_mmaction.cli.arguments import make_parser
+from asl_mmaction.cli.memory import keep_freed_memory
+from asl_mmaction.cli.mistakes import report_mistakes
+from asl_mmaction.cli.training import runner_to_train
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     keep_freed_memory()
     with report_mistakes():
-        config = configure(args)
-        apply_arguments(config, args)
-        make_runner(config, args).train()
+        runner_to_train(args).train()
     return 0
 
 
@@ -59,94 +36,6 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('--seed', type=int, help='of everything random')
     return parser.parse_args(argv)
-
-
-def apply_arguments(config, args: argparse.Namespace) -> None:
-    """Change the experiment to what the arguments ask for."""
-    if args.amp:
-        config.optim_wrapper.type = 'BFloat16OptimWrapper'
-    if args.auto_scale_lr:
-        config.merge_from_dict({'auto_scale_lr.enable': True})
-    if args.seed is not None:
-        config.merge_from_dict({'randomness.seed': args.seed})
-
-
-def make_runner(config, args: argparse.Namespace) -> Runner:
-    """The Runner, once data, model and the checkpoint to start from, if any, fit each other."""
-    run, notes = plan_run(config, args)
-    path = run.load_from if run.get('resume') else None
-    content = load_training(path) if path else {}
-    if path:
-        notes += check_resumed_settings(config, content, path)
-    runner = build_runner(run, config)
-    classes = classes_of('train', runner.train_loop) | classes_of('val', runner.val_loop)
-    if path:  # the Runner loads it again, with all that belongs to the training
-        load_weights(runner.model, content, path)
-        classes = {f'the checkpoint {path}': dataset_meta(content).get('classes')} | classes
-    check_classes(config, classes)
-    check_loops(train=runner.train_loop, val=runner.val_loop)
-    warn_of_uncovered(runner.model, runner.train_dataloader.dataset)
-    if runner.max_iters < 1:
-        raise MistakeError(
-            f'expected a training of 1 step or more but got {runner.max_epochs} epochs '
-            f'(train_cfg.max_epochs) of {len(runner.train_dataloader)} batches'
-        )
-    check_schedules(runner)
-    check_monitors(runner)
-    if path:
-        notes += check_resumed_steps(runner.train_loop, content, path)
-    else:
-        notes += describe_starting_weights(runner.model, run, classes)
-    for note in notes:
-        runner.logger.warning(note)
-    return runner
-
-
-def plan_run(config, args: argparse.Namespace) -> tuple[Config, list[str]]:
-    """What to do now, and what to say of it; the config, which is left, is that of any run.
-
-    A ``resume`` of the config alone, which an earlier run may have left there, is taken out of it.
-    """
-    notes = []
-    asked = args.resume
-    if config.get('resume'):
-        if 'resume' in args.cfg_options:
-            asked = asked or config.get('load_from') or 'auto'
-        elif asked is None:
-            notes.append(f'resume of {args.config} has no effect: the option --resume asks for it')
-        if 'load_from' not in args.cfg_options:  # it names what was resumed
-            config.load_from = None
-    config.resume = False
-    run = for_this_run(config, args)
-    if args.no_validate:
-        run.val_cfg = run.val_dataloader = run.val_evaluator = None
-    pointer = Path(run.work_dir) / 'last_checkpoint'
-    latest = pointer.read_text().strip() if pointer.is_file() else None
-    path = latest if asked == 'auto' else asked
-    if path:
-        run.resume, run.load_from = True, path
-    elif asked:
-        notes.append(f'no checkpoint in {run.work_dir} to resume from: a training from the start')
-    elif latest:
-        notes.append(
-            f'{run.work_dir} has the checkpoints of another training, up to {Path(latest).name}: '
-            'they are replaced or stay beside the new ones'
-        )
-    return run, notes
-
-
-def load_training(path: str) -> dict:
-    """A checkpoint that holds a training, not weights alone."""
-    content = load_checkpoint(path)
-    missing = [key for key in ('meta', 'message_hub', 'optimizer') if key not in content]
-    if missing:
-        raise MistakeError(
-            f'{path}: expected the checkpoint of a training to resume but got one without '
-            f'{" and ".join(missing)}; to start from its weights: --cfg-options load_from={path}'
-        )
-    if 'config' in content['meta']:  # of another time; the Runner would run its text
-        raise MistakeError(f"{path}: expected a checkpoint without meta['config'] but got one")
-    return content
 
 
 if __name__ == '__main__':

@@ -1,10 +1,8 @@
+from asl_mmaction.apis.checkpoint import load_checkpoint
+from asl_mmaction.apis.class_gaussians import read_class_gaussians
+from asl_mmaction.apis.classes import find_classes
+from asl_mmaction.apis.config import load_config
 from asl_mmaction.apis.inferencer import TALInferencer
-from asl_mmaction.apis.loading import (
-    find_classes,
-    load_checkpoint,
-    load_config,
-    read_class_gaussians,
-)
 
 __all__ = [
     'TALInferencer',

@@ -17,15 +17,10 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
+from asl_mmaction.apis.checkpoint import dataset_meta, load_checkpoint, load_weights
+from asl_mmaction.apis.classes import check_classes, find_classes
+from asl_mmaction.apis.config import load_config
 from asl_mmaction.apis.datasets import agreed_settings, dataset_configs
-from asl_mmaction.apis.loading import (
-    check_classes,
-    dataset_meta,
-    find_classes,
-    load_checkpoint,
-    load_config,
-    load_weights,
-)
 from asl_mmaction.evaluation.metrics.reports import activitynet_form
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import check_file, in_context, is_number

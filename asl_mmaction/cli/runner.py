@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,9 @@ from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+
+from asl_mmaction.apis.config import load_config
+from asl_mmaction.files.mistakes import Mistake
 
 
 class RecordedRunner(Runner):
@@ -58,3 +63,24 @@ def build_runner(config: Config, record: Config) -> Runner:
     runner.cfg = copy.deepcopy(record)
     runner.register_hook(RecordHook())
     return runner
+
+
+def configure(args: argparse.Namespace) -> Config:
+    """The config of the experiment, without the arguments that hold for one run.
+
+    Raises:
+        Mistake: it has no model; see :func:`~asl_mmaction.apis.load_config` for the others.
+    """
+    config = load_config(args.config, args.cfg_options)
+    if 'model' not in config:
+        raise Mistake(f'{args.config}: expected a config of a model but got none in it')
+    return config
+
+
+def for_this_run(config: Config, args: argparse.Namespace) -> Config:
+    """A copy with the arguments of :func:`~asl_mmaction.cli.arguments.make_parser` for one run."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    run = copy.deepcopy(config)
+    run.launcher = args.launcher
+    run.work_dir = args.work_dir or config.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
+    return run

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 from mmengine.config import Config
 
-from asl_mmaction.cli.runner import RecordHook
+from asl_mmaction.cli.arguments import make_parser
+from asl_mmaction.cli.runner import RecordHook, configure, for_this_run
 
 
 @pytest.fixture
@@ -47,3 +48,35 @@ def test_a_test_leaves_its_config_beside_that_of_a_training(runner, tmp_path, tr
     assert written(tmp_path / 'work') == []
     hook.after_test_iter(runner, 0, None, {})
     assert written(tmp_path / 'work') == ['log/own.py' if training else 'own.py']
+
+
+def arguments(*words):
+    return make_parser('A tool.').parse_args([str(word) for word in words])
+
+
+def test_config_takes_the_arguments(tiny_config):
+    args = arguments(
+        tiny_config,
+        '--work-dir=out',
+        '--cfg-options',
+        'train_dataloader.batch_size=7',
+        'optim_wrapper.accumulative_counts=2',
+        'find_unused_parameters=True',
+    )
+    config = configure(args)
+    assert config.train_dataloader.batch_size == 7
+    assert config.optim_wrapper.accumulative_counts == 2
+    assert config.find_unused_parameters is True
+    run = for_this_run(config, args)
+    assert (run.work_dir, run.launcher) == ('out', 'none')
+    assert config.keys().isdisjoint({'work_dir', 'launcher'})  # other runs have others
+
+
+def test_work_dir_is_named_after_the_config(tiny_config):
+    def work_dir():
+        args = arguments(tiny_config)
+        return for_this_run(configure(args), args).work_dir
+
+    assert work_dir() == 'work_dirs/tiny'
+    tiny_config.write_text(tiny_config.read_text() + "\nwork_dir = 'mine'\n")
+    assert work_dir() == 'mine'

@@ -11,7 +11,7 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.registry import DefaultScope
 
-from asl_mmaction.cli.arguments import read_config
+from asl_mmaction.apis import load_config
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / 'configs'
@@ -117,7 +117,7 @@ def rows(tool):
 def configs(rows):
     """The config of each row, as training reads it."""
     parse = sys.modules['compare'].parse_settings
-    return {row: read_config(row.config, parse(row.options)) for row in set(rows.values())}
+    return {row: load_config(row.config, parse(row.options)) for row in set(rows.values())}
 
 
 def test_tables_are_the_expected_rows(tool):

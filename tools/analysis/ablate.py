@@ -20,7 +20,7 @@ import sys
 import yaml
 from compare import (
     TOOLS,
-    MistakeError,
+    Mistake,
     Row,
     add_run_arguments,
     report_mistakes,
@@ -41,14 +41,14 @@ def load_tables() -> dict[str, dict]:
     paper's number), and ``paper``, the heading of that number, if any.
 
     Raises:
-        MistakeError: A row has a key that nothing reads.
+        Mistake: A row has a key that nothing reads.
     """
     tables = yaml.safe_load(TABLES.read_text())
     names: dict[tuple, str] = {}
     for name, content in tables.items():
         for row in content['rows']:
             if not row.keys() <= KEYS:
-                raise MistakeError(
+                raise Mistake(
                     f'{TABLES}: expected rows with {", ".join(sorted(KEYS))} but got one of {name} '
                     f'with {", ".join(row)}'
                 )

@@ -28,14 +28,12 @@ import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs t
 
 from mmengine.config import Config
 
-from asl_mmaction.cli.arguments import (
-    RUNNER_KEYS,
-    MistakeError,
-    add_cfg_options,
-    read_config,
-    report_mistakes,
-)
+from asl_mmaction.apis import load_config
+from asl_mmaction.apis.config import RUNNER_KEYS
+from asl_mmaction.cli.arguments import add_cfg_options
+from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.cli.settings import differences, is_moving_average, moving_average
+from asl_mmaction.files.mistakes import Mistake
 from asl_mmaction.files.reading import in_context, read_object
 
 TOOLS = Path(__file__).resolve().parents[1]
@@ -87,7 +85,7 @@ def settings_of(row: Row, args: argparse.Namespace) -> list[str]:
     """Settings KEY=VALUE of the runs of a row: its own, and those of every run.
 
     Raises:
-        MistakeError: Two of them set the same, or a part of it.
+        Mistake: Two of them set the same, or a part of it.
     """
     epochs = [] if args.epochs is None else [f'train_cfg.max_epochs={args.epochs}']
     settings = sorted([*row.options, *args.cfg_options, *epochs])
@@ -95,9 +93,7 @@ def settings_of(row: Row, args: argparse.Namespace) -> list[str]:
     keys = sorted((setting.partition('=')[0].split('.'), setting) for setting in settings)
     for (outer, one), (inner, other) in pairwise(keys):
         if inner[: len(outer)] == outer:
-            raise MistakeError(
-                f'expected each setting of {row.name} once but got {one} and {other}'
-            )
+            raise Mistake(f'expected each setting of {row.name} once but got {one} and {other}')
     return settings
 
 
@@ -105,22 +101,22 @@ def check_runs(rows: Sequence[Row], args: argparse.Namespace) -> None:
     """Let nothing start that could not be compared.
 
     Raises:
-        MistakeError: a config is not there or cannot be read, two rows share their folder, a
+        Mistake: a config is not there or cannot be read, two rows share their folder, a
             setting or a seed is given twice, or a finished run was made with other options or with
             the config as it was before it was changed.
         ValueError: a finished run has no metrics.
     """
     check_seeds(args.seeds)
     if args.jobs < 1:
-        raise MistakeError(f'expected --jobs of 1 or more but got {args.jobs}')
+        raise Mistake(f'expected --jobs of 1 or more but got {args.jobs}')
     settings = [settings_of(row, args) for row in rows]
     contents = [
-        read_config(row.config, parse_settings(own))
+        load_config(row.config, parse_settings(own))
         for row, own in zip(rows, settings, strict=True)
     ]
     names = [row.name for row in rows]
     if len(set(names)) < len(names):
-        raise MistakeError(f'expected configs of different names but got {", ".join(names)}')
+        raise Mistake(f'expected configs of different names but got {", ".join(names)}')
     for row, own, content in zip(rows, settings, contents, strict=True):
         for seed in args.seeds:
             folder = args.work_dir / row.name / f'seed_{seed}'
@@ -141,10 +137,10 @@ def check_seeds(seeds: Sequence[int]) -> None:
     """Let no run count twice.
 
     Raises:
-        MistakeError: a seed is given twice.
+        Mistake: a seed is given twice.
     """
     if len(set(seeds)) < len(seeds):
-        raise MistakeError(f'expected --seeds once each but got {" ".join(map(str, seeds))}')
+        raise Mistake(f'expected --seeds once each but got {" ".join(map(str, seeds))}')
 
 
 def check_options(folder: Path, asked: dict) -> None:
@@ -155,7 +151,7 @@ def check_options(folder: Path, asked: dict) -> None:
         asked: ``amp`` and ``cfg_options``, as options.json has them.
 
     Raises:
-        MistakeError: They differ.
+        Mistake: They differ.
     """
     made = {'amp': False, 'cfg_options': []}
     if (folder / OPTIONS).is_file():
@@ -163,7 +159,7 @@ def check_options(folder: Path, asked: dict) -> None:
         with in_context(str(folder / OPTIONS), 'amp and cfg_options'):
             _words(made)
     if made != asked:
-        raise MistakeError(
+        raise Mistake(
             f'expected runs made with {_words(asked)} but {folder} was made with '
             f'{_words(made)}: name another --work-dir, or delete that folder'
         )
@@ -178,11 +174,11 @@ def check_config(path: Path, asked: Config, without: Sequence[str] = WITHOUT_EFF
         without: Keys that may differ.
 
     Raises:
-        MistakeError: They differ in what changes the numbers.
+        Mistake: They differ in what changes the numbers.
     """
     if not path.is_file():
         return
-    made = read_config(path, {})
+    made = load_config(path)
     found = [
         difference
         for difference in differences(comparable(made), comparable(asked), '')
@@ -192,7 +188,7 @@ def check_config(path: Path, asked: Config, without: Sequence[str] = WITHOUT_EFF
     if found:
         key, old, new = found[0]
         more = f' (and {len(found) - 1} more)' if len(found) > 1 else ''
-        raise MistakeError(
+        raise Mistake(
             f'expected runs with {key}={reprlib.repr(new)} as {path.name} says today but '
             f'{path.parent} was made with {reprlib.repr(old)}{more}: name another --work-dir, or '
             'delete that folder'
@@ -270,7 +266,7 @@ def run_all(rows: Sequence[Row], args: argparse.Namespace) -> dict[str, list[dic
     """Metrics of the runs of each row that succeeded, by seed; one line for each that failed.
 
     Raises:
-        MistakeError: see :func:`check_runs`, or a metric to print is none of a run's.
+        Mistake: see :func:`check_runs`, or a metric to print is none of a run's.
     """
     check_runs(rows, args)
     todo = [(row, seed) for seed in args.seeds for row in rows]
@@ -286,7 +282,7 @@ def run_all(rows: Sequence[Row], args: argparse.Namespace) -> dict[str, list[dic
             continue
         for key in args.keys:
             if key not in metrics:
-                raise MistakeError(f'expected --keys of {", ".join(metrics)} but got {key}')
+                raise Mistake(f'expected --keys of {", ".join(metrics)} but got {key}')
         results[row.name].append(metrics)
     return results
 

@@ -39,7 +39,8 @@ from mmengine.registry import DefaultScope
 from results import read_results
 
 from asl_mmaction.apis.datasets import dataset_configs
-from asl_mmaction.cli.arguments import MistakeError, report_mistakes
+from asl_mmaction.cli.mistakes import report_mistakes
+from asl_mmaction.files.mistakes import Mistake
 
 CONFIGS = TOOLS.parent / 'configs'
 METHODS = {
@@ -89,7 +90,7 @@ class Runs:
         return {'amp': False, 'cfg_options': moved}
 
     def check(self, method: str) -> None:
-        """Raises MistakeError if what is there of a method was made by others than those of today.
+        """Raises Mistake if what is there of a method was made by others than those of today.
 
         That is, options or config; what was tested may differ, and is scored here.
         """
@@ -293,7 +294,7 @@ def run_all(args: argparse.Namespace) -> tuple[dict[str, list[dict]], bool]:
     """Rows of the table by name of the method, and whether a run failed; a line for each of these.
 
     Raises:
-        MistakeError: what is there was made with other options, or there is no config or data.
+        Mistake: what is there was made with other options, or there is no config or data.
         ValueError: what is there is damaged.
     """
     rows: dict[str, list[dict]] = {}
@@ -306,7 +307,7 @@ def run_all(args: argparse.Namespace) -> tuple[dict[str, list[dict]], bool]:
         try:
             score = make_scorer(runs)
         except RunError as error:
-            raise MistakeError(str(error)) from error
+            raise Mistake(str(error)) from error
         for method in args.methods:
             try:
                 path = runs.found(method)

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from results import read_annotations, read_results
 
-from asl_mmaction.cli.arguments import MistakeError, report_mistakes
+from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.evaluation.functional import Instances, average_precision, join_detections
 from asl_mmaction.evaluation.metrics.reports import SIMULATED
+from asl_mmaction.files.mistakes import Mistake
 from asl_mmaction.files.writing import write_json
 from asl_mmaction.ops.soft_nms import soft_nms
 from asl_mmaction.structures.limits import REPORTED_SCORE, describe_left_out
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     with report_mistakes():
         if args.out is not None and args.out.is_dir():
-            raise MistakeError(f'expected a file for --out but got {args.out}, which is a folder')
+            raise Mistake(f'expected a file for --out but got {args.out}, which is a folder')
         report, left_out = evaluate(args)
         if args.out is not None:
             write_json(args.out, report)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import asl_mmaction  # noqa: F401  first: it repairs and registers
 from asl_mmaction.apis import read_class_gaussians
-from asl_mmaction.cli.arguments import read_config, report_mistakes
+from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.files.reading import finite, in_context, read_object
 from asl_mmaction.visualization import draw_gaussians, save_figure
 
@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     with report_mistakes():
         planted = read_planted(args.planted) if args.planted else None
-        gaussians = read_class_gaussians(read_config(args.config, {}), args.checkpoint)
+        gaussians = read_class_gaussians(args.config, args.checkpoint)
         save_figure(draw_gaussians(gaussians, planted), args.out)
     for index, name in enumerate(gaussians.classes):
         values = (

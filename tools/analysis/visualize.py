@@ -9,7 +9,7 @@ from results import read_annotations, read_results
 
 import asl_mmaction  # noqa: F401  first: it repairs and registers
 from asl_mmaction.apis import read_class_gaussians
-from asl_mmaction.cli.arguments import read_config, report_mistakes
+from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.evaluation.functional import with_matches
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.writing import check_file_name
@@ -107,7 +107,7 @@ def draw(args: argparse.Namespace) -> int:
     gaussians = None
     if args.sensitivity:
         config, checkpoint = args.sensitivity
-        gaussians = read_class_gaussians(read_config(config, {}), checkpoint)
+        gaussians = read_class_gaussians(config, checkpoint)
     recordings = list(read_recordings(args, files, contents, annotations))
     if gaussians is not None:
         check_classes(recordings, gaussians.classes, args)

@@ -17,17 +17,19 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 import asl_mmaction  # noqa: F401 (registers its parts)
+from asl_mmaction.apis import load_config
+from asl_mmaction.apis.classes import check_classes
 from asl_mmaction.apis.datasets import dataset_configs, is_a
-from asl_mmaction.apis.loading import check_classes
-from asl_mmaction.cli.arguments import MistakeError, add_cfg_options, read_config, report_mistakes
+from asl_mmaction.cli.arguments import add_cfg_options
 from asl_mmaction.cli.checks.coverage import Video, as_trained, find_uncovered
+from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.transforms.lengths import (
     FeatureLength,
     explain,
     length_mismatch,
     systematic_difference,
 )
-from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.files.mistakes import Mistake, ValueMistake
 
 SHOWN = 5  # findings of one kind
 READING = ['LoadFeature', 'PackTALInputs']
@@ -62,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     add_cfg_options(parser)
     args = parser.parse_args(argv)
     with report_mistakes():
-        config = read_config(args.config, args.cfg_options)
+        config = load_config(args.config, args.cfg_options)
         init_default_scope('mmaction')
         reports = [check(title, dataset) for title, dataset in different_datasets(config)]
         head = build_head(config)
@@ -102,7 +104,7 @@ def different_datasets(config: Config) -> list[tuple[str, dict]]:
             else:
                 found.append(([title], part))
     if not found:
-        raise MistakeError(f'expected dataloaders in {config.filename} but it has none')
+        raise Mistake(f'expected dataloaders in {config.filename} but it has none')
     return [(', '.join(titles), part) for titles, part in found]
 
 

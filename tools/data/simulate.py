@@ -14,11 +14,13 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
+from asl_mmaction.apis import load_config
 from asl_mmaction.apis.datasets import agreed_settings, dataset_configs, is_a
-from asl_mmaction.cli.arguments import MistakeError, add_cfg_options, read_config, report_mistakes
+from asl_mmaction.cli.arguments import add_cfg_options
+from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation.dataset_writer import FEATURE_FOLDER, write_dataset
 from asl_mmaction.datasets.preparation.simulation import FeatureSimulator
-from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.files.mistakes import Mistake, ValueMistake
 from asl_mmaction.files.reading import in_context, read_object, videos_of
 from asl_mmaction.files.writing import check_file_name, write_json
 from asl_mmaction.structures.feature_grid import FeatureGrid
@@ -39,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     add_cfg_options(parser)
     args = parser.parse_args(argv)
     with report_mistakes():
-        config = read_config(args.config, args.cfg_options)
+        config = load_config(args.config, args.cfg_options)
         dataset, keys = described(config)
         path = args.annotations or Path(dataset['data_root'], dataset['ann_file'])
         content = limited(path, args.limit)
@@ -74,7 +76,7 @@ def described(config: Config) -> tuple[dict, list[str]]:
         if not training or any(key not in dataset for dataset in training.values())
     ]
     if missing:
-        raise MistakeError(
+        raise Mistake(
             f'expected a train_dataloader.dataset with {missing[0]} in {config.filename} '
             'but it has none'
         )

@@ -11,8 +11,9 @@ from pathlib import Path
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 import numpy as np
 
+from asl_mmaction.apis import load_config
 from asl_mmaction.baselines.pgm import TEM_COLUMNS, generate_proposals
-from asl_mmaction.cli.arguments import read_config, report_mistakes
+from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.files.reading import in_context
 from asl_mmaction.structures.limits import describe_left_out
 
@@ -24,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--out', type=Path, help="instead of the config's proposals_dir")
     args = parser.parse_args(argv)
     with report_mistakes():
-        config = read_config(args.config, {})
+        config = load_config(args.config)
         if 'pgm' not in config:
             raise ValueError(f'{args.config}: expected a config with `pgm` but got none')
         out = args.out or Path(config.proposals_dir)

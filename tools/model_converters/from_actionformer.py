@@ -22,9 +22,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
+from asl_mmaction.apis import load_checkpoint, load_config
+from asl_mmaction.apis.checkpoint import load_weights
 from asl_mmaction.apis.datasets import agreed_settings, dataset_configs
-from asl_mmaction.apis.loading import load_checkpoint, load_weights
-from asl_mmaction.cli.arguments import read_config, report_mistakes
+from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.files.reading import read_json, read_names
 from asl_mmaction.files.writing import prepare_folder
 
@@ -65,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     with report_mistakes():
         prepare_folder(args.out.parent)
-        config = read_config(args.config, {})
+        config = load_config(args.config)
         content = load_checkpoint(args.checkpoint)
         state = convert_names(content.get('state_dict_ema') or content['state_dict'])
         if args.annotations is not None:

@@ -8,7 +8,8 @@ from mmengine.config import Config
 from mmengine.model import PretrainedInit, is_model_wrapper
 from torch import Tensor, nn
 
-from asl_mmaction.apis.loading import check_classes, dataset_meta, load_checkpoint, read_checkpoint
+from asl_mmaction.apis.checkpoint import dataset_meta, load_checkpoint, read_checkpoint
+from asl_mmaction.apis.classes import check_classes
 
 SHOWN = 4  # names of weights in a line
 
@@ -23,7 +24,7 @@ def describe_starting_weights(
     Args:
         model: may be wrapped for distributed training; is not changed.
         config: of the training.
-        classes: of the training data, as :func:`~asl_mmaction.apis.loading.check_classes` takes
+        classes: of the training data, as :func:`~asl_mmaction.apis.classes.check_classes` takes
             them.
 
     Returns:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from asl_mmaction.cli.arguments import report_mistakes
+from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation.conversion import (
     Source,
     SourceVideo,

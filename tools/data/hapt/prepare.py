@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asl_mmaction.cli.arguments import report_mistakes
+from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation.dataset_writer import write_dataset
 from asl_mmaction.files.mistakes import FileMistake, ValueMistake
 from asl_mmaction.files.reading import in_context, read_object, videos_of

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from asl_mmaction.cli.arguments import report_mistakes
+from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation.class_names import MULTITHUMOS
 from asl_mmaction.datasets.preparation.conversion import (
     Source,

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from asl_mmaction.cli.arguments import report_mistakes
+from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation.synthetic import generate
 
 

@@ -1,0 +1,107 @@
+"""Checkpoints: read safely, and weights that fit the model or not."""
+
+import pickle
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from asl_mmaction.apis import find_classes, load_checkpoint
+from asl_mmaction.apis.checkpoint import dataset_meta, load_weights
+
+
+def test_a_checkpoint_is_read_without_running_its_code(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (tmp_path.joinpath('ran').touch, ())
+
+    torch.save({'state_dict': {}, 'meta': Evil()}, tmp_path / 'evil.pth')
+    refused = (
+        r'could not read .*evil\.pth: it holds \S+, and only tensors and plain values are read'
+    )
+    with pytest.raises(ValueError, match=refused) as info:
+        load_checkpoint(tmp_path / 'evil.pth')
+    assert '\n' not in str(info.value)
+    assert not (tmp_path / 'ran').exists()
+
+
+@pytest.mark.filterwarnings('ignore:Detected pickle protocol')
+@pytest.mark.parametrize(
+    'content', [b'', b'not', b'. text', b'h text', b'0 text', pickle.dumps(3), pickle.dumps(print)]
+)
+def test_a_broken_checkpoint_is_named(tmp_path, content):
+    (tmp_path / 'a.pth').write_bytes(content)
+    with pytest.raises(ValueError, match=r'expected a checkpoint .*a\.pth: it is dama') as info:
+        load_checkpoint(tmp_path / 'a.pth')
+    assert 'weights_only' not in str(info.value)
+
+
+@pytest.mark.parametrize('content', [{'weights': 1}, {'state_dict': None}, [1]])
+def test_a_checkpoint_without_weights_or_that_is_not_there(tmp_path, content):
+    torch.save(content, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=r"with 'state_dict' but got .*a\.pth without"):
+        load_checkpoint(tmp_path / 'a.pth')
+    with pytest.raises(FileNotFoundError, match=r'b\.pth, which does not exist'):
+        load_checkpoint(tmp_path / 'b.pth')
+    with pytest.raises(FileNotFoundError, match=r'expected a checkpoint but got .*, which is a f'):
+        load_checkpoint(tmp_path)
+
+
+def test_a_checkpoint_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, 'Permission denied', 'a.pth')
+
+    (tmp_path / 'a.pth').touch()
+    monkeypatch.setattr(torch, 'load', refuse)
+    with pytest.raises(PermissionError, match=r"Permission denied: 'a\.pth'"):
+        load_checkpoint(tmp_path / 'a.pth')
+
+
+def test_a_checkpoint_from_the_web_is_read_as_one_from_the_disk(tmp_path, monkeypatch):
+    class Evil:
+        def __reduce__(self):
+            return (tmp_path.joinpath('ran').touch, ())
+
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    cache = tmp_path / 'hub' / 'checkpoints'
+    cache.mkdir(parents=True)
+    torch.save({'state_dict': {'a': torch.ones(1)}}, cache / 'good.pth')
+    torch.save({'state_dict': {}, 'meta': Evil()}, cache / 'evil.pth')
+    assert load_checkpoint('https://localhost/good.pth')['state_dict'] == {'a': torch.ones(1)}
+    with pytest.raises(ValueError, match=r'could not read https://localhost/evil\.pth: it holds'):
+        load_checkpoint('https://localhost/evil.pth')
+    assert not (tmp_path / 'ran').exists()
+    with pytest.raises(
+        ValueError, match=r'could not read http://localhost:1/no\.pth: <urlopen err'
+    ):
+        load_checkpoint('http://localhost:1/no.pth')
+
+
+@pytest.mark.parametrize('wrap', [lambda model: model, torch.nn.DataParallel])
+def test_weights_go_into_a_model_wrapped_or_not(wrap):
+    model = torch.nn.Linear(2, 3)
+    state = {'weight': torch.ones(3, 2), 'bias': torch.ones(3)}
+    load_weights(wrap(model), {'state_dict': state}, 'a.pth')
+    assert torch.equal(model.weight, state['weight'])
+    assert torch.equal(model.bias, state['bias'])
+
+
+@pytest.mark.parametrize(
+    'change', [{'bias': None}, {'bias': torch.ones(4)}, {'bias': 3}, {'other': torch.ones(1)}]
+)
+def test_a_weight_missing_misshapen_or_unknown_is_named(change):
+    state = {'weight': torch.ones(3, 2), 'bias': torch.ones(3)} | change
+    state = {key: value for key, value in state.items() if value is not None}
+    model = torch.nn.Linear(2, 3)
+    before = model.weight.clone()
+    (name,) = change
+    with pytest.raises(ValueError, match=rf'but 1 entries of a\.pth are .* such as {name}'):
+        load_weights(model, {'state_dict': state}, 'a.pth')
+    assert torch.equal(model.weight, before)
+
+
+@pytest.mark.parametrize('meta', [None, [], {'dataset_meta': None}, {'dataset_meta': 3}, {}])
+def test_a_checkpoint_that_says_nothing_of_its_data(meta):
+    assert dataset_meta({'meta': meta}) == dataset_meta({}) == {}
+    config = Config({'test_dataloader': {'dataset': {'metainfo': {'classes': ['c', 'd']}}}})
+    assert find_classes(config, {'meta': meta}) == ('c', 'd')
