@@ -1,0 +1,173 @@
+"""From other projects' click files to ours (:mod:`asl_mmaction.files.clicks`).
+
+========================================  ====================================================
+a click                                   is
+========================================  ====================================================
+of a class with blanks around its name    of the class without them
+of a video whose name lacks its start     of the one video whose name ends so
+of another video that is not annotated    dropped
+before the video, or behind its end       dropped
+given twice (time and class)              dropped but for the first
+========================================  ====================================================
+
+Every case is counted. An unknown class, and a time that is no number, are errors.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from asl_mmaction.files.clicks import Click
+from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.files.reading import check_file, finite, in_context, positive
+
+#: Columns by which the forms with a header are known.
+BACKGROUND_COLUMNS = ('URLID', 'Start')
+POINT_COLUMNS = ('class', 'video_id', 'point')
+
+Rows = Iterable[tuple[str, str, Click]]
+
+
+def read_foreign_clicks(
+    path: Path, fps: Mapping[str, float] | float | None = None
+) -> Iterator[tuple[str, str, Click]]:
+    """Clicks as the file has them, row by row.
+
+    Three forms. BackTAL's background clicks: CSV with a header, ``URLID`` the video and ``Start``
+    the time. Single frames of SF-Net: no header, ``video,seconds,class``, blank lines between.
+    Points of LACP and HR-Pro: CSV with a header, ``video_id``, ``class``, and ``point`` the frame;
+    their segments are not read.
+
+    Args:
+        path: Of the file.
+        fps: Frames per second of all videos, or by video, for the third form.
+
+    Yields:
+        File and line, name of the video, the click.
+
+    Raises:
+        FileNotFoundError: There is none.
+        ValueError: It has none of these forms, or a value is none. The message names file and line.
+    """
+    check_file(path, 'a file of clicks')
+    with in_context(str(path), 'a text file of clicks'):
+        lines = list(csv.reader(path.read_text(encoding='utf-8-sig').splitlines()))
+    header = lines[0] if lines else []
+    if set(BACKGROUND_COLUMNS) <= set(header):
+        read = _background_click
+    elif set(POINT_COLUMNS) <= set(header):
+        read = _point
+    elif len(header) == 3:
+        header, read = None, _single_frame
+    else:
+        raise ValueMistake(
+            f'{path}: expected columns {", ".join(BACKGROUND_COLUMNS)}, columns '
+            f'{", ".join(POINT_COLUMNS)} or rows of video, seconds and class but got {header}'
+        )
+    for number, row in enumerate(lines, 1):
+        if not any(cell.strip() for cell in row) or (number == 1 and header is not None):
+            continue
+        where = f'{path}:{number}'
+        with in_context(where, f'{len(header or "123")} values'):
+            if len(row) != len(header or '123'):
+                raise ValueMistake(f'expected {len(header or "123")} values but got {row}')
+            cells = row if header is None else dict(zip(header, row, strict=True))
+            video, click = read(cells, fps)
+        yield where, video, click
+
+
+def _background_click(cells: Mapping[str, str], fps: object) -> tuple[str, Click]:
+    return cells['URLID'].strip(), Click(finite('a time in seconds', cells['Start']), None)
+
+
+def _single_frame(cells: list[str], fps: object) -> tuple[str, Click]:
+    video, time, label = cells
+    return video.strip(), Click(finite('a time in seconds', time), label)
+
+
+def _point(cells: Mapping[str, str], fps: Mapping | float | None) -> tuple[str, Click]:
+    video = cells['video_id'].strip()
+    rate = fps.get(video) if isinstance(fps, Mapping) else fps
+    if rate is None:
+        raise ValueMistake(
+            f'expected the fps of video {video!r}, by which frames count, but got none'
+        )
+    time = finite('a frame', cells['point']) / positive('fps', rate)
+    return video, Click(time, cells['class'])
+
+
+def clean_clicks(
+    rows: Rows, content: Mapping | None = None
+) -> tuple[dict[str, list[Click]], Counter]:
+    """Apply the rules of this module.
+
+    Args:
+        rows: Of :func:`read_foreign_clicks`.
+        content: Annotation file with ``database`` and ``classes``; None: videos, classes and
+            durations are not known, and taken as they come.
+
+    Returns:
+        Clicks by video, by time; and how often each rule was needed.
+
+    Raises:
+        ValueError: A class is unknown.
+    """
+    counts: Counter = Counter()
+    found: dict[str, list[Click]] = {}
+    database = None if content is None else content['database']
+    for where, video, click in rows:
+        counts['clicks in the source'] += 1
+        if click.label is not None and click.label != click.label.strip():
+            counts['class names with blanks'] += 1
+            click = click._replace(label=click.label.strip())
+        if database is not None:
+            video = _known_video(video, database, counts)
+            if video is None:
+                continue
+            if click.label is not None and click.label not in content['classes']:
+                raise ValueMistake(
+                    f'{where}: expected one of {len(content["classes"])} classes '
+                    f'but got {click.label!r}'
+                )
+            if not 0 <= click.time <= database[video]['duration']:
+                counts['outside the video'] += 1
+                continue
+        clicks = found.setdefault(video, [])
+        if click in clicks:
+            counts['given twice'] += 1
+            continue
+        clicks.append(click)
+    for clicks in found.values():
+        clicks.sort(key=lambda click: click.time)
+    counts['clicks'] = sum(map(len, found.values()))
+    counts['videos'] = len(found)
+    if database is not None:
+        counts['background clicks inside an action'] = count_inside(found, database)
+    return found, counts
+
+
+def _known_video(name: str, database: Mapping, counts: Counter) -> str | None:
+    if name in database:
+        return name
+    ends_so = [video for video in database if name and video.endswith(name)]
+    if len(ends_so) == 1:
+        counts['names that lack their start'] += 1
+        return ends_so[0]
+    counts['of unknown videos'] += 1
+    return None
+
+
+def count_inside(clicks: Mapping[str, Iterable[Click]], database: Mapping) -> int:
+    """How many background clicks lie inside an action, or on its border."""
+    count = 0
+    for video, some in clicks.items():
+        segments = np.array([item['segment'] for item in database[video]['annotations']])
+        starts, ends = segments.reshape(-1, 2).T
+        times = [click.time for click in some if click.label is None]
+        count += sum(bool(((starts <= time) & (time <= ends)).any()) for time in times)
+    return count
