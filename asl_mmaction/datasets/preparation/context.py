@@ -1,0 +1,143 @@
+"""Synthetic sequences with context: what goes with an action and is none.
+
+Each class has a feature direction that is there all through its actions, and another one, stronger,
+in many stretches of background of the videos in which the class occurs: as water is for swimming.
+The labels of the videos cannot tell the two apart. A click on the background can; a click on an
+action says only which of the two is the action.
+"""
+
+import os
+
+import numpy as np
+
+from asl_mmaction.datasets.preparation.click_simulation import (
+    ClickRule,
+    background_stretches,
+    simulate_clicks,
+)
+from asl_mmaction.datasets.preparation.dataset_writer import write_dataset
+from asl_mmaction.files.clicks import write_click_file
+from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.structures.feature_grid import FeatureGrid
+
+CLASSES = ('swim', 'ski', 'ride', 'row')
+FEAT_DIM = 16
+GRID = FeatureGrid(fps=10, feat_stride=4, clip_len=8)
+
+NUM_STEPS = (60, 110)  # of a video
+ACTION_STEPS = (6, 20)
+GAP_STEPS = (4, 16)
+MAX_CLASSES = 2  # of a video
+CONTEXT_CHANCE = 0.6  # of a stretch of background
+CONTEXT_HEIGHT = 1.3  # that of an action is 1
+NOISE = 0.6
+#: Click file -> how its clicks are drawn.
+CLICK_FILES = {
+    'background_clicks.json': ClickRule(),
+    'action_clicks.json': ClickRule(per_stretch=0, action='uniform'),
+    'all_clicks.json': ClickRule(action='uniform'),
+}
+
+
+def generate(
+    out: str | os.PathLike, *, seed: int = 0, num_train: int = 120, num_test: int = 60
+) -> None:
+    """Write the data set: ``features/<video>.npy`` (T, 16), ``annotations.json`` and click files.
+
+    The click files are those of the training videos: :data:`CLICK_FILES`. One seed gives the same
+    bytes each time, and the first videos do not depend on how many follow.
+
+    Args:
+        out: Folder; replaced if it holds what an earlier call has written.
+        seed: Of everything random.
+        num_train: Videos of subset ``training``.
+        num_test: Videos of subset ``test``.
+
+    Raises:
+        ValueError: A number of videos is not positive, or the seed is negative.
+        FileExistsError: ``out`` holds other things.
+    """
+    if num_train < 1 or num_test < 1:
+        raise ValueMistake(
+            f'expected at least one video per subset but got {num_train}, {num_test}'
+        )
+    if seed < 0:
+        raise ValueMistake(f'expected seed >= 0 but got {seed}')
+    subsets = {'training': num_train, 'test': num_test}
+    database: dict[str, dict] = {}
+    with write_dataset(out, made_by=__name__) as writer:
+        for number, (subset, count) in enumerate(subsets.items()):
+            for index in range(count):
+                video = f'{subset}_{index:04d}'
+                feature, duration, annotations = make_video(seed, number, index)
+                writer.feature(video, feature)
+                database[video] = {
+                    'subset': subset,
+                    'duration': duration,
+                    'fps': GRID.fps,
+                    'annotations': annotations,
+                }
+        grid = {'fps': GRID.fps, 'feat_stride': GRID.feat_stride, 'clip_len': GRID.clip_len}
+        writer.annotations(
+            {
+                'version': f'synthetic context, seed {seed}',
+                'classes': CLASSES,
+                'grid': grid,
+                'database': database,
+            }
+        )
+        training = {name: x for name, x in database.items() if x['subset'] == 'training'}
+        for file, rule in CLICK_FILES.items():
+            write_click_file(
+                writer.root / file,
+                simulate_clicks(training, rule),
+                source='annotations.json',
+                simulated=rule.description,
+            )
+
+
+def make_video(seed: int, subset: int, index: int) -> tuple[np.ndarray, float, list[dict]]:
+    """One sequence.
+
+    Returns:
+        Feature (T, 16) float32; duration in seconds; the schema's annotations, by time.
+    """
+    directions = _directions(seed)
+    rng = np.random.default_rng((seed, 1 + subset, index))
+    num_steps = int(rng.integers(NUM_STEPS[0], NUM_STEPS[1] + 1))
+    duration = ((num_steps - 1) * GRID.feat_stride + GRID.clip_len) / GRID.fps
+    classes = rng.permutation(len(CLASSES))[: rng.integers(1, MAX_CLASSES + 1)]
+    feature = NOISE * rng.standard_normal((num_steps, FEAT_DIM))
+    times = GRID.to_seconds(np.arange(num_steps, dtype=np.float64))
+    annotations = []
+    for start, end in _place_actions(rng, duration):
+        label = int(rng.choice(classes))
+        feature[(times >= start) & (times < end)] += directions[label]
+        annotations.append({'segment': [start, end], 'label': CLASSES[label], 'label_id': label})
+    present = sorted({item['label_id'] for item in annotations})
+    segments = np.array([item['segment'] for item in annotations])
+    for start, end in background_stretches(duration, segments):
+        chance, label = rng.random(), int(rng.choice(present))
+        if chance < CONTEXT_CHANCE:
+            context = CONTEXT_HEIGHT * directions[len(CLASSES) + label]
+            feature[(times >= start) & (times < end)] += context
+    return feature.astype(np.float32), duration, annotations
+
+
+def _directions(seed: int) -> np.ndarray:
+    """Orthonormal feature directions, of the actions and then of their context: (2 K, 16)."""
+    square = np.random.default_rng((seed, 0)).standard_normal((FEAT_DIM, FEAT_DIM))
+    return np.linalg.qr(square)[0][: 2 * len(CLASSES)]
+
+
+def _place_actions(rng: np.random.Generator, duration: float) -> list[tuple[float, float]]:
+    """Starts and ends in seconds; at least one action, no two overlap."""
+    step = GRID.feat_stride / GRID.fps
+    actions: list[tuple[float, float]] = []
+    end = 0.0
+    while True:
+        start = end + step * rng.uniform(*GAP_STEPS)
+        end = start + step * rng.uniform(*ACTION_STEPS)
+        if end > duration:
+            return actions
+        actions.append((round(float(start), 3), round(float(end), 3)))

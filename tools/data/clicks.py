@@ -1,0 +1,120 @@
+"""Click files: draw clicks from a full annotation, or convert those of other projects.
+
+``python tools/data/clicks.py simulate ANNOTATIONS --out FILE`` draws clicks in the videos of one
+subset (asl_mmaction/datasets/preparation/click_simulation.py says how).
+
+``python tools/data/clicks.py convert SOURCE [SOURCE ...] --annotations ANNOTATIONS --out FILE``
+reads background clicks of BackTAL, single frames of SF-Net, and points of LACP and HR-Pro, and puts
+all of them into one file (asl_mmaction/datasets/preparation/click_files.py says by which rules).
+"""
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+
+from asl_mmaction.cli.arguments import report_mistakes
+from asl_mmaction.datasets.preparation.click_files import (
+    clean_clicks,
+    count_inside,
+    read_foreign_clicks,
+)
+from asl_mmaction.datasets.preparation.click_simulation import (
+    ACTION_LAWS,
+    KEEPS,
+    ClickRule,
+    simulate_clicks,
+)
+from asl_mmaction.files.clicks import write_click_file
+from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.files.reading import finite, in_context, read_object, videos_of
+
+SCHEMA = 'the schema of TALDataset'
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest='command', required=True)
+    draw = commands.add_parser('simulate', help='draw clicks from a full annotation')
+    draw.add_argument('annotations', type=Path)
+    draw.add_argument('--subset', default='training')
+    draw.add_argument('--seed', type=int, default=0)
+    draw.add_argument('--per-stretch', type=float, default=1.0, help='background clicks; 0: none')
+    draw.add_argument('--keep', choices=KEEPS, default='all', help='stretches that are clicked')
+    draw.add_argument('--min-gap', type=float, help='seconds of the least stretch; one step')
+    draw.add_argument('--noise', type=float, default=0.0, help='share of misplaced clicks')
+    draw.add_argument('--action', choices=ACTION_LAWS, help='one click in each action too')
+    draw.add_argument('--every', type=float, help='seconds between clicks on everything, instead')
+    read = commands.add_parser('convert', help='convert the click files of another project')
+    read.add_argument('source', type=Path, nargs='+')
+    read.add_argument('--annotations', type=Path, help='of the videos; without, nothing is checked')
+    read.add_argument('--fps', help='of clicks given as frames: a number, or a JSON file by video')
+    for command in (draw, read):
+        command.add_argument('--out', type=Path, required=True)
+    args = parser.parse_args(argv)
+    with report_mistakes():
+        counts = simulate(args) if args.command == 'simulate' else convert(args)
+    width = max(map(len, counts)) + 2
+    print('\n'.join(f'{what:<{width}}{count:>7}' for what, count in counts.items()))
+    print(f'written to {args.out}')
+    return 0
+
+
+def simulate(args: argparse.Namespace) -> Counter:
+    """Draw and write; gives the counts."""
+    content = read_object(args.annotations)
+    with in_context(str(args.annotations), SCHEMA):
+        videos = videos_of(args.annotations, content)
+        database = {name: x for name, x in videos.items() if x['subset'] == args.subset}
+        if not database:
+            known = sorted({video['subset'] for video in videos.values()})
+            raise ValueMistake(f'expected a subset of {known} but got {args.subset!r}')
+        rule = ClickRule(
+            seed=args.seed,
+            per_stretch=args.per_stretch,
+            keep=args.keep,
+            min_gap=one_step(content) if args.min_gap is None else args.min_gap,
+            noise=args.noise,
+            action=args.action,
+            every=args.every,
+        )
+        clicks = simulate_clicks(database, rule)
+        inside = count_inside(clicks, database)
+    write_click_file(args.out, clicks, source=args.annotations.name, simulated=rule.description)
+    background = sum(click.label is None for some in clicks.values() for click in some)
+    total = sum(map(len, clicks.values()))
+    return Counter(
+        {
+            'videos': len(clicks),
+            'background clicks': background,
+            'action clicks': total - background,
+            'background clicks inside an action': inside,
+        }
+    )
+
+
+def one_step(content: dict) -> float:
+    """Seconds of a feature step, as far as the annotation file says; else 0."""
+    grid = content.get('grid') or {}
+    return grid['feat_stride'] / grid['fps'] if {'feat_stride', 'fps'} <= set(grid) else 0.0
+
+
+def convert(args: argparse.Namespace) -> Counter:
+    """Read, clean and write; gives the counts."""
+    content, fps = None, None
+    if args.fps is not None:
+        path = Path(args.fps)
+        fps = (
+            read_object(path) if path.suffix == '.json' else finite('--fps > 0', args.fps, above=0)
+        )
+    if args.annotations is not None:
+        content = read_object(args.annotations)
+    rows = (row for path in args.source for row in read_foreign_clicks(path, fps))
+    with in_context(str(args.annotations), SCHEMA):
+        clicks, counts = clean_clicks(rows, content)
+    write_click_file(args.out, clicks, source=', '.join(path.name for path in args.source))
+    return counts
+
+
+if __name__ == '__main__':
+    sys.exit(main())
