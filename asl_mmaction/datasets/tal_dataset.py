@@ -16,6 +16,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.fileio import exists
 from mmengine.logging import print_log
 
+from asl_mmaction.datasets.weak_supervision import check_supervision, weaken
 from asl_mmaction.files.mistakes import FileMistake, TypeMistake, ValueMistake
 from asl_mmaction.files.reading import in_context, is_number, read_classes, read_json
 from asl_mmaction.files.writing import check_file_name, hint_at_same_file, hint_at_same_name
@@ -68,6 +69,13 @@ class TALDataset(BaseDataset):
         gt_segments   (G', 2) float64, seconds, as in the file
         gt_labels     (G',) int64
 
+    Under weak supervision a training sample (``test_mode=False``) knows of no segment: the four
+    last are empty, whatever the annotation file has, and there are::
+
+        video_labels  (K,) float32, 1 for each class that occurs in the video
+        click_times   (M,) float64, seconds, within the video
+        click_labels  (M,) int64, K = background
+
     Args:
         ann_file: Annotation file, relative to ``data_root``.
         subset: The subset to use, or several; compared exactly.
@@ -79,6 +87,10 @@ class TALDataset(BaseDataset):
             or None, each video's own; without ``grid``, the file's. If both give a value they must
             agree.
         exclude_videos: Names of videos that the protocol leaves out.
+        supervision: What training knows. ``'full'``: segments; ``'click'``: the classes of each
+            video, and the clicks of ``click_file``; ``'video'``: the classes alone.
+        click_file: Click file (:mod:`asl_mmaction.files.clicks`), relative to ``data_root``. With
+            ``'full'``, clicks are added to the segments. Not read in test mode.
         filter_cfg: For training only. ``filter_empty`` (bool): drop videos without segments.
             ``min_duration`` (seconds): drop shorter segments first.
         backend_args: Of :func:`mmengine.fileio.exists`: where the feature files are if not on a
@@ -105,6 +117,8 @@ class TALDataset(BaseDataset):
         feature_file: str | Sequence[str] = '{video}.npy',
         grid: Mapping | None = None,
         exclude_videos: Sequence[str] = (),
+        supervision: str = 'full',
+        click_file: str = '',
         filter_cfg: Mapping | None = None,
         backend_args: dict | None = None,
         metainfo: Mapping | Config | None = None,
@@ -131,6 +145,8 @@ class TALDataset(BaseDataset):
         self.backend_args = backend_args
         self.grid_cfg = None if grid is None else dict(grid)
         self.exclude_videos = tuple(exclude_videos)
+        self.supervision = supervision
+        self.click_file = os.path.join(data_root, click_file) if click_file else ''
         super().__init__(
             ann_file=ann_file,
             metainfo=metainfo,
@@ -165,7 +181,22 @@ class TALDataset(BaseDataset):
             f'{sum(len(s["gt_labels"]) for s in samples)} segments ({dirt})',
             logger='current',
         )
+        if not self.test_mode:
+            self._supervise(samples, database)
         return samples
+
+    def _supervise(self, samples: list[dict], database: dict) -> None:
+        transforms = self.pipeline.transforms
+        check_supervision(self.supervision, self.click_file, self.filter_cfg, transforms)
+        if self.supervision == 'full' and not self.click_file:
+            return
+        classes = self._metainfo['classes']
+        counts, simulated = weaken(samples, classes, database, self.supervision, self.click_file)
+        if self.click_file:
+            counts = ', '.join(f'{count} {what}' for what, count in counts.items())
+            note = ', SIMULATED' if simulated else ''
+            print_log(f'{self.click_file}: {counts}{note}', logger='current')
+        print_log(f'supervision: {self.supervision}', logger='current')
 
     def filter_data(self) -> list[dict]:
         """Apply ``filter_cfg``; in test mode all videos and segments stay."""
@@ -187,8 +218,14 @@ class TALDataset(BaseDataset):
         return samples
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """Labels of the segments of a video, for mmengine's ClassBalancedDataset."""
-        return self.get_data_info(idx)['labels'].tolist()
+        """Labels of the segments of a video, for mmengine's ClassBalancedDataset.
+
+        Under weak supervision, the classes that occur in it.
+        """
+        sample = self.get_data_info(idx)
+        if self.supervision == 'full' or self.test_mode:
+            return sample['labels'].tolist()
+        return np.flatnonzero(sample['video_labels']).tolist()
 
     # The file as a whole
 
