@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asl_mmaction.cli.arguments import report_mistakes
+from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.run_log import Series, read_run_log
 from asl_mmaction.visualization.curves import Curve, draw_curves

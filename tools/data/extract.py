@@ -20,7 +20,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from asl_mmaction.cli.arguments import report_mistakes
+from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.extraction.extractor import FeatureExtractor, build_extractor
 from asl_mmaction.extraction.video import VIDEO_SUFFIXES
 from asl_mmaction.files.mistakes import FileMistake, Mistake, ValueMistake
