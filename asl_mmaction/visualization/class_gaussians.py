@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.visualization.figures import (
@@ -21,8 +23,12 @@ from asl_mmaction.visualization.figures import (
     plain,
 )
 
+# Pale enough for the marks on them to be seen.
+ROW_COLORS = LinearSegmentedColormap.from_list('rows', ('white', '#8d99a6'))
 LOC_COLORS = (START_COLOR, END_COLOR)
-LOC_NAMES = ('$p_{sot}$ (start)', '$p_{eot}$ (end)')
+POSITION = 'position within the instance, d (fraction of its duration)'
+MAX_PANELS = 12
+ROWS_PER_COLUMN = 75
 
 
 @dataclass(frozen=True)
@@ -69,12 +75,16 @@ class ClassGaussians:
 
 
 def draw_gaussians(gaussians: ClassGaussians, planted: Mapping[str, float] | None = None) -> Figure:
-    """One panel per class: p_cls, p_sot and p_eot over the position within an instance.
+    """p_cls, p_sot and p_eot over the position within an instance.
+
+    Up to :data:`MAX_PANELS` classes have a panel each. More than that have a row each, a strip of
+    p_cls that is the darker the more a frame matters, on one page: sorted by where p_cls is
+    highest, the earliest first.
 
     Args:
         gaussians: what the evaluator learned.
-        planted: class name -> position ``d`` of the moment that is known to matter; drawn as a
-            vertical line in the panels of those classes.
+        planted: class name -> position ``d`` of the moment that is known to matter; marked in the
+            panels or rows of those classes.
 
     Raises:
         ValueMistake: ``planted`` names a class that ``gaussians`` does not have.
@@ -83,6 +93,12 @@ def draw_gaussians(gaussians: ClassGaussians, planted: Mapping[str, float] | Non
     unknown = sorted(set(planted) - set(gaussians.classes))
     if unknown:
         raise ValueMistake(f'expected planted classes among {gaussians.classes} but got {unknown}')
+    if len(gaussians.classes) > MAX_PANELS:
+        return _draw_rows(gaussians, planted)
+    return _draw_panels(gaussians, planted)
+
+
+def _draw_panels(gaussians: ClassGaussians, planted: Mapping[str, float]) -> Figure:
     count = len(gaussians.classes)
     rows = max(math.ceil(count / 4), 1)
     columns = max(math.ceil(count / rows), 1)
@@ -94,9 +110,64 @@ def draw_gaussians(gaussians: ClassGaussians, planted: Mapping[str, float] | Non
         panel.tick_params(labelbottom=index + columns >= count)
     for panel in panels[count:]:
         panel.set_axis_off()
-    figure.supxlabel('position within the instance, d (fraction of its duration)', fontsize=10)
+    figure.supxlabel(POSITION, fontsize=10)
     figure.supylabel('sensitivity p', fontsize=10)
-    handles = {line.get_label(): line for panel in panels for line in panel.get_lines()}
+    _add_legend(figure, [line for panel in panels for line in panel.get_lines()])
+    return figure
+
+
+def _draw_rows(gaussians: ClassGaussians, planted: Mapping[str, float]) -> Figure:
+    d = np.linspace(-0.5, 0.5, 101)
+    # Without p_cls, what is learned of the borders.
+    kind = 'cls' if gaussians.mu_cls.shape[1] else 'loc'
+    curves = getattr(gaussians, kind)(d).sum(axis=1)  # (K, 101)
+    order = np.lexsort((curves.sum(axis=1), curves.argmax(axis=1)))
+    columns = math.ceil(len(order) / ROWS_PER_COLUMN)
+    rows = math.ceil(len(order) / columns)
+    figure = new_figure(max(3.4 * columns + 0.6, 6.0), 0.135 * rows + 1.2)
+    panels = figure.subplots(1, columns, squeeze=False).ravel()
+    for panel, start in zip(panels, range(0, len(order), rows), strict=True):
+        shown = order[start : start + rows]
+        names = [gaussians.classes[index] for index in shown]
+        image = panel.imshow(
+            curves[shown],
+            aspect='auto',
+            cmap=ROW_COLORS,
+            vmin=curves.min(),
+            vmax=curves.max(),
+            extent=(-0.5, 0.5, len(shown) - 0.5, -0.5),
+            interpolation='nearest',
+        )
+        places = np.arange(len(shown))
+        for number, name in enumerate(_loc_names(gaussians, r'\mu')):
+            color = LOC_COLORS[number % 2]
+            _mark(panel, gaussians.mu_loc[shown, number], places, '|', color, name)
+        for number in range(gaussians.mu_cls.shape[1]):
+            _mark(panel, gaussians.mu_cls[shown, number], places, '|', CLS_COLOR, r'$\mu_{cls}$')
+        known = [(planted[name], place) for place, name in enumerate(names) if name in planted]
+        if known:
+            _mark(panel, *np.transpose(known), 'D', TRUTH_COLOR, 'planted moment')
+        panel.set_yticks(places, [plain(name) for name in names], fontsize=7)
+        panel.tick_params(axis='y', length=0)
+        panel.set_xlim(-0.5, 0.5)
+        panel.set_ylim(rows - 0.5, -0.5)  # rows of one height in all columns
+        panel.set_xticks([-0.5, 0, 0.5], ['start', 'middle', 'end'], fontsize=8)
+        panel.spines[:].set_visible(False)
+    figure.supxlabel(POSITION, fontsize=9)
+    bar = figure.colorbar(image, ax=panels[-1], pad=0.02, fraction=0.05, shrink=0.5)
+    bar.set_label(f'$p_{{{kind}}}$', fontsize=9)
+    bar.ax.tick_params(labelsize=7)
+    _add_legend(figure, [line for panel in panels for line in panel.get_lines()])
+    return figure
+
+
+def _mark(panel: Axes, x: np.ndarray, y: np.ndarray, marker: str, color: str, name: str) -> None:
+    size = 3 if marker == 'D' else 6
+    panel.plot(x, y, marker, color=color, ms=size, mew=1.6, label=name, ls='')
+
+
+def _add_legend(figure: Figure, lines: Iterable[Line2D]) -> None:
+    handles = {line.get_label(): line for line in lines}
     figure.legend(
         handles.values(),
         handles.keys(),
@@ -105,7 +176,12 @@ def draw_gaussians(gaussians: ClassGaussians, planted: Mapping[str, float] | Non
         frameon=False,
         fontsize=10,
     )
-    return figure
+
+
+def _loc_names(gaussians: ClassGaussians, letter: str = 'p') -> list[str]:
+    if gaussians.mu_loc.shape[1] == 2:
+        return [f'${letter}_{{sot}}$ (start)', f'${letter}_{{eot}}$ (end)']
+    return [f'${letter}_{{loc}}$ (boundaries)'] * gaussians.mu_loc.shape[1]
 
 
 def _draw_panel(panel: Axes, gaussians: ClassGaussians, index: int, planted: float | None) -> None:
@@ -115,8 +191,7 @@ def _draw_panel(panel: Axes, gaussians: ClassGaussians, index: int, planted: flo
     for curve in gaussians.cls(d)[index]:
         panel.plot(d, curve, color=CLS_COLOR, lw=2.2, label='$p_{cls}$ (class)')
     loc = gaussians.loc(d)[index]
-    names = LOC_NAMES if len(loc) == 2 else ('$p_{loc}$ (boundaries)',) * len(loc)
-    for number, (curve, name) in enumerate(zip(loc, names, strict=True)):
+    for number, (curve, name) in enumerate(zip(loc, _loc_names(gaussians), strict=True)):
         panel.plot(d, curve, color=LOC_COLORS[number % 2], lw=1.6, label=name)
     panel.set_title(_panel_title(gaussians, index), fontsize=9)
     panel.set_xlim(-0.5, 0.5)

@@ -69,6 +69,40 @@ def test_the_lowest_panel_of_each_column_has_tick_labels():
     assert labelled == [False, False, True, True, True]
 
 
+@pytest.mark.parametrize(
+    ('count', 'n', 'm', 'columns'), [(13, 1, 2, 1), (75, 2, 1, 1), (76, 0, 2, 2), (300, 1, 2, 4)]
+)
+def test_many_classes_have_a_row_each_on_one_page(count, n, m, columns):
+    g = gaussians(count, n, m)
+    figure = draw_gaussians(g, {'class_7': 0.2})
+    figure.canvas.draw()
+    assert figure.get_figheight() < 12
+    panels = [axes for axes in figure.axes if axes.get_images()]
+    assert len(panels) == columns
+    names = [[text.get_text() for text in panel.get_yticklabels()] for panel in panels]
+    assert sorted(name for rows in names for name in rows) == sorted(g.classes)
+    d = np.linspace(-0.5, 0.5, 101)
+    peaks = []
+    for panel, rows in zip(panels, names, strict=True):
+        indices = [g.classes.index(name) for name in rows]
+        expected = (g.cls(d) if n else g.loc(d))[indices].sum(axis=1)
+        np.testing.assert_allclose(panel.get_images()[0].get_array(), expected)
+        peaks += expected.argmax(axis=1).tolist()
+        marks = {line.get_label(): line.get_xdata() for line in panel.get_lines()}
+        for number in range(m):
+            name = (r'$\mu_{sot}$ (start)', r'$\mu_{eot}$ (end)')[number] if m == 2 else None
+            found = marks[name or r'$\mu_{loc}$ (boundaries)']
+            np.testing.assert_array_equal(found, g.mu_loc[indices, number])
+        if 'class_7' in rows:
+            (line,) = [x for x in panel.get_lines() if x.get_label() == 'planted moment']
+            assert line.get_xydata().tolist() == [[0.2, rows.index('class_7')]]
+    assert peaks == sorted(peaks)
+    page = figure.bbox
+    for text in (*figure.legends[0].get_texts(), *panels[0].get_yticklabels()):
+        box = text.get_window_extent()
+        assert page.x0 <= box.x0 <= box.x1 <= page.x1
+
+
 def test_mistakes_name_what_was_expected():
     g = gaussians()
     with pytest.raises(ValueError, match=r"planted classes among .* but got \['other'\]"):

@@ -1,4 +1,4 @@
-"""Draw the class-level Gaussians that a training learned, one panel per class."""
+"""Draw the class-level Gaussians that a training learned: panels, or rows where classes are many."""
 
 import argparse
 import sys
@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file, or asl_mmaction::asl/asl_hapt.py')
     parser.add_argument('checkpoint', type=Path)
-    parser.add_argument('--out', type=Path, default=Path('sensitivity.png'))
+    parser.add_argument('--out', type=Path, default=Path('sensitivity.png'), help='png, pdf or svg')
     parser.add_argument(
         '--planted', type=Path, help="annotation file with 'planted': class -> known moment"
     )
