@@ -1,4 +1,4 @@
-"""Draw the class-level Gaussians that a training learned: panels, or rows where classes are many."""
+"""Draw the class-level Gaussians that a training learned: panels, or rows of many classes."""
 
 import argparse
 import sys
