@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asl_mmaction.models.post_processors import VideoScoreFusion
+from asl_mmaction.evaluation import VideoScoreFusion
 
 ROOT = Path(__file__).resolve().parents[2]
 spec = importlib.util.spec_from_file_location('simulate', ROOT / 'tools/data/simulate.py')

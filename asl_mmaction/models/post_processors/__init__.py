@@ -1,5 +1,4 @@
 from asl_mmaction.models.post_processors.activation_post_processor import ActivationPostProcessor
 from asl_mmaction.models.post_processors.soft_nms_post_processor import SoftNMSPostProcessor
-from asl_mmaction.models.post_processors.video_score_fusion import VideoScoreFusion
 
-__all__ = ['ActivationPostProcessor', 'SoftNMSPostProcessor', 'VideoScoreFusion']
+__all__ = ['ActivationPostProcessor', 'SoftNMSPostProcessor']

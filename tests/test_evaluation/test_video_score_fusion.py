@@ -7,8 +7,8 @@ import pytest
 from mmaction.registry import MODELS
 
 from asl_mmaction.datasets.preparation.class_names import THUMOS14
-from asl_mmaction.models.post_processors import VideoScoreFusion
-from asl_mmaction.models.post_processors.video_score_fusion import (
+from asl_mmaction.evaluation import VideoScoreFusion
+from asl_mmaction.evaluation.video_score_fusion import (
     UCF101_NUMBERS,
     load_video_scores,
 )
