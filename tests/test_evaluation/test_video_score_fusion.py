@@ -1,17 +1,11 @@
-import hashlib
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from mmaction.registry import MODELS
 
-from asl_mmaction.datasets.preparation.class_names import THUMOS14
 from asl_mmaction.evaluation import VideoScoreFusion
-from asl_mmaction.evaluation.video_score_fusion import (
-    UCF101_NUMBERS,
-    load_video_scores,
-)
+from asl_mmaction.files.video_scores import read_video_scores
 
 CLASSES = ['run', 'jump', 'walk']
 SEGMENTS = np.array([[0.0, 10.0], [20.0, 30.0]])
@@ -60,20 +54,9 @@ def test_no_detections(path):
     assert len(scores) == len(labels) == 0
 
 
-def test_untrimmednet_rows_and_columns(tmp_path):
-    table = np.full((12, 101), 0.01, dtype=np.float32)
-    table[6, 22] = 0.5  # test video 7, class 23
-    np.save(tmp_path / 'unet.npy', table)
-    names, videos = load_video_scores(tmp_path / 'unet.npy')
-    assert len(videos) == 12
-    scores = videos['video_test_0000007']
-    assert names[scores.argmax()] == 'CricketBowling'
-    assert scores.max() == pytest.approx(0.5 / 1.5)
-
-
 def test_untrimmednet_is_right_about_real_videos(real_data):
     path = real_data('thumos14/uNet_test.npy')
-    names, videos = load_video_scores(path)
+    names, videos = read_video_scores(path)
     assert len(videos) == 1574
     database = json.loads(real_data('thumos14/thumos14.json').read_text())['database']
     assert sorted(names) == sorted(
@@ -90,27 +73,6 @@ def test_untrimmednet_is_right_about_real_videos(real_data):
     assert np.mean(right) > 0.85  # a wrong row or column would leave a twentieth or so
 
 
-def test_the_numbers_are_ucf101s():
-    """The lines of its ``classInd.txt`` that name a class of THUMOS14."""
-    assert tuple(UCF101_NUMBERS) == THUMOS14
-    text = ''.join(f'{number} {name}\n' for name, number in UCF101_NUMBERS.items())
-    digest = 'a4a87f3b2b84ae54669431ca16c7cac0f4e1982fd8230cf0b961f4d1ed7d8073'
-    assert hashlib.sha256(text.encode()).hexdigest() == digest
-
-
-def test_a_class_has_the_column_that_its_videos_score_highest(real_data):
-    scores = np.load(real_data('thumos14/uNet_test.npy'))
-    database = json.loads(real_data('thumos14/thumos14.json').read_text())['database']
-    rows = {name: [] for name in UCF101_NUMBERS}
-    for name, video in database.items():
-        if video['subset'] == 'Test':
-            for label in {found['label'] for found in video['annotations']}:
-                rows[label].append(int(name.rpartition('_')[2]) - 1)
-    best = {label: int(scores[found].mean(0).argmax()) + 1 for label, found in rows.items()}
-    # Where a ball is hit it was bowled, which the classifier sees better.
-    assert best == UCF101_NUMBERS | {'CricketShot': 23}
-
-
 def test_what_the_file_lacks_is_named(path):
     fusion = VideoScoreFusion(path=path)
     with pytest.raises(ValueError, match=r"scores of video 'x' but got 2 videos such as 'v'$"):
@@ -119,47 +81,6 @@ def test_what_the_file_lacks_is_named(path):
         fusion.top_classes('v', ['run', 'fly'])
     with pytest.raises(FileNotFoundError, match=r'absent\.json: expected a file'):
         VideoScoreFusion(path='absent.json').top_classes('v', CLASSES)
-
-
-@pytest.mark.parametrize(
-    ('content', 'message'),
-    [
-        ('{"results": {}}', r"expected {'class': .* but got something else \(KeyError"),
-        ('[1, 2]', 'but got something else'),
-        ('{', 'but got something else'),
-        ('{"class": ["a"], "results": {"v": [1, 2]}}', r"video 'v': expected 1 scores but got"),
-        ('{"class": ["a"], "results": {"v": [-1]}}', r"video 'v': expected finite scores >= 0"),
-        ('{"class": ["a"], "results": {"v": [NaN]}}', r"video 'v': expected finite scores >= 0"),
-        ('{"class": ["a", "a"], "results": {}}', 'expected distinct class names'),
-    ],
-)
-def test_broken_json_is_named(tmp_path, content, message):
-    path = tmp_path / 'scores.json'
-    path.write_text(content)
-    with pytest.raises(ValueError, match=message):
-        load_video_scores(path)
-
-
-def test_broken_arrays_are_named(tmp_path):
-    np.save(tmp_path / 'narrow.npy', np.zeros((3, 20)))
-    with pytest.raises(ValueError, match=r'shape \(videos, 101\) but got float64 \(3, 20\)'):
-        load_video_scores(tmp_path / 'narrow.npy')
-    (tmp_path / 'text.npy').write_text('no array')
-    with pytest.raises(ValueError, match='expected an array of numbers'):
-        load_video_scores(tmp_path / 'text.npy')
-    with pytest.raises(ValueError, match=r"expected one of \.json, \.npy but got '\.pkl'"):
-        load_video_scores('scores.pkl')
-
-
-def test_a_pickle_is_not_run(tmp_path):
-    class Touch:
-        def __reduce__(self):
-            return (Path.touch, (tmp_path / 'touched',))
-
-    np.save(tmp_path / 'scores.npy', np.array([Touch()], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match='expected an array of numbers'):
-        load_video_scores(tmp_path / 'scores.npy')
-    assert not (tmp_path / 'touched').exists()
 
 
 def test_wrong_arguments_are_named():
