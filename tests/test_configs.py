@@ -143,7 +143,7 @@ def test_config_trains_a_step_and_predicts(path, full_length, tmp_path):
         assert len(data['inputs'][0]) == max_len
     (sample,) = data['data_samples']
     assert sample.gt_instances.labels.max() < config.model.head.num_classes
-    assert sample.gt_labels.max() == config.num_classes - 1
+    assert sample.scored_labels.max() == config.num_classes - 1
     optim_wrapper = build_optim_wrapper(model, config.optim_wrapper)
     check_decay(model, optim_wrapper.optimizer)
     log = model.train().train_step(data, optim_wrapper)

@@ -54,20 +54,20 @@ class TALDataset(BaseDataset):
 
     Segments outside the video are handled by one rule. What the model is trained on (``segments``)
     is cut to ``[0, duration]`` and dropped where nothing remains, zero-length segments too; what is
-    scored (``gt_segments``) stays as the file has it. The counts are logged. A segment that ends
-    before it starts, or is not finite, is an error.
+    scored (``scored_segments``) stays as the file has it. The counts are logged. A segment that
+    ends before it starts, or is not finite, is an error.
 
     One sample, before the pipeline::
 
-        video_name    str
-        subset        str
-        duration      float, seconds
-        grid          FeatureGrid of the whole feature sequence
-        feature_path  str, or list of str if there are several
-        segments      (G, 2) float64, seconds, within the video
-        labels        (G,) int64
-        gt_segments   (G', 2) float64, seconds, as in the file
-        gt_labels     (G',) int64
+        video_name       str
+        subset           str
+        duration         float, seconds
+        grid             FeatureGrid of the whole feature sequence
+        feature_path     str, or list of str if there are several
+        segments         (G, 2) float64, seconds, within the video
+        labels           (G,) int64
+        scored_segments  (G', 2) float64, seconds, as in the file
+        scored_labels    (G',) int64
 
     Under weak supervision a training sample (``test_mode=False``) knows of no segment: the four
     last are empty, whatever the annotation file has, and there are::
@@ -178,7 +178,7 @@ class TALDataset(BaseDataset):
         dirt = ', '.join(f'{count} {what}' for what, count in self._counts.items())
         print_log(
             f'{self.ann_file}: subset {", ".join(self.subsets)}: {len(samples)} videos, '
-            f'{sum(len(s["gt_labels"]) for s in samples)} segments ({dirt})',
+            f'{sum(len(s["scored_labels"]) for s in samples)} segments ({dirt})',
             logger='current',
         )
         if not self.test_mode:
@@ -362,12 +362,12 @@ class TALDataset(BaseDataset):
         if duration <= 0:
             raise ValueMistake(f'{self._where(name)}: expected a duration > 0 but got {duration}')
         items = self._get(name, video, 'annotations', 'a list')
-        gt_segments = self._parse_segments(name, items)
-        gt_labels = np.array([self._parse_label(name, item) for item in items], dtype=np.int64)
+        scored_segments = self._parse_segments(name, items)
+        scored_labels = np.array([self._parse_label(name, item) for item in items], dtype=np.int64)
 
-        segments = gt_segments.clip(0, duration)
+        segments = scored_segments.clip(0, duration)
         kept = segments[:, 1] > segments[:, 0]
-        moved = np.abs(segments - gt_segments).max(axis=1, initial=0) > 1e-6
+        moved = np.abs(segments - scored_segments).max(axis=1, initial=0) > 1e-6
         self._counts['cut to the video'] += int((moved & kept).sum())
         self._counts['dropped'] += int((~kept).sum())
         return {
@@ -377,9 +377,9 @@ class TALDataset(BaseDataset):
             'grid': self._parse_grid(name, video),
             'feature_path': self._feature_path(name),
             'segments': segments[kept],
-            'labels': gt_labels[kept],
-            'gt_segments': gt_segments,
-            'gt_labels': gt_labels,
+            'labels': scored_labels[kept],
+            'scored_segments': scored_segments,
+            'scored_labels': scored_labels,
         }
 
     def _feature_path(self, name: str) -> str | list[str]:

@@ -148,8 +148,8 @@ def test_recall_of_ego4d_by_hand():
     found = [(0, 8, 0.9, 0), (50, 60, 0.8, 0), (20, 30, 0.7, 0), (0, 4, 0.9, 1)]
     sample = {
         'video_name': 'a',
-        'gt_segments': [(0, 10), (20, 30), (0, 10)],
-        'gt_labels': [0, 0, 1],
+        'scored_segments': [(0, 10), (20, 30), (0, 10)],
+        'scored_labels': [0, 0, 1],
         'pred_instances': {
             'segments': [row[:2] for row in found],
             'scores': [row[2] for row in found],

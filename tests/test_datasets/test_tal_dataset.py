@@ -59,10 +59,10 @@ def test_samples_and_classes(make, tmp_path):
     assert sample['duration'] == 20.0
     assert sample['grid'] == FeatureGrid(fps=10, feat_stride=4, clip_len=8)
     assert sample['feature_path'] == str(tmp_path / 'features' / 'a.npy')
-    for name in ('segments', 'gt_segments'):
+    for name in ('segments', 'scored_segments'):
         assert sample[name].dtype == np.float64
         np.testing.assert_array_equal(sample[name], [[1.0, 4.5], [3, 9]])
-    for name in ('labels', 'gt_labels'):
+    for name in ('labels', 'scored_labels'):
         assert sample[name].dtype == np.int64
         np.testing.assert_array_equal(sample[name], [1, 0])
     empty = dataset[1]
@@ -126,8 +126,8 @@ def test_segments_outside_the_video_are_cut_for_training_and_kept_for_scoring(ma
     sample = make(content)[0]
     np.testing.assert_array_equal(sample['segments'], [[0, 2], [18, 20], [6, 7]])
     np.testing.assert_array_equal(sample['labels'], [0, 0, 0])
-    np.testing.assert_array_equal(sample['gt_segments'], given)
-    np.testing.assert_array_equal(sample['gt_labels'], [0] * 6)
+    np.testing.assert_array_equal(sample['scored_segments'], given)
+    np.testing.assert_array_equal(sample['scored_labels'], [0] * 6)
 
 
 def test_counts_are_logged(make, monkeypatch):
@@ -179,7 +179,7 @@ def test_filter_cfg_is_for_training_only(make):
     sample = make(**settings)[0]
     np.testing.assert_array_equal(sample['segments'], [[3, 9]])
     np.testing.assert_array_equal(sample['labels'], [0])
-    assert len(sample['gt_labels']) == 2
+    assert len(sample['scored_labels']) == 2
     tested = make(test_mode=True, **settings)
     assert len(tested) == 2
     assert len(tested[0]['labels']) == 2

@@ -18,8 +18,8 @@ def sample(name, truths, found):
     found = np.array(found, dtype=float).reshape(-1, 3)
     return {
         'video_name': name,
-        'gt_segments': np.array(truths, dtype=float).reshape(-1, 2),
-        'gt_labels': np.arange(len(truths)),
+        'scored_segments': np.array(truths, dtype=float).reshape(-1, 2),
+        'scored_labels': np.arange(len(truths)),
         'pred_instances': {
             'segments': found[:, :2],
             'scores': found[:, 2],
@@ -108,7 +108,7 @@ def test_the_same_as_the_function():
     expected = average_recall(
         Instances(
             np.repeat(np.arange(9), 6),
-            np.concatenate([video['gt_segments'] for video in samples]),
+            np.concatenate([video['scored_segments'] for video in samples]),
             np.zeros(54, int),
         ),
         Instances(
@@ -242,7 +242,11 @@ def test_through_the_evaluator():
     evaluator = Evaluator({'type': 'mmaction.AverageRecallMetric', 'numbers': [1], 'prefix': 'p'})
     data_sample = ActionDataSample()
     data_sample.set_metainfo(
-        {'video_name': 'a', 'gt_segments': np.array([[0.0, 1.0]]), 'gt_labels': np.array([0])}
+        {
+            'video_name': 'a',
+            'scored_segments': np.array([[0.0, 1.0]]),
+            'scored_labels': np.array([0]),
+        }
     )
     data_sample.pred_instances = InstanceData(
         segments=torch.tensor([[0.0, 0.75]]),

@@ -31,8 +31,8 @@ def sample(name, truths, found, dtype=torch.float32, limits=None):
         {
             'video_name': name,
             'duration': 100.0,
-            'gt_segments': truths[:, :2],
-            'gt_labels': truths[:, 2].astype(np.int64),
+            'scored_segments': truths[:, :2],
+            'scored_labels': truths[:, 2].astype(np.int64),
         }
     )
     data_sample.pred_instances = InstanceData(
@@ -222,7 +222,7 @@ def test_dumped_detections_score_the_same(tmp_path):
     truths = [
         (names.index(video['video_name']), segment, label)
         for video in samples
-        for segment, label in zip(video['gt_segments'], video['gt_labels'], strict=True)
+        for segment, label in zip(video['scored_segments'], video['scored_labels'], strict=True)
     ]
     precision = average_precision(
         Instances(*(np.array(column) for column in zip(*truths, strict=True))),
@@ -515,7 +515,7 @@ def test_keys_are_those_of_the_metrics(options):
 def test_two_videos_of_one_name_are_no_repetition():
     first, *_ = samples = by_hand()
     assert evaluate([*samples, first], size=4) == evaluate(samples)
-    for change in ({'duration': 9.0}, {'gt_labels': first['gt_labels'] + 1}):
+    for change in ({'duration': 9.0}, {'scored_labels': first['scored_labels'] + 1}):
         with pytest.raises(ValueError, match=r"a name for each video, .* 'b' with different"):
             evaluate([*samples, {**first, **change}])
 
@@ -526,7 +526,11 @@ def test_half_precision_and_evaluator():
     evaluator.dataset_meta = {'classes': CLASSES}
     data_sample = ActionDataSample()
     data_sample.set_metainfo(
-        {'video_name': 'a', 'gt_segments': np.array([[0.0, 1.0]]), 'gt_labels': np.array([0])}
+        {
+            'video_name': 'a',
+            'scored_segments': np.array([[0.0, 1.0]]),
+            'scored_labels': np.array([0]),
+        }
     )
     data_sample.pred_instances = InstanceData(
         segments=torch.tensor([[0.0, 0.75]], dtype=torch.float16),
@@ -545,7 +549,7 @@ def test_half_precision_and_evaluator():
         (sample('v', [], [(0, 1, np.nan, 1)]), "video 'v': expected finite detections"),
         (sample('v', [(0, np.inf, 1)], []), "video 'v': expected finite ground truths"),
         (
-            {**sample('v', [(0, 1, 1)], []), 'gt_labels': np.zeros(2)},
+            {**sample('v', [(0, 1, 1)], []), 'scored_labels': np.zeros(2)},
             r"video 'v': expected as many .* of ground truths but got \[2, 1\]",
         ),
     ],

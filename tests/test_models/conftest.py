@@ -142,8 +142,8 @@ def make_sample():
                 'duration': float(grid.to_seconds(steps)),
                 'num_steps': steps,
                 'grid': grid,
-                'gt_segments': np.asarray(grid.to_seconds(segments.double())),
-                'gt_labels': labels.numpy(),
+                'scored_segments': np.asarray(grid.to_seconds(segments.double())),
+                'scored_labels': labels.numpy(),
             }
         )
         sample.gt_instances = InstanceData(segments=segments, labels=labels)

@@ -187,8 +187,8 @@ def test_numbers_are_those_of_the_metric(tool, runs, tmp_path):
         }
         sample = {
             'video_name': name,
-            'gt_segments': np.array(truths),
-            'gt_labels': np.zeros(len(truths), dtype=int),
+            'scored_segments': np.array(truths),
+            'scored_labels': np.zeros(len(truths), dtype=int),
             'pred_instances': found,
         }
         metric.process(None, [sample])

@@ -132,7 +132,7 @@ def check(title: str, config: dict) -> Report:
     for index in range(len(dataset)):
         sample = dataset.get_data_info(index)
         report.videos.add(sample['video_name'])
-        report.labels.update(classes[label] for label in sample['gt_labels'])
+        report.labels.update(classes[label] for label in sample['scored_labels'])
         check_segments(report, sample)
         try:
             packed = {**sample, 'duration': None}  # or the first one is warned of as well
@@ -207,7 +207,7 @@ def check_segments(report: Report, sample: dict) -> None:
     """Look for segments outside the video, of no length, and given twice."""
     video, duration = sample['video_name'], sample['duration']
     seen = Counter()
-    for (start, end), label in zip(sample['gt_segments'], sample['gt_labels'], strict=True):
+    for (start, end), label in zip(sample['scored_segments'], sample['scored_labels'], strict=True):
         seen[start, end, label] += 1
         where = f'{video} {start:g}..{end:g} s of {duration:g} s'
         if start >= duration or end <= 0:
@@ -220,7 +220,7 @@ def check_segments(report: Report, sample: dict) -> None:
     for (start, end, _), count in seen.items():
         if count > 1:
             report.warn('segments given twice', f'{video} {start:g}..{end:g} s')
-    if not len(sample['gt_labels']):
+    if not len(sample['scored_labels']):
         report.warn('videos without segments', video)
 
 

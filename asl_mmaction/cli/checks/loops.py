@@ -105,7 +105,7 @@ def _check_test(name: str, datasets: Mapping[str, Dataset], metrics: Sequence[An
 
 def _check_actions(name: str, datasets: Mapping[str, Dataset], metric: BaseTALMetric) -> None:
     """Let there be ground truths, or at least a folder for the detections."""
-    actions = _count_actions(datasets, 'gt_labels', metric.exclude_videos)
+    actions = _count_actions(datasets, 'scored_labels', metric.exclude_videos)
     if not actions or actions.total():
         _warn_of_unlabelled(actions, datasets, 'count: all that is found there is wrong')
         return

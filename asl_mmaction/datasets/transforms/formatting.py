@@ -15,23 +15,24 @@ class PackTALInputs(BaseTransform):
     """Pack a sample: from here on segments are in grid values.
 
     Required keys: ``feature`` (T, C), ``grid``, ``video_name``, ``duration``. Optional:
-    ``segments``, ``labels``, ``gt_segments``, ``gt_labels`` (absent at inference: no ground truth).
+    ``segments``, ``labels``, ``scored_segments``, ``scored_labels`` (absent at inference: no
+    ground truth).
 
     Returns of ``transform``::
 
         inputs          (T, C) float32 tensor
         data_samples    ActionDataSample
-            .gt_instances   InstanceData: segments (G, 2) float32 GRID, labels (G,) int64
-            .video_name     str
-            .duration       float, seconds
-            .num_steps      T
-            .grid           FeatureGrid of these T steps
-            .gt_segments    (G', 2) float64, SECONDS, all of the video, as in the annotation file
-            .gt_labels      (G',) int64
+            .gt_instances     InstanceData: segments (G, 2) float32 GRID, labels (G,) int64
+            .video_name       str
+            .duration         float, seconds
+            .num_steps        T
+            .grid             FeatureGrid of these T steps
+            .scored_segments  (G', 2) float64, SECONDS, all of the video, as in the file
+            .scored_labels    (G',) int64
 
     Args:
         class_agnostic: The labels to train on, ``gt_instances.labels``, are all 0, for a model of
-            one class that finds actions whatever they are; ``gt_labels``, to be scored, stay.
+            one class that finds actions whatever they are; ``scored_labels``, to be scored, stay.
 
     Raises:
         ValueError: The feature holds NaN or Inf; the message names the video and the file.
@@ -59,8 +60,8 @@ class PackTALInputs(BaseTransform):
                 'duration': results['duration'],
                 'num_steps': len(feature),
                 'grid': results['grid'],
-                'gt_segments': results.get('gt_segments', segments),
-                'gt_labels': results.get('gt_labels', labels),
+                'scored_segments': results.get('scored_segments', segments),
+                'scored_labels': results.get('scored_labels', labels),
             }
         )
         sample.gt_instances = InstanceData(

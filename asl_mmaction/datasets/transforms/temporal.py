@@ -22,7 +22,7 @@ class RandomTruncate(BaseTransform):
     Uses numpy's global generator, which mmengine seeds in every worker.
 
     Required and changed keys: ``feature`` (T, C), ``grid``, ``segments`` (G, 2) in seconds,
-    ``labels`` (G,). ``gt_segments`` and ``gt_labels`` stay: they describe the whole video.
+    ``labels`` (G,). ``scored_segments`` and ``scored_labels`` stay: they describe the whole video.
 
     Args:
         max_len: The most steps that are left.

@@ -94,7 +94,7 @@ class AverageRecallMetric(BaseTALMetric):
             'tiou_thresholds': self.tiou_thresholds,
             'max_average_number': self.numbers[-1],
             'videos': len(counted),
-            'videos_without_ground_truths': sum(not len(v['gt_labels']) for v in counted),
+            'videos_without_ground_truths': sum(not len(v['scored_labels']) for v in counted),
             'ground_truths': len(ground_truths.videos),
             'proposals': len(proposals.videos),
             'repeated_segments': len(detections.videos) - len(proposals.videos),

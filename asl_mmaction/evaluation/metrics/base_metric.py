@@ -74,9 +74,9 @@ class BaseTALMetric(BaseMetric):
         Args:
             data_batch: unused.
             data_samples: one dict per video with ``video_name``, ``duration`` in seconds (may be
-                missing where no metric asks for it), ``gt_segments`` (G, 2) seconds,
-                ``gt_labels`` (G,) and ``pred_instances`` of ``segments`` (M, 2) seconds, ``scores``
-                (M,), ``labels`` (M,), perhaps with ``limits``
+                missing where no metric asks for it), ``scored_segments`` (G, 2) seconds,
+                ``scored_labels`` (G,) and ``pred_instances`` of ``segments`` (M, 2) seconds,
+                ``scores`` (M,), ``labels`` (M,), perhaps with ``limits``
                 (:class:`~asl_mmaction.structures.limits.Limits`).
         """
         for sample in data_samples:
@@ -85,8 +85,10 @@ class BaseTALMetric(BaseMetric):
                 {
                     'video_name': sample['video_name'],
                     'duration': sample.get('duration'),
-                    'gt_segments': _to_numpy(sample['gt_segments'], np.float64).reshape(-1, 2),
-                    'gt_labels': _to_numpy(sample['gt_labels'], np.int64),
+                    'scored_segments': _to_numpy(sample['scored_segments'], np.float64).reshape(
+                        -1, 2
+                    ),
+                    'scored_labels': _to_numpy(sample['scored_labels'], np.int64),
                     'segments': _to_numpy(predictions['segments'], np.float64).reshape(-1, 2),
                     'scores': _to_numpy(predictions['scores'], np.float64),
                     'labels': _to_numpy(predictions['labels'], np.int64),
@@ -115,7 +117,8 @@ class BaseTALMetric(BaseMetric):
         for result in results:
             first = videos.setdefault(result['video_name'], result)
             same = first['duration'] == result['duration'] and all(
-                np.array_equal(first[key], result[key]) for key in ('gt_segments', 'gt_labels')
+                np.array_equal(first[key], result[key])
+                for key in ('scored_segments', 'scored_labels')
             )
             if not same:
                 raise ValueError(
@@ -177,7 +180,7 @@ def _to_numpy(values: Any, dtype: type) -> np.ndarray:
 def _check(video: dict, num_classes: int | None) -> None:
     """Raise a ValueError that names the video if its numbers cannot be scored."""
     for what, labels, numbers in (
-        ('ground truths', video['gt_labels'], (video['gt_segments'],)),
+        ('ground truths', video['scored_labels'], (video['scored_segments'],)),
         ('detections', video['labels'], (video['segments'], video['scores'])),
     ):
         where = f'video {video["video_name"]!r}'
@@ -208,7 +211,9 @@ def as_instances(videos: list[dict]) -> tuple[Instances, Instances]:
 
     no_segments, no_labels = np.empty((0, 2)), np.empty(0, dtype=np.int64)
     ground_truths = Instances(
-        numbers('gt_labels'), joined('gt_segments', no_segments), joined('gt_labels', no_labels)
+        numbers('scored_labels'),
+        joined('scored_segments', no_segments),
+        joined('scored_labels', no_labels),
     )
     detections = Instances(
         numbers('labels'),

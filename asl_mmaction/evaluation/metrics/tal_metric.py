@@ -196,9 +196,10 @@ class TALMetric(BaseTALMetric):
     def _classifier_accuracy(self, videos: list[dict], classes: list[str]) -> float | None:
         """Share of the videos with ground truths whose best class is one of them; None: no such."""
         right = [
-            self.score_fusion.top_classes(video['video_name'], classes)[0][0] in video['gt_labels']
+            self.score_fusion.top_classes(video['video_name'], classes)[0][0]
+            in video['scored_labels']
             for video in videos
-            if len(video['gt_labels'])
+            if len(video['scored_labels'])
         ]
         return float(np.mean(right)) if right else None
 
@@ -243,15 +244,15 @@ class TALMetric(BaseTALMetric):
         short = [
             video
             for video in full
-            if video['limits'].max_detections < most * len(video['gt_labels'])
+            if video['limits'].max_detections < most * len(video['scored_labels'])
         ]
         if short:
-            worst = max(short, key=lambda video: len(video['gt_labels']))
+            worst = max(short, key=lambda video: len(video['scored_labels']))
             self.warn(
                 f'expected up to {most} detections for each ground truth, for Recall@{most}x, but '
                 f'{worst["limits"].settings} give fewer in {len(short)} of {len(videos)} videos, '
-                f'as {worst["limits"].max_detections} for {len(worst["gt_labels"])} ground truths '
-                f'in video {worst["video_name"]!r}'
+                f'as {worst["limits"].max_detections} for {len(worst["scored_labels"])} ground '
+                f'truths in video {worst["video_name"]!r}'
             )
 
     def _per_length(

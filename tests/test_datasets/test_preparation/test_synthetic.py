@@ -53,7 +53,7 @@ def test_it_is_a_data_set(folder):
         feature = np.load(one['feature_path'])
         assert feature.shape == (GRID.num_steps(one['duration']), FEAT_DIM)
         assert 128 <= len(feature) <= 384
-        np.testing.assert_array_equal(one['segments'], one['gt_segments'])  # all in the video
+        np.testing.assert_array_equal(one['segments'], one['scored_segments'])  # all in the video
         steps = np.diff(one['segments'], axis=1) * GRID.fps / GRID.feat_stride
         assert ((steps > 7.99) & (steps < 64.01)).all()
         following = zip(one['segments'], one['segments'][1:], one['labels'], one['labels'][1:],

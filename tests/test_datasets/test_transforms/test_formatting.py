@@ -18,8 +18,8 @@ def results(**changes):
         'feature': np.arange(12, dtype=np.float16).reshape(6, 2)[1:5],
         'segments': np.array([[1.2, 2.0], [2.4, 2.8]]),
         'labels': np.array([1, 0]),
-        'gt_segments': np.array([[1.2, 2.0], [2.4, 2.8], [7, 9]]),
-        'gt_labels': np.array([1, 0, 4]),
+        'scored_segments': np.array([[1.2, 2.0], [2.4, 2.8], [7, 9]]),
+        'scored_labels': np.array([1, 0, 4]),
         **changes,
     }
 
@@ -38,9 +38,9 @@ def test_pack():
     assert sample.gt_instances.labels.dtype == torch.int64
     assert (sample.video_name, sample.duration, sample.num_steps) == ('vid', 9.5, 4)
     assert sample.grid == GRID
-    assert sample.gt_segments.dtype == np.float64
-    np.testing.assert_array_equal(sample.gt_segments, [[1.2, 2.0], [2.4, 2.8], [7, 9]])
-    assert sample.gt_labels.tolist() == [1, 0, 4]
+    assert sample.scored_segments.dtype == np.float64
+    np.testing.assert_array_equal(sample.scored_segments, [[1.2, 2.0], [2.4, 2.8], [7, 9]])
+    assert sample.scored_labels.tolist() == [1, 0, 4]
     assert sample.to_dict()['grid'] == GRID  # what a metric sees
 
 
@@ -49,7 +49,7 @@ def test_class_agnostic_training_labels():
     sample = PackTALInputs(class_agnostic=True)(given)['data_samples']
     assert sample.gt_instances.labels.tolist() == [0, 0]
     assert sample.gt_instances.labels.dtype == torch.int64
-    assert sample.gt_labels.tolist() == [1, 0, 4]  # what is scored
+    assert sample.scored_labels.tolist() == [1, 0, 4]  # what is scored
     assert given['labels'].tolist() == [1, 0]
     assert PackTALInputs()(given)['data_samples'].gt_instances.labels.tolist() == [1, 0]
 

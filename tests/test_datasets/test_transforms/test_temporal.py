@@ -23,8 +23,8 @@ def sample(total, segments, grid):
         'feature': np.arange(total, dtype=np.float32)[:, None] * [1, 10],
         'segments': segments,
         'labels': np.arange(len(segments)),
-        'gt_segments': segments,
-        'gt_labels': np.arange(len(segments)),
+        'scored_segments': segments,
+        'scored_labels': np.arange(len(segments)),
     }
 
 
@@ -113,7 +113,7 @@ def test_kept_actions_are_those_of_the_definition(case):
     np.testing.assert_allclose(
         after['segments'], np.reshape(list(expected.values()), (-1, 2)), atol=1e-9
     )
-    np.testing.assert_array_equal(after['gt_segments'], before['segments'])
+    np.testing.assert_array_equal(after['scored_segments'], before['segments'])
 
 
 def kept_with_a_step(before, start, length, min_overlap):
