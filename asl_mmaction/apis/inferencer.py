@@ -25,7 +25,7 @@ from asl_mmaction.evaluation.metrics.reports import activitynet_form
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import check_file, in_context, is_number
 from asl_mmaction.files.writing import prepare_folder, write_json
-from asl_mmaction.structures.feature_grid import GRID_KEYS, FeatureGrid
+from asl_mmaction.structures.feature_grid import GRID_KEYS, FeatureGrid, merge_grid_settings
 from asl_mmaction.structures.limits import describe_limits
 
 Feature = str | os.PathLike | np.ndarray | Tensor
@@ -85,10 +85,7 @@ class TALInferencer:
             raise TypeError(f'expected grid with some of {GRID_KEYS} but got {grid!r}')
         self.sources, pipeline, self.grid = _data_settings(self.config, grid or {})
         self.elsewhere = any(step.get('backend_args') for step in pipeline)
-        unknown = sorted(self.grid.keys() - set(GRID_KEYS))
-        if unknown:
-            raise ValueError(f'expected grid with some of {GRID_KEYS} but got {unknown[0]!r}')
-        FeatureGrid(**{**dict.fromkeys(GRID_KEYS, 1), **self.grid})  # checks the values
+        FeatureGrid.from_settings(dict.fromkeys(GRID_KEYS, 1), self.grid)  # checks the values
         with DefaultScope.overwrite_default_scope('mmaction'):
             self.pipeline = Compose(pipeline)
             self.model = MODELS.build(self.config.model)
@@ -210,7 +207,7 @@ class TALInferencer:
         return sample
 
     def _grid(self, fps: float | None) -> FeatureGrid:
-        settings = dict(self.grid) if fps is None else {**self.grid, 'fps': fps}
+        settings = merge_grid_settings(self.grid, {'fps': fps})
         missing = [key for key in GRID_KEYS if key not in settings]
         if missing:
             raise ValueMistake(
@@ -292,7 +289,7 @@ def _data_settings(config: Config, grid: Mapping) -> tuple[list[str], list[dict]
         key: {
             'pipeline': part.get('pipeline') or [],
             'feature_file': part.get('feature_file', '{video}.npy'),
-            'grid': {**(part.get('grid') or {}), **grid},
+            'grid': merge_grid_settings(part.get('grid'), grid),
         }
         for key, part in dataset_configs(config, 'test_dataloader').items()
     }

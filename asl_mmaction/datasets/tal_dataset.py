@@ -20,7 +20,7 @@ from asl_mmaction.datasets.weak_supervision import check_supervision, weaken
 from asl_mmaction.files.mistakes import FileMistake, TypeMistake, ValueMistake
 from asl_mmaction.files.reading import in_context, is_number, read_classes, read_json
 from asl_mmaction.files.writing import check_file_name, hint_at_same_file, hint_at_same_name
-from asl_mmaction.structures.feature_grid import GRID_KEYS, FeatureGrid
+from asl_mmaction.structures.feature_grid import GRID_KEYS, FeatureGrid, merge_grid_settings
 
 #: What a value of the schema has to be -> its type, but for a number: see :func:`is_number`.
 KINDS = {'a string': str, 'a list': list}
@@ -292,9 +292,7 @@ class TALDataset(BaseDataset):
         return sorted(labels)
 
     def _find_grid(self, in_file: Any) -> dict:
-        in_config = self.grid_cfg
-        if in_config is not None and in_config.get('fps', 0) is None:  # as if left out
-            in_config = {key: value for key, value in in_config.items() if key != 'fps'}
+        in_config = None if self.grid_cfg is None else merge_grid_settings(self.grid_cfg)
         if not isinstance(in_file, dict | None):
             raise TypeMistake(
                 f"{self.ann_file}: expected key 'grid' to be an object "
@@ -393,11 +391,10 @@ class TALDataset(BaseDataset):
         return paths if several else paths[0]
 
     def _parse_grid(self, name: str, video: dict) -> FeatureGrid:
-        settings = dict(self._grid_settings)
-        if 'fps' not in settings:
-            settings['fps'] = self._get(name, video, 'fps', 'a number')
-        with in_context(self._where(name)):
-            return FeatureGrid(**settings)
+        own = {}
+        if 'fps' not in self._grid_settings:
+            own['fps'] = self._get(name, video, 'fps', 'a number')
+        return FeatureGrid.from_settings(self._grid_settings, own, where=self._where(name))
 
     def _parse_segments(self, name: str, items: list) -> np.ndarray:
         segments = np.zeros((len(items), 2))

@@ -1,14 +1,15 @@
 """The one conversion between seconds and the feature grid."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from asl_mmaction.files.mistakes import TypeMistake, ValueMistake
-from asl_mmaction.files.reading import is_number
+from asl_mmaction.files.reading import in_context, is_number
 
 #: What a config or an annotation file says of a grid.
 GRID_KEYS = ('fps', 'feat_stride', 'clip_len')
@@ -59,6 +60,27 @@ class FeatureGrid:
         if self.clip_len < 0:
             raise ValueMistake(f'expected clip_len >= 0 but got {self.clip_len}')
 
+    @classmethod
+    def from_settings(cls, *layers: Mapping | None, where: str = '') -> 'FeatureGrid':
+        """The grid of settings that stand in several places, see :func:`merge_grid_settings`.
+
+        Args:
+            *layers: Each with some of the settings; a later one counts.
+            where: What an error is about, such as file and video.
+
+        Raises:
+            TypeError: As of the class.
+            ValueError: As of the class, or a setting is missing.
+        """
+        if where:
+            with in_context(where):
+                return cls.from_settings(*layers)
+        settings = merge_grid_settings(*layers)
+        missing = [key for key in GRID_KEYS if key not in settings]
+        if missing:
+            raise ValueMistake(f'expected {", ".join(GRID_KEYS)} but got no {missing[0]}')
+        return cls(**settings)
+
     def to_seconds(self, grid: Time) -> Time:
         """Grid values -> seconds; any shape, the kind (float, array, tensor) stays."""
         return ((grid + self.origin) * self.feat_stride + 0.5 * self.clip_len) / self.fps
@@ -85,3 +107,23 @@ class FeatureGrid:
         """Whole clips in a video of ``duration`` seconds; 0 where it is shorter than one clip."""
         steps = (duration * self.fps - self.clip_len) / self.feat_stride + 1
         return max(0, math.floor(steps + 1e-6))  # slack: a duration in a file is rounded
+
+
+def merge_grid_settings(*layers: Mapping | None) -> dict[str, Any]:
+    """What several places say of a grid, such as a config, a file and a video: the one merge.
+
+    Args:
+        *layers: Each with some of :data:`GRID_KEYS`, or None; a later one counts. An ``fps`` of
+            None is as good as left out.
+
+    Raises:
+        ValueError: There is no such setting.
+    """
+    settings: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in (layer or {}).items():
+            if key not in GRID_KEYS:
+                raise ValueMistake(f'expected grid with some of {GRID_KEYS} but got {key!r}')
+            if key != 'fps' or value is not None:
+                settings[key] = value
+    return settings

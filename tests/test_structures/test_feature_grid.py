@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asl_mmaction.structures.feature_grid import FeatureGrid
+from asl_mmaction.structures.feature_grid import FeatureGrid, merge_grid_settings
 
 grids = st.builds(
     FeatureGrid,
@@ -106,3 +106,42 @@ def test_num_steps_forgives_a_millionth_of_a_step(fps, stride, clip_len, steps):
 def test_wrong_settings(settings, error, message):
     with pytest.raises(error, match=message):
         FeatureGrid(**{'fps': 30, 'feat_stride': 4, 'clip_len': 16, **settings})
+
+
+def test_a_later_setting_counts():
+    config, file = {'feat_stride': 5, 'clip_len': 10}, {'fps': 30, 'clip_len': 16}
+    assert FeatureGrid.from_settings(file, config) == FeatureGrid(30, 5, 10)
+    assert FeatureGrid.from_settings(config, file) == FeatureGrid(30, 5, 16)
+    assert FeatureGrid.from_settings(None, file, {}, config, None) == FeatureGrid(30, 5, 10)
+    assert (config, file) == ({'feat_stride': 5, 'clip_len': 10}, {'fps': 30, 'clip_len': 16})
+
+
+def test_an_fps_of_none_is_left_out():
+    everything = {'fps': 30, 'feat_stride': 5, 'clip_len': 10}
+    assert FeatureGrid.from_settings(everything, {'fps': None}) == FeatureGrid(30, 5, 10)
+    assert merge_grid_settings({'fps': None, 'clip_len': 10}) == {'clip_len': 10}
+
+
+@pytest.mark.parametrize(
+    ('layers', 'error', 'message'),
+    [
+        ([{'fps': 30}, {'clip_len': 10}], ValueError, 'fps, feat_stride, clip_len but got no feat'),
+        ([{'fps': 30}, {'stride': 10}], ValueError, r"some of \('fps', .* but got 'stride'"),
+        ([{'fps': 30, 'feat_stride': 0, 'clip_len': 1}], ValueError, 'feat_stride > 0 but got 0'),
+        (
+            [{'fps': '30', 'feat_stride': 5, 'clip_len': 1}],
+            TypeError,
+            "fps to be a number but got '",
+        ),
+        (
+            [{'fps': 30, 'feat_stride': None, 'clip_len': 1}],
+            TypeError,
+            'feat_stride to be a number',
+        ),
+    ],
+)
+def test_settings_that_make_no_grid(layers, error, message):
+    with pytest.raises(error, match=f"^a.json: video 'v': expected .*{message}"):
+        FeatureGrid.from_settings(*layers, where="a.json: video 'v'")
+    with pytest.raises(error, match=f'^expected .*{message}'):
+        FeatureGrid.from_settings(*layers)

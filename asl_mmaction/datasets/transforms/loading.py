@@ -195,7 +195,7 @@ class _Source:
     def find_grid(self, grid: FeatureGrid) -> FeatureGrid:
         """The file's own grid: what it does not declare is the sample's."""
         settings = {'fps': grid.fps, 'feat_stride': grid.feat_stride, 'clip_len': grid.clip_len}
-        return FeatureGrid(**{**settings, **(self.grid or {})})
+        return FeatureGrid.from_settings(settings, self.grid)
 
     def orient(self, feature: np.ndarray, where: str) -> np.ndarray:
         """Check an array and make it (T, feat_dim)."""
