@@ -93,7 +93,7 @@ class FeatureGrid:
         """The grid of the sequence without its first ``steps`` steps."""
         return replace(self, origin=self.origin + steps)
 
-    def window(self, num_steps: float) -> tuple[float, float]:
+    def covered_seconds(self, num_steps: float) -> tuple[float, float]:
         """Seconds that a sequence of ``num_steps`` steps stands for.
 
         From the start of the first clip to the end of the clip *behind* the last one: in grid

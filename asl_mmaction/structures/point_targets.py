@@ -23,14 +23,14 @@ class PointTargets(NamedTuple):
     """Training targets of every point.
 
     Attributes:
-        labels: (N, P, K) float, multi-hot class target; all zero on background.
+        class_targets: (N, P, K) float, multi-hot; all zero on background.
         segments: (N, P, 2) float, grid; the matched ground truth. Undefined on background.
         gt_inds: (N, P) int64, index of the matched ground truth in its video; -1 = background.
         gt_labels: (N, P) int64, class of the matched ground truth; 0 on background.
         num_gts: G, ground truths a video after padding.
     """
 
-    labels: Tensor
+    class_targets: Tensor
     segments: Tensor
     gt_inds: Tensor
     gt_labels: Tensor

@@ -55,7 +55,7 @@ def test_the_kind_and_type_of_the_values_stay():
 
 @given(grids, st.integers(1, 1000))
 def test_the_window_is_the_steps_widened_by_half_a_clip(grid, steps):
-    start, end = grid.window(steps)
+    start, end = grid.covered_seconds(steps)
     half = grid.clip_len / 2 / grid.fps
     assert start == pytest.approx(grid.to_seconds(0) - half, abs=1e-6)
     assert end == pytest.approx(grid.to_seconds(steps) + half, abs=1e-6)
@@ -71,8 +71,8 @@ def test_the_window_of_a_whole_video_reaches_past_its_end(fps, stride, clip, dur
     grid = FeatureGrid(fps, stride, clip)
     steps = grid.num_steps(duration)
     if steps:
-        assert grid.window(steps)[0] == pytest.approx(0, abs=1e-12)
-        assert grid.window(steps)[1] > duration - 1e-9
+        assert grid.covered_seconds(steps)[0] == pytest.approx(0, abs=1e-12)
+        assert grid.covered_seconds(steps)[1] > duration - 1e-9
         # the last clip lies in the video
         assert grid.to_seconds(steps - 1) + clip / 2 / fps <= duration + 1e-5 * stride / fps
 

@@ -104,7 +104,7 @@ def make_video(seed: int, subset: int, index: int) -> tuple[np.ndarray, float, l
     num_steps = int(rng.integers(NUM_STEPS[0], NUM_STEPS[1] + 1))
     # the last frames of a video make up less than a step
     rest = rng.uniform(0.01, 0.99) * GRID.feat_stride / GRID.fps
-    duration = round(GRID.window(num_steps)[1] - rest, 3)
+    duration = round(GRID.covered_seconds(num_steps)[1] - rest, 3)
     annotations = _place_actions(rng, duration)
 
     steps = np.arange(num_steps, dtype=np.float64)

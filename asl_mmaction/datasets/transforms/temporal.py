@@ -16,8 +16,9 @@ class RandomTruncate(BaseTransform):
     A sequence longer than ``max_len`` is cut to ``max_len`` steps; a shorter one to a random part
     ``crop_ratio`` of itself. Where the stretch begins is uniform over all places at which at least
     one action is kept with a step inside it, or over all places if there is none. An action is kept
-    if at least ``min_overlap`` of its length lies in the stretch (:meth:`FeatureGrid.window`, which
-    reaches past the steps: half a clip in front, one step more behind); what sticks out is cut off.
+    if at least ``min_overlap`` of its length lies in the seconds that the stretch covers
+    (:meth:`FeatureGrid.covered_seconds`: half a clip before its first step, one step and half a
+    clip past its last); what sticks out is cut off.
 
     Uses numpy's global generator, which mmengine seeds in every worker.
 
@@ -63,7 +64,7 @@ class RandomTruncate(BaseTransform):
         results['grid'] = results['grid'].shifted(start)
 
         segments = results['segments']
-        cut = segments.clip(*results['grid'].window(length))
+        cut = segments.clip(*results['grid'].covered_seconds(length))
         kept = np.diff(cut, axis=1) >= self.min_overlap * np.diff(segments, axis=1) - _TOLERANCE
         kept = kept[:, 0] & (cut[:, 1] > cut[:, 0])
         results['segments'], results['labels'] = cut[kept], results['labels'][kept]
@@ -98,7 +99,7 @@ class RandomTruncate(BaseTransform):
 
         They lie side by side; where there is none, the first is behind the last.
         """
-        half_clip = grid.to_grid(grid.window(0)[1])  # how far the window reaches past its steps
+        half_clip = grid.to_grid(grid.covered_seconds(0)[1])  # how far it reaches past its steps
         start, end = grid.to_grid(segments).T
         needed = self.min_overlap * (end - start)
         step, last_step = np.floor(start) + 1, np.ceil(end) - 1  # inside the segment
@@ -155,8 +156,10 @@ class ResizeFeature(BaseTransform):
         scale = len(feature) / self.length
         steps = np.arange(self.length, dtype=np.float64)
         results['feature'] = resample(feature, (steps + 0.5) * scale - 0.5)
-        # A step stands for as much time more as the stride has grown; what a clip cannot be
-        # shorter by (less than nothing) moves the origin.
+        # New step t is old grid value (t + 0.5) * scale - 0.5. In frames, with s' = s * scale:
+        #     (t + origin') * s' + clip' / 2 = ((t + 0.5) * scale - 0.5 + origin) * s + clip / 2
+        # One solution: clip' = clip + s' - s and origin' * s' = origin * s. Where that clip' is
+        # negative (a sequence made much longer), clip' is 0 and the origin takes the rest.
         feat_stride = grid.feat_stride * scale
         wanted = grid.clip_len + feat_stride - grid.feat_stride
         clip_len = max(wanted, 0.0)

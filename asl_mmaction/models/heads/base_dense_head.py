@@ -190,9 +190,11 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         weight_cls = weight_cls[..., None]
         if self.iou_power:
             coupling = paired_tiou(pred, target).detach()[..., None] ** self.iou_power
-            weight_cls = weight_cls * torch.where(targets.labels > 0, coupling, 1.0)
+            weight_cls = weight_cls * torch.where(targets.class_targets > 0, coupling, 1.0)
         losses = {
-            'loss_cls': self.loss_cls(outputs.cls_logits, targets.labels, weight_cls, avg_factor),
+            'loss_cls': self.loss_cls(
+                outputs.cls_logits, targets.class_targets, weight_cls, avg_factor
+            ),
             'loss_loc': self.loss_loc(pred, target, weight_loc, avg_factor),
         }
         if self.sensitivity is not None:

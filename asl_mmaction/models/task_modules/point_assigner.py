@@ -82,7 +82,7 @@ class PointAssigner:
         one_hot = (ground_truths.labels[..., None] == classes).to(segments)  # (N, G, K)
         matched = candidate if self.match == 'all' else tied
         return PointTargets(
-            labels=(matched.to(one_hot) @ one_hot).clamp(max=1.0),
+            class_targets=(matched.to(one_hot) @ one_hot).clamp(max=1.0),
             segments=_gather(segments, first),
             gt_inds=torch.where(positive, first, -1),
             gt_labels=ground_truths.labels.gather(1, first) * positive,

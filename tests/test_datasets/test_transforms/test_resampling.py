@@ -58,7 +58,7 @@ def test_clips_without_gaps_divide_the_video(steps, length):
     assert resized.feat_stride == pytest.approx(stride)
     assert resized.clip_len == pytest.approx(stride)
     assert resized.origin == pytest.approx(0)
-    start, end = resized.window(length)
+    start, end = resized.covered_seconds(length)
     assert start == pytest.approx(0)
     assert end >= steps * 16 / 15 - 1e-9
 

@@ -51,7 +51,7 @@ def cases(draw):
         draw(st.floats(1, 60)), draw(st.sampled_from([1, 2.5, 4, 16])), draw(st.floats(0, 64))
     )
     total = draw(st.integers(1, 60))
-    end = grid.window(total)[1]
+    end = grid.covered_seconds(total)[1]
     times = st.floats(0, end)
     pairs = draw(st.lists(st.tuples(times, times).map(sorted), max_size=5))
     segments = [pair for pair in pairs if pair[1] - pair[0] > 1e-3]

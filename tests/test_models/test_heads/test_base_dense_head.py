@@ -50,7 +50,7 @@ def losses_by_loop(head, feats, masks, truths):
                 continue
             logits = outputs.cls_logits[video, point].tolist()
             for label, logit in enumerate(logits):
-                hit = targets.labels[video, point, label].item()
+                hit = targets.class_targets[video, point, label].item()
                 p_t = sigmoid(logit) if hit else 1 - sigmoid(logit)
                 alpha = 0.25 if hit else 0.75
                 focal = -alpha * (1 - p_t) ** 2 * math.log(p_t)

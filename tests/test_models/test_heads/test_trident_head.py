@@ -164,7 +164,7 @@ def test_losses_equal_loop(make_head, iou_power):
                     tiou = max(0.0, min(end, high) - max(start, low)) / hull  # they share the point
                     total_loc += 1 - tiou + ((start + end - low - high) / 2 / hull) ** 2
                 for label, logit in enumerate(outputs.cls_logits[video, point].tolist()):
-                    hit = bool(targets.labels[video, point, label])
+                    hit = bool(targets.class_targets[video, point, label])
                     total_cls += focal(logit, hit) * (tiou**iou_power if hit else 1)
     assert count > 3
     assert losses['loss_cls'].item() == pytest.approx(total_cls / count, rel=1e-9)

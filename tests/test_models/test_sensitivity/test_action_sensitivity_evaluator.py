@@ -116,7 +116,7 @@ def test_batch_is_mean_one_over_all_positives_and_keeps_the_ratios(seed, switche
     targets = targets._replace(
         gt_inds=targets.gt_inds[:1].repeat(2, 1),
         segments=targets.segments[:1].repeat(2, 1, 1),
-        labels=targets.labels[:1].repeat(2, 1, 1),
+        class_targets=targets.class_targets[:1].repeat(2, 1, 1),
         gt_labels=targets.gt_labels[:1].repeat(2, 1),
     )
     truths = truths._replace(

@@ -72,7 +72,7 @@ def test_equals_loop(videos, radius, match):
         for index, point in enumerate(columns):
             winner, classes = assign_by_loop(point, segments, labels, radius, match)
             one_hot = [float(label in classes) for label in range(NUM_CLASSES)]
-            assert targets.labels[row, index].tolist() == one_hot
+            assert targets.class_targets[row, index].tolist() == one_hot
             if winner is None:
                 assert targets.gt_inds[row, index] == -1
                 assert targets.gt_labels[row, index] == 0
@@ -91,13 +91,13 @@ def assign(segments, labels, **kwargs):
 def test_ties_are_multi_hot_and_the_first_leads():
     # within 1e-3 grid steps of length: equally short, although the second is the shorter
     targets = assign([(1.0, 4.0), (1.0, 3.9995), (0.0, 5.0)], [2, 0, 1])
-    assert targets.labels[0, 2].tolist() == [1, 0, 1]
+    assert targets.class_targets[0, 2].tolist() == [1, 0, 1]
     assert targets.gt_inds[0, 2] == 0
     assert targets.gt_labels[0, 2] == 2
     assert targets.segments[0, 2].tolist() == [1, 4]
     # just beyond: the shorter alone
     targets = assign([(1.0, 4.0), (1.0, 3.99)], [2, 0])
-    assert targets.labels[0, 2].tolist() == [1, 0, 0]
+    assert targets.class_targets[0, 2].tolist() == [1, 0, 0]
     assert targets.gt_inds[0, 2] == 1
 
 
@@ -110,7 +110,7 @@ def test_all_classes_that_fit_or_the_shortest_alone():
     # Class 0 is out of the range of the point.
     for match, classes in (('shortest', [0, 0, 1]), ('all', [0, 1, 1])):
         targets = assign(segments, labels, center_sampling_radius=None, match=match)
-        assert targets.labels[0, 2].tolist() == classes
+        assert targets.class_targets[0, 2].tolist() == classes
         assert targets.gt_inds[0, 2] == 1
         assert targets.gt_labels[0, 2] == 2
         assert targets.segments[0, 2].tolist() == [1, 4]
@@ -139,7 +139,7 @@ def test_center_sampling_is_in_strides_of_the_level_and_cut_to_the_segment():
 def test_no_ground_truth_is_all_background():
     targets = assign([], [])
     assert not targets.positives.any()
-    assert (targets.labels == 0).all()
+    assert (targets.class_targets == 0).all()
     assert targets.segments.isfinite().all()
 
 
@@ -149,4 +149,4 @@ def test_nothing_carries_a_gradient(requires_grad):
     truths.segments.requires_grad_(requires_grad)
     targets = PointAssigner(num_classes=3)(POINTS, truths)
     assert not targets.segments.requires_grad
-    assert not targets.labels.requires_grad
+    assert not targets.class_targets.requires_grad
