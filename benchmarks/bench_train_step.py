@@ -39,7 +39,7 @@ import torch
 from mmengine.model import MomentumAnnealingEMA
 from torch.utils.flop_counter import FlopCounterMode
 
-from asl_mmaction.engine.optimizers import ForeachEMA
+from asl_mmaction.engine.ema import ForeachEMA
 
 # config, least and greatest length of a clip, length to which the plain form and the public code
 # pad, default widths

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     'evaluation.metrics': {'evaluation.functional', 'files', 'structures'},
     'evaluation.video_score_fusion': {'files'},
     'visualization': {'files', 'structures'},
+    'engine.ema': set(),
     'engine.hooks': set(),
     'engine.optimizers': set(),
     'models.data_preprocessors': {'structures'},

@@ -1,3 +1,3 @@
-from asl_mmaction.engine import hooks, optimizers
+from asl_mmaction.engine import ema, hooks, optimizers
 
-__all__ = ['hooks', 'optimizers']
+__all__ = ['ema', 'hooks', 'optimizers']

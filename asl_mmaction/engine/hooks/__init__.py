@@ -1,6 +1,6 @@
 from asl_mmaction.engine.hooks.compile_hook import CompileHook
 from asl_mmaction.engine.hooks.epoch_seed_hook import EpochSeedHook
 from asl_mmaction.engine.hooks.one_ema_hook import OneEMAHook
-from asl_mmaction.engine.hooks.one_sync_runtime_info_hook import OneSyncRuntimeInfoHook
+from asl_mmaction.engine.hooks.step_log_hook import OneSyncRuntimeInfoHook
 
 __all__ = ['CompileHook', 'EpochSeedHook', 'OneEMAHook', 'OneSyncRuntimeInfoHook']

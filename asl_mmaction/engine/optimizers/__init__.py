@@ -1,5 +1,4 @@
 from asl_mmaction.engine.optimizers.bfloat16_optim_wrapper import BFloat16OptimWrapper
-from asl_mmaction.engine.optimizers.foreach_ema import ForeachEMA
 from asl_mmaction.engine.optimizers.grouped_constructor import GroupedOptimWrapperConstructor
 
-__all__ = ['BFloat16OptimWrapper', 'ForeachEMA', 'GroupedOptimWrapperConstructor']
+__all__ = ['BFloat16OptimWrapper', 'GroupedOptimWrapperConstructor']

@@ -3,7 +3,7 @@ import torch
 from mmengine.model import MomentumAnnealingEMA
 from torch import nn
 
-from asl_mmaction.engine.optimizers import ForeachEMA
+from asl_mmaction.engine.ema import ForeachEMA
 
 
 @pytest.fixture

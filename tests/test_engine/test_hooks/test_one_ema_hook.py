@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 
 from asl_mmaction.engine.hooks import OneEMAHook
 
-BASE = Path(__file__).parents[2] / 'configs' / '_base_' / 'default_runtime.py'
+BASE = Path(__file__).parents[3] / 'configs' / '_base_' / 'default_runtime.py'
 ORDER = [
     *('OneSyncRuntimeInfoHook', 'IterTimerHook', 'DistSamplerSeedHook', 'EpochSeedHook'),
     *('OneEMAHook', 'LoggerHook', 'ParamSchedulerHook', 'CheckpointHook'),
