@@ -23,7 +23,7 @@ MAY_IMPORT = {
     'evaluation.video_score_fusion': {'files'},
     'visualization': {'files', 'structures'},
     'engine.ema': set(),
-    'engine.hooks': set(),
+    'engine.hooks': {'engine.optimizers'},
     'engine.optimizers': set(),
     'models.data_preprocessors': {'structures'},
     'models.layers': {'ops', 'structures'},

@@ -23,6 +23,13 @@ class RecordedRunner(Runner):
     def dump_config(self) -> None:
         """See the parent."""
 
+    def resume(self, *args: Any, **kwargs: Any) -> None:
+        """See the parent; a best checkpoint of another folder is left alone, not replaced."""
+        super().resume(*args, **kwargs)
+        for key, path in list(self.message_hub.runtime_info.items()):
+            if key.startswith('best_ckpt') and Path(path).parent != Path(self.work_dir):
+                self.message_hub.pop_info(key)
+
 
 class RecordHook(Hook):
     """Writes the config after the first step of a training or a test.

@@ -4,9 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 from mmengine.config import Config
+from mmengine.logging import MessageHub
+from mmengine.runner import Runner
 
 from asl_mmaction.cli.arguments import make_parser
-from asl_mmaction.cli.runner import RecordHook, configure, for_this_run
+from asl_mmaction.cli.runner import RecordedRunner, RecordHook, configure, for_this_run
 
 
 @pytest.fixture
@@ -80,3 +82,19 @@ def test_work_dir_is_named_after_the_config(tiny_config):
     assert work_dir() == 'work_dirs/tiny'
     tiny_config.write_text(tiny_config.read_text() + "\nwork_dir = 'mine'\n")
     assert work_dir() == 'mine'
+
+
+def test_the_best_checkpoint_of_another_folder_is_left_alone(tmp_path, monkeypatch):
+    """mmengine removes what it takes for the best so far as soon as there is a better one."""
+
+    def restore(runner, filename, resume_optimizer=True):
+        runner.message_hub.update_info('best_ckpt', filename)
+        runner.message_hub.update_info('last_ckpt', filename)
+
+    monkeypatch.setattr(Runner, 'resume', restore)
+    for folder, kept in ((tmp_path / 'other', False), (tmp_path, True)):
+        runner = object.__new__(RecordedRunner)
+        runner.message_hub, runner._work_dir = MessageHub(f'resumed {kept}'), str(tmp_path)
+        runner.resume(str(folder / 'best_mAP_epoch_2.pth'), resume_optimizer=False)
+        assert ('best_ckpt' in runner.message_hub.runtime_info) == kept
+        assert 'last_ckpt' in runner.message_hub.runtime_info

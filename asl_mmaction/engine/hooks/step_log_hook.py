@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,35 +10,18 @@ from mmengine.hooks import RuntimeInfoHook
 from mmengine.runner import Runner
 from torch import Tensor
 
+from asl_mmaction.engine.optimizers import OneSyncOptimWrapper
+
 
 @HOOKS.register_module()
 class OneSyncRuntimeInfoHook(RuntimeInfoHook):
     """mmengine's hook, which notes what a step logs, waiting for the device once.
 
-    The parent fetches every value by itself: with ASL's, some fifteen waits a step. The optimizer
-    wrapper fetches the norm of the gradients before the optimizer runs; here it comes with the
-    others.
+    The parent fetches every value by itself: with ASL's, some fifteen waits a step. The norm of the
+    gradients comes with the others if the optimizer wrapper is
+    :class:`~asl_mmaction.engine.optimizers.OneSyncOptimWrapper` or a child of it; any other fetches
+    and logs it by itself.
     """
-
-    def __init__(self) -> None:
-        self._norm: Tensor | None = None
-
-    def before_train(self, runner: Runner) -> None:
-        """See the parent."""
-        super().before_train(runner)
-        # Of a training that was resumed into another folder: mmengine would remove its best one.
-        for key, path in list(runner.message_hub.runtime_info.items()):
-            if key.startswith('best_ckpt') and Path(path).parent != Path(runner.work_dir):
-                runner.message_hub.pop_info(key)
-        wrapper = runner.optim_wrapper
-        clip = getattr(wrapper, 'clip_func', None)
-        if clip is None or getattr(clip, '__self__', None) is self:
-            return
-        self._clip = clip
-        wrapper.clip_func = self._clip_and_keep_norm
-
-    def _clip_and_keep_norm(self, *args: Any, **kwargs: Any) -> None:
-        self._norm = self._clip(*args, **kwargs)  # not returned, or the wrapper would fetch it
 
     def after_train_iter(
         self,
@@ -53,9 +35,10 @@ class OneSyncRuntimeInfoHook(RuntimeInfoHook):
         Raises:
             ValueError: the loss is not finite; nothing is saved of that.
         """
-        if self._norm is not None:
-            outputs = {runner.optim_wrapper.grad_name: self._norm, **(outputs or {})}
-            self._norm = None
+        wrapper = runner.optim_wrapper
+        norm = wrapper.pop_norm() if isinstance(wrapper, OneSyncOptimWrapper) else None
+        if norm is not None:
+            outputs = {wrapper.grad_name: norm, **(outputs or {})}
         if outputs:
             tensors = {key: x for key, x in outputs.items() if isinstance(x, Tensor)}
             if tensors:

@@ -7,17 +7,18 @@ from contextlib import contextmanager
 import torch
 from mmaction.registry import OPTIM_WRAPPERS
 from mmengine.logging import print_log
-from mmengine.optim import OptimWrapper
 from torch import nn
+
+from asl_mmaction.engine.optimizers.one_sync_optim_wrapper import OneSyncOptimWrapper
 
 
 @OPTIM_WRAPPERS.register_module()
-class BFloat16OptimWrapper(OptimWrapper):
+class BFloat16OptimWrapper(OneSyncOptimWrapper):
     """Runs the forward pass of the training under autocast to bfloat16.
 
     bfloat16 has float32's range, so no loss scaling is needed and a training can be resumed with
     it or without. mmengine's ``AmpOptimWrapper`` refuses the CPU. Arguments: those of
-    ``OptimWrapper``.
+    :class:`OneSyncOptimWrapper`.
 
     A CPU without bfloat16 instructions emulates them, dozens of times slower than float32: that is
     worth one warning.
@@ -36,7 +37,7 @@ class BFloat16OptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Autocast on the model's device, with whatever else ``OptimWrapper`` does."""
+        """Autocast on the model's device, with whatever else the parent does."""
         device = next(model.parameters()).device.type
         with super().optim_context(model), torch.autocast(device, torch.bfloat16):
             yield
