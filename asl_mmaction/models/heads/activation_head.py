@@ -109,13 +109,14 @@ class ActivationHead(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         if not 0 < topk_ratio <= 1:
-            raise ValueError(f'topk_ratio: expected a number in (0, 1] but got {topk_ratio}')
+            raise ValueError(f'expected topk_ratio in (0, 1] but got {topk_ratio}')
         if click_branch not in CLICK_BRANCHES:
             raise ValueError(
-                f'click_branch: expected one of {tuple(CLICK_BRANCHES)} but got {click_branch!r}'
+                f'expected click_branch to be one of {tuple(CLICK_BRANCHES)} '
+                f'but got {click_branch!r}'
             )
         if loss_affinity is not None and affinity is None:
-            raise ValueError('loss_affinity: expected affinity beside it but got None')
+            raise ValueError('expected affinity beside loss_affinity but got None')
         self.num_classes = num_classes
         self.topk_ratio = topk_ratio
         self.sparsity_weight = sparsity_weight

@@ -74,10 +74,10 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         super().__init__(init_cfg)
         if isinstance(loss_normalizer, str) and loss_normalizer != 'batch':
             raise ValueError(
-                f"loss_normalizer: expected a number or 'batch' but got {loss_normalizer!r}"
+                f"expected loss_normalizer to be a number or 'batch' but got {loss_normalizer!r}"
             )
         if iou_power < 0:
-            raise ValueError(f'iou_power: expected a number >= 0 but got {iou_power}')
+            raise ValueError(f'expected iou_power >= 0 but got {iou_power}')
         self.iou_power = iou_power
         self.num_classes = num_classes
         self.in_channels = in_channels

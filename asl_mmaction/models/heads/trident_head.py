@@ -59,7 +59,7 @@ class TridentHead(BaseDenseHead):
         **kwargs,
     ) -> None:
         if num_bins < 1:
-            raise ValueError(f'num_bins: expected at least 1 but got {num_bins}')
+            raise ValueError(f'expected num_bins >= 1 but got {num_bins}')
         self.feat_channels = feat_channels
         self.num_convs = num_convs
         self.num_bins = num_bins

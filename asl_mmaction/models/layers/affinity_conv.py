@@ -104,7 +104,9 @@ class LocalAffinity(nn.Module):
     ) -> None:
         super().__init__()
         if normalize not in NORMALIZATIONS:
-            raise ValueError(f'normalize: expected one of {NORMALIZATIONS} but got {normalize!r}')
+            raise ValueError(
+                f'expected normalize to be one of {NORMALIZATIONS} but got {normalize!r}'
+            )
         self.embedding = StepEmbedding(in_channels, **kwargs)
         self.num_taps = num_taps
         self.normalize = normalize
@@ -130,7 +132,7 @@ class AffinityConv1d(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3) -> None:
         super().__init__()
         if kernel_size % 2 == 0:
-            raise ValueError(f'kernel_size: expected an odd number but got {kernel_size}')
+            raise ValueError(f'expected kernel_size to be odd but got {kernel_size}')
         self.kernel_size = kernel_size
         # (out, in, k), with the start of a convolution
         self.weight = nn.Conv1d(in_channels, out_channels, kernel_size, bias=False).weight

@@ -36,10 +36,10 @@ class TemporalAttention(nn.Module):
         super().__init__()
         if channels % num_heads:
             raise ValueError(
-                f'num_heads: expected a divisor of channels={channels} but got {num_heads}'
+                f'expected num_heads to divide channels={channels} but got {num_heads}'
             )
         if window_size is not None and window_size % 2 == 0:
-            raise ValueError(f'window_size: expected an odd number or None but got {window_size}')
+            raise ValueError(f'expected window_size to be odd or None but got {window_size}')
         self.num_heads = num_heads
         self.window_size = window_size
         self.attn_dropout = attn_dropout
@@ -102,7 +102,7 @@ class ChannelAttention(nn.Module):
         super().__init__()
         if channels % num_groups:
             raise ValueError(
-                f'channel_groups: expected a divisor of channels={channels} but got {num_groups}'
+                f'expected channel_groups to divide channels={channels} but got {num_groups}'
             )
         self.num_groups = num_groups
         self.conv = MaskedConv1d(channels, channels, 3, stride=stride, groups=channels, bias=False)

@@ -33,7 +33,7 @@ class MaskedConv1d(nn.Module):
     ) -> None:
         super().__init__()
         if kernel_size % 2 == 0:
-            raise ValueError(f'kernel_size: expected an odd number but got {kernel_size}')
+            raise ValueError(f'expected kernel_size to be odd but got {kernel_size}')
         conv = nn.Conv1d(in_channels, out_channels, kernel_size, groups=groups, bias=bias)
         self.weight = conv.weight  # (out, in / groups, kernel)
         self.bias = conv.bias

@@ -22,7 +22,7 @@ class MaskedGroupNorm(nn.Module):
         super().__init__()
         if channels % num_groups:
             raise ValueError(
-                f'num_groups: expected a divisor of channels={channels} but got {num_groups}'
+                f'expected num_groups to divide channels={channels} but got {num_groups}'
             )
         self.num_groups = num_groups
         self.eps = eps
@@ -77,11 +77,11 @@ class SGPBlock(nn.Module):
     ) -> None:
         super().__init__()
         if stride not in (1, 2):
-            raise ValueError(f'stride: expected 1 or 2 but got {stride}')
+            raise ValueError(f'expected stride to be 1 or 2 but got {stride}')
         if window_size < 1 or window_size % 2 == 0:
-            raise ValueError(f'window_size: expected a positive odd number but got {window_size}')
+            raise ValueError(f'expected window_size to be odd and > 0 but got {window_size}')
         if window_scale < 1:
-            raise ValueError(f'window_scale: expected at least 1 but got {window_scale}')
+            raise ValueError(f'expected window_scale >= 1 but got {window_scale}')
         self.stride = stride
         wide_size = round(window_scale * (window_size + 1)) // 2 * 2 + 1
 

@@ -94,7 +94,7 @@ class DenseLocalizer(BaseLocalizer):
             for part, setting in (name.split('.') for name in (taker, giver))
         )
         if None not in (width, given) and width != given:
-            raise ValueError(f'{taker}: expected the {given} of {giver} but got {width}')
+            raise ValueError(f'expected {taker} to be the {given} of {giver} but got {width}')
 
     def extract_feat(self, inputs: Tensor, masks: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """(N, T, C_in), (N, T) -> L features (N, T_l, C) and masks (N, T_l)."""

@@ -75,7 +75,7 @@ class ActionSensitiveContrastiveLoss(nn.Module):
     ) -> None:
         super().__init__()
         if tau <= 0:
-            raise ValueError(f'tau: expected a positive number but got {tau}')
+            raise ValueError(f'expected tau > 0 but got {tau}')
         self.sampler = TASK_UTILS.build(sampler or dict(type='SensitiveFrameSampler'))
         self.tau = tau
         self.loss_weight = loss_weight

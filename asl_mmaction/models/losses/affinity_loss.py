@@ -98,7 +98,7 @@ class AffinityLoss(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 < ratio <= 1:
-            raise ValueError(f'ratio: expected a number in (0, 1] but got {ratio}')
+            raise ValueError(f'expected ratio in (0, 1] but got {ratio}')
         self.ratio = ratio
         self.same_margin = same_margin
         self.different_margin = different_margin

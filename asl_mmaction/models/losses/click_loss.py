@@ -48,7 +48,7 @@ class ClickLoss(nn.Module):
     def __init__(self, *, reduction: str = 'clicks', loss_weight: float = 1.0) -> None:
         super().__init__()
         if reduction not in REDUCTIONS:
-            raise ValueError(f'reduction: expected one of {REDUCTIONS} but got {reduction!r}')
+            raise ValueError(f'expected reduction to be one of {REDUCTIONS} but got {reduction!r}')
         self.reduction = reduction
         self.loss_weight = loss_weight
 

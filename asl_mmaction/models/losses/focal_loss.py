@@ -55,7 +55,7 @@ class SigmoidFocalLoss(ElementwiseLoss):
     ) -> None:
         super().__init__(reduction=reduction, loss_weight=loss_weight)
         if 0 != gamma < 1:  # infinite gradient where the target is met
-            raise ValueError(f'gamma: expected 0 or a number >= 1 but got {gamma}')
+            raise ValueError(f'expected gamma to be 0 or a number >= 1 but got {gamma}')
         self.alpha = alpha
         self.gamma = gamma
         self.label_smoothing = label_smoothing

@@ -61,7 +61,7 @@ class ScoreSeparationLoss(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 < ratio <= 1:
-            raise ValueError(f'ratio: expected a number in (0, 1] but got {ratio}')
+            raise ValueError(f'expected ratio in (0, 1] but got {ratio}')
         self.ratio = ratio
         self.exclude_clicked = exclude_clicked
         self.loss_weight = loss_weight

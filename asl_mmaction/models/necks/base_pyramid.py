@@ -12,7 +12,7 @@ from asl_mmaction.models.layers import MaskedConv1d
 def check_count(name: str, value: int) -> None:
     """Let a setting be a whole number of at least 1."""
     if not isinstance(value, int) or value < 1:
-        raise ValueError(f'{name}: expected a whole number >= 1 but got {value!r}')
+        raise ValueError(f'expected {name} to be a whole number >= 1 but got {value!r}')
 
 
 class BasePyramid(BaseModule):
@@ -48,7 +48,7 @@ class BasePyramid(BaseModule):
             window_size = [window_size] * num_levels
         if len(window_size) != num_levels:
             raise ValueError(
-                f'window_size: expected one value for each of the {num_levels} levels '
+                f'expected window_size to have one value for each of the {num_levels} levels '
                 f'but got {list(window_size)}'
             )
         self.window_sizes = list(window_size)

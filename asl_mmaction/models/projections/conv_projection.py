@@ -25,7 +25,7 @@ class SinusoidalPosition(nn.Module):
     def __init__(self, channels: int, max_len: int) -> None:
         super().__init__()
         if channels % 2:
-            raise ValueError(f'channels: expected an even number but got {channels}')
+            raise ValueError(f'expected channels to be even but got {channels}')
         self.max_len = max_len
         rate = 10000.0 ** (-torch.arange(0, channels, 2) / channels)  # (C / 2,)
         angle = torch.arange(max_len)[:, None] * rate
@@ -78,7 +78,7 @@ class ConvProjection(BaseModule):
         if source_channels is not None:
             if len(source_channels) != len(self.source_widths):
                 raise ValueError(
-                    f'source_channels: expected one width for each of the '
+                    f'expected source_channels to have one width for each of the '
                     f'{len(self.source_widths)} sources but got {list(source_channels)}'
                 )
             self.sources = nn.ModuleList(
@@ -87,7 +87,7 @@ class ConvProjection(BaseModule):
             width = sum(source_channels)
         if num_convs == 0 and width != out_channels:
             raise ValueError(
-                f'num_convs: expected at least 1, to get from width {width} to out_channels='
+                f'expected num_convs >= 1, to get from width {width} to out_channels='
                 f'{out_channels}, but got 0'
             )
         self.out_channels = out_channels

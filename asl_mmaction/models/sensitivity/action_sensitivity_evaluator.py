@@ -52,7 +52,9 @@ class ActionSensitivityEvaluator(BaseSensitivity):
     ) -> None:
         super().__init__(init_cfg)
         if normalize not in NORMALIZATIONS:
-            raise ValueError(f'normalize: expected one of {NORMALIZATIONS} but got {normalize!r}')
+            raise ValueError(
+                f'expected normalize to be one of {NORMALIZATIONS} but got {normalize!r}'
+            )
         self.instance_level = None
         if class_level is not None:
             sizes = dict(num_classes=num_classes)

@@ -50,18 +50,18 @@ class ClassSensitivity(BaseModule):
         super().__init__(init_cfg)
         for name, mode, count in (('cls', cls, num_cls), ('loc', loc, num_loc)):
             if mode not in MODES:
-                raise ValueError(f'{name}: expected one of {MODES} but got {mode!r}')
+                raise ValueError(f'expected {name} to be one of {MODES} but got {mode!r}')
             if count not in START_MU:
                 raise ValueError(
-                    f"num_{name}: expected 1 or 2 (0 is {name}='none') but got {count}"
+                    f"expected num_{name} to be 1 or 2 (0 is {name}='none') but got {count}"
                 )
         if loc_denominator not in ('variance', 'std'):
             raise ValueError(
-                f"loc_denominator: expected 'variance' or 'std' but got {loc_denominator!r}"
+                f"expected loc_denominator to be 'variance' or 'std' but got {loc_denominator!r}"
             )
         if not 0 < sigma_range[0] <= sigma_init <= sigma_range[1]:
             raise ValueError(
-                f'sigma_range: expected 0 < low <= sigma_init={sigma_init} <= high '
+                f'expected sigma_range with 0 < low <= sigma_init={sigma_init} <= high '
                 f'but got {tuple(sigma_range)}'
             )
         self.modes = {'cls': cls, 'loc': cls if shared else loc}

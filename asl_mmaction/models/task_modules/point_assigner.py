@@ -37,7 +37,7 @@ class PointAssigner:
         match: str = 'shortest',
     ) -> None:
         if match not in ('shortest', 'all'):
-            raise ValueError(f"match: expected 'shortest' or 'all' but got {match!r}")
+            raise ValueError(f"expected match to be 'shortest' or 'all' but got {match!r}")
         self.num_classes = num_classes
         self.center_sampling_radius = center_sampling_radius
         self.match = match

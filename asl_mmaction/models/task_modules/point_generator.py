@@ -37,7 +37,7 @@ class PointGenerator:
     ) -> None:
         if len(strides) != len(regress_ranges):
             raise ValueError(
-                f'regress_ranges: expected one range for each of the {len(strides)} levels '
+                f'expected regress_ranges to have one range for each of the {len(strides)} levels '
                 f'but got {len(regress_ranges)}'
             )
         self.strides = list(strides)
@@ -46,7 +46,7 @@ class PointGenerator:
         if self.gaps:
             missing = ', '.join(f'[{low:g}, {high:g})' for low, high in self.gaps)
             print_log(
-                'regress_ranges: expected ranges that hold every distance from 0 to 10000 steps '
+                'expected regress_ranges that hold every distance from 0 to 10000 steps '
                 f'but got none for {missing}: segments of such lengths are not learned',
                 logger='current',
                 level=logging.WARNING,

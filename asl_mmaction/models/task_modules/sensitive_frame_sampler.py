@@ -50,7 +50,7 @@ class SensitiveFrameSampler:
 
     def __init__(self, *, delta: float = 0.2) -> None:
         if delta <= 0:
-            raise ValueError(f'delta: expected a positive number but got {delta}')
+            raise ValueError(f'expected delta > 0 but got {delta}')
         self.delta = delta
 
     def __call__(

@@ -215,9 +215,9 @@ def test_a_step_depends_on_no_value(op_recorder):
 @pytest.mark.parametrize(
     ('settings', 'message'),
     [
-        (dict(topk_ratio=0), 'topk_ratio: expected a number in '),
-        (dict(click_branch='all'), "click_branch: expected one of .* but got 'all'"),
-        (dict(affinity=None), 'loss_affinity: expected affinity beside it but got None'),
+        (dict(topk_ratio=0), 'expected topk_ratio in '),
+        (dict(click_branch='all'), "expected click_branch to be one of .* but got 'all'"),
+        (dict(affinity=None), 'expected affinity beside loss_affinity but got None'),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):

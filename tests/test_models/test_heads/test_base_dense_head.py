@@ -212,7 +212,7 @@ def test_the_assigner_is_a_slot_of_the_registry(build, localizer_config):
 
 
 def test_users_mistakes(build, localizer_config):
-    with pytest.raises(ValueError, match="loss_normalizer: expected a number or 'batch' but got"):
+    with pytest.raises(ValueError, match="loss_normalizer to be a number or 'batch' but got"):
         build(localizer_config(head={'loss_normalizer': 'mean'})['head'])
     head = build(localizer_config()['head'])
     feats, masks, truths = problem()

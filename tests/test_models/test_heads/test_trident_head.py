@@ -237,7 +237,7 @@ def test_segments_keep_their_precision_under_autocast(make_head):
 
 
 def test_users_mistakes(make_head):
-    with pytest.raises(ValueError, match='num_bins: expected at least 1 but got 0'):
+    with pytest.raises(ValueError, match='expected num_bins >= 1 but got 0'):
         make_head(num_bins=0)
-    with pytest.raises(ValueError, match='iou_power: expected a number >= 0 but got -1'):
+    with pytest.raises(ValueError, match='expected iou_power >= 0 but got -1'):
         make_head(iou_power=-1)

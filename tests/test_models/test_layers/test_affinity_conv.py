@@ -150,7 +150,7 @@ def test_embeddings_have_length_one_and_padding_changes_nothing():
 
 
 def test_settings_out_of_range_are_refused():
-    with pytest.raises(ValueError, match=r"normalize: expected one of .* but got 'sum'"):
+    with pytest.raises(ValueError, match=r"expected normalize to be one of .* but got 'sum'"):
         LocalAffinity(4, normalize='sum')
-    with pytest.raises(ValueError, match='kernel_size: expected an odd number but got 2'):
+    with pytest.raises(ValueError, match='expected kernel_size to be odd but got 2'):
         AffinityConv1d(4, 4, 2)

@@ -156,9 +156,9 @@ def test_channel_attention_in_half_precision_counts_more_steps_than_it_holds():
 
 
 def test_users_mistakes():
-    with pytest.raises(ValueError, match='num_heads: expected a divisor of channels=4 but got 3'):
+    with pytest.raises(ValueError, match='expected num_heads to divide channels=4 but got 3'):
         TemporalAttention(4, 3)
-    with pytest.raises(ValueError, match='window_size: expected an odd number or None but got 4'):
+    with pytest.raises(ValueError, match='expected window_size to be odd or None but got 4'):
         TemporalAttention(4, 2, window_size=4)
-    with pytest.raises(ValueError, match='channel_groups: expected a divisor of channels=4'):
+    with pytest.raises(ValueError, match='expected channel_groups to divide channels=4'):
         ChannelAttention(4, 3)

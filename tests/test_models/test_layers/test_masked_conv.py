@@ -80,5 +80,5 @@ def test_tower_without_layers_is_the_identity():
 
 
 def test_even_kernel_raises():
-    with pytest.raises(ValueError, match='kernel_size: expected an odd number but got 4'):
+    with pytest.raises(ValueError, match='expected kernel_size to be odd but got 4'):
         MaskedConv1d(2, 2, 4)

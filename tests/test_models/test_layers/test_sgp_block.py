@@ -128,12 +128,12 @@ def test_starts_as_the_plain_residual_but_every_branch_learns():
 
 
 def test_users_mistakes():
-    with pytest.raises(ValueError, match='num_groups: expected a divisor of channels=8 but got 3'):
+    with pytest.raises(ValueError, match='expected num_groups to divide channels=8 but got 3'):
         MaskedGroupNorm(8, 3)
-    with pytest.raises(ValueError, match='stride: expected 1 or 2 but got 3'):
+    with pytest.raises(ValueError, match='expected stride to be 1 or 2 but got 3'):
         SGPBlock(16, stride=3)
     for window in (4, 0, -1):
-        with pytest.raises(ValueError, match=f'a positive odd number but got {window}'):
+        with pytest.raises(ValueError, match=f'window_size to be odd and > 0 but got {window}'):
             SGPBlock(16, window_size=window)
-    with pytest.raises(ValueError, match=r'window_scale: expected at least 1 but got 0\.5'):
+    with pytest.raises(ValueError, match=r'expected window_scale >= 1 but got 0\.5'):
         SGPBlock(16, window_scale=0.5)

@@ -36,7 +36,7 @@ def test_max_pool_equals_torchs_on_the_unpadded_video(length, padding, seed):
 
 
 def test_a_branch_that_is_always_dropped_is_refused():
-    with pytest.raises(ValueError, match=r'drop_path: expected a number in \[0, 1\) but got 1'):
+    with pytest.raises(ValueError, match=r'expected drop_path in \[0, 1\) but got 1'):
         ScaledDropPath(4, 1.0)
 
 
@@ -105,7 +105,7 @@ def test_drop_path_drops_whole_videos_and_keeps_the_mean():
 
 
 def test_users_mistakes():
-    with pytest.raises(ValueError, match=r'theta: expected a number in \[0, 1\) but got 1.0'):
+    with pytest.raises(ValueError, match=r'expected theta in \[0, 1\) but got 1.0'):
         TransformerBlock(4, 2, theta=1.0)
-    with pytest.raises(ValueError, match='stride: expected 1 or 2 but got 4'):
+    with pytest.raises(ValueError, match='expected stride to be 1 or 2 but got 4'):
         TransformerBlock(4, 2, stride=4)

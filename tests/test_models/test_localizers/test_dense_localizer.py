@@ -218,9 +218,9 @@ def test_unknown_mode(model, make_sample, collate):
 @pytest.mark.parametrize(
     ('part', 'setting', 'message'),
     [
-        ('neck', 'channels', 'neck.channels: expected the 8 of projection.out_channels but got 16'),
-        ('projection', 'out_channels', 'neck.channels: .* 16 of projection.out_channels but got 8'),
-        ('head', 'in_channels', 'head.in_channels: expected the 8 of neck.channels but got 16'),
+        ('neck', 'channels', 'neck.channels to be the 8 of projection.out_channels but got 16'),
+        ('projection', 'out_channels', 'the 16 of projection.out_channels but got 8'),
+        ('head', 'in_channels', 'head.in_channels to be the 8 of neck.channels but got 16'),
     ],
 )
 def test_widths_that_do_not_fit(build, localizer_config, style, part, setting, message):

@@ -254,5 +254,5 @@ def test_defaults_are_the_papers():
 
 
 def test_tau_must_be_positive():
-    with pytest.raises(ValueError, match='tau: expected a positive number but got 0'):
+    with pytest.raises(ValueError, match='expected tau > 0 but got 0'):
         ascl(tau=0)

@@ -124,5 +124,5 @@ def test_without_clicks_it_is_zero_with_a_gradient_path(labelled):
 
 
 def test_a_ratio_out_of_range_is_refused():
-    with pytest.raises(ValueError, match=r'ratio: expected a number in .* but got 1.5'):
+    with pytest.raises(ValueError, match=r'expected ratio in .* but got 1.5'):
         AffinityLoss(ratio=1.5)

@@ -43,5 +43,5 @@ def test_without_clicks_it_is_zero_with_a_gradient_path(reduction):
 
 
 def test_an_unknown_reduction_is_refused():
-    with pytest.raises(ValueError, match=r"reduction: expected one of .* but got 'mean'"):
+    with pytest.raises(ValueError, match=r"expected reduction to be one of .* but got 'mean'"):
         MODELS.build(dict(type='ClickLoss', reduction='mean'))

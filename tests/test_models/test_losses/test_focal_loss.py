@@ -84,5 +84,5 @@ def test_half_precision_logits_give_a_float32_loss():
 
 
 def test_an_exponent_of_infinite_gradient_is_refused():
-    with pytest.raises(ValueError, match=r'gamma: expected 0 or a number >= 1 but got 0\.5'):
+    with pytest.raises(ValueError, match=r'expected gamma to be 0 or a number >= 1 but got 0\.5'):
         SigmoidFocalLoss(gamma=0.5)

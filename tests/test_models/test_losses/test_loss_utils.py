@@ -37,9 +37,9 @@ def test_none_is_ones(reduction):
 
 @pytest.mark.parametrize('name', ['SigmoidFocalLoss', 'SegmentDIoULoss', 'QualityMSELoss'])
 def test_unknown_reduction_raises(name):
-    with pytest.raises(ValueError, match=r"reduction: expected one of .* but got 'avg'"):
+    with pytest.raises(ValueError, match=r"expected reduction to be one of .* but got 'avg'"):
         MODELS.build({'type': name, 'reduction': 'avg'})
-    with pytest.raises(ValueError, match=r"reduction: expected one of .* but got 'avg'"):
+    with pytest.raises(ValueError, match=r"expected reduction to be one of .* but got 'avg'"):
         weight_reduce_loss(LOSS, reduction='avg')
 
 

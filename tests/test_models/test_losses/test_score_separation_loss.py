@@ -108,5 +108,5 @@ def test_more_wanted_than_there_are():
 
 
 def test_a_ratio_out_of_range_is_refused():
-    with pytest.raises(ValueError, match=r'ratio: expected a number in .* but got 0'):
+    with pytest.raises(ValueError, match=r'expected ratio in .* but got 0'):
         MODELS.build(dict(type='ScoreSeparationLoss', ratio=0))

@@ -92,7 +92,7 @@ def test_gradient_reaches_every_parameter():
 
 
 def test_users_mistakes():
-    with pytest.raises(ValueError, match='num_groups: expected a whole number >= 1 but got 0'):
+    with pytest.raises(ValueError, match='expected num_groups to be a whole number >= 1 but got 0'):
         SGPPyramid(channels=16, num_groups=0)
     with pytest.raises(ValueError, match=r'one value for each of the 3 levels but got \[5, 3\]'):
         SGPPyramid(channels=16, num_levels=3, window_size=[5, 3])

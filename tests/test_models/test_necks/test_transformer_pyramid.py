@@ -143,7 +143,7 @@ def test_users_mistakes():
         ('channels', 4.0),
         ('channels', '4'),
     ):
-        message = f'{name}: expected a whole number >= 1 but got {value!r}'
+        message = f'expected {name} to be a whole number >= 1 but got {value!r}'
         with pytest.raises(ValueError, match=message):
             TransformerPyramid(**{'channels': 4, name: value})
     with pytest.raises(ValueError, match=r'one value for each of the 3 levels but got \[5, 3\]'):

@@ -44,7 +44,7 @@ def test_position_of_each_video_alone(lengths, padding, max_len):
 
 
 def test_position_needs_even_width():
-    with pytest.raises(ValueError, match='channels: expected an even number but got 5'):
+    with pytest.raises(ValueError, match='expected channels to be even but got 5'):
         SinusoidalPosition(5, 10)
 
 
@@ -96,5 +96,5 @@ def test_users_mistakes():
 
 def test_without_convolutions_the_width_stays():
     assert ConvProjection(in_channels=4, out_channels=4, num_convs=0).out_channels == 4
-    with pytest.raises(ValueError, match='at least 1, to get from width 6 to out_channels=4, but'):
+    with pytest.raises(ValueError, match='num_convs >= 1, to get from width 6 to out_channels=4, but'):
         ConvProjection(in_channels=[2, 4], out_channels=4, num_convs=0)

@@ -272,5 +272,5 @@ def test_no_positive(normalize):
 
 
 def test_unknown_normalize_raises():
-    with pytest.raises(ValueError, match=r"normalize: expected one of .*'batch'.* but got 'mean'"):
+    with pytest.raises(ValueError, match=r"normalize to be one of .*'batch'.* but got 'mean'"):
         evaluator(normalize='mean')

@@ -171,12 +171,12 @@ def test_no_gradient_drives_sigma_further_out(low_or_high, start):
 
 
 def test_users_mistakes():
-    with pytest.raises(ValueError, match=r"loc: expected one of .* but got 'frozen'"):
+    with pytest.raises(ValueError, match=r"expected loc to be one of .* but got 'frozen'"):
         ClassSensitivity(num_classes=1, loc='frozen')
-    with pytest.raises(ValueError, match=r"num_cls: expected 1 or 2 \(0 is cls='none'\) but got 0"):
+    with pytest.raises(ValueError, match=r"num_cls to be 1 or 2 \(0 is cls='none'\) but got 0"):
         ClassSensitivity(num_classes=1, num_cls=0)
-    with pytest.raises(ValueError, match="loc_denominator: expected 'variance' or 'std'"):
+    with pytest.raises(ValueError, match="expected loc_denominator to be 'variance' or 'std'"):
         ClassSensitivity(num_classes=1, loc_denominator='sigma')
     for sigma_range in ((0.0, 5.0), (2.0, 5.0), (0.1, 0.5), (5.0, 0.1)):
-        with pytest.raises(ValueError, match=r'sigma_range: expected 0 < low <= sigma_init=1.0'):
+        with pytest.raises(ValueError, match=r'sigma_range with 0 < low <= sigma_init=1.0'):
             ClassSensitivity(num_classes=1, sigma_range=sigma_range)

@@ -117,7 +117,7 @@ def test_all_classes_that_fit_or_the_shortest_alone():
 
 
 def test_users_mistakes():
-    with pytest.raises(ValueError, match="match: expected 'shortest' or 'all' but got 'every'"):
+    with pytest.raises(ValueError, match="match to be 'shortest' or 'all' but got 'every'"):
         PointAssigner(num_classes=3, match='every')
 
 

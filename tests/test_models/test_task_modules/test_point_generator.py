@@ -43,7 +43,7 @@ def test_distances_that_no_range_holds_are_warned_of(monkeypatch, ranges, gaps, 
     monkeypatch.setattr(point_generator, 'print_log', lambda text, **_: logged.append(text))
     assert PointGenerator(strides=STRIDES, regress_ranges=ranges).gaps == gaps
     assert logged == [
-        'regress_ranges: expected ranges that hold every distance from 0 to 10000 steps but got '
+        'expected regress_ranges that hold every distance from 0 to 10000 steps but got '
         f'none for {text}: segments of such lengths are not learned'
         for _ in gaps[:1]
     ]

@@ -190,5 +190,5 @@ def test_gradient_reaches_mu_and_sigma():
 
 
 def test_delta_must_be_positive():
-    with pytest.raises(ValueError, match='delta: expected a positive number but got 0'):
+    with pytest.raises(ValueError, match='expected delta > 0 but got 0'):
         SensitiveFrameSampler(delta=0)
