@@ -31,10 +31,10 @@ def generate_proposals(
 
     Args:
         tem: (T, 5) scores of TEM and seconds of every step; see :data:`TEM_COLUMNS`.
-        window: steps; starts and ends are paired within it, and it is what scores are compared in.
-        overlap: part of a window that neighbours share at least, in [0, 1).
-        peak_threshold: part of a window's highest score above which a step is a boundary.
-        top_k: as many candidates of each window are kept; of equal ones the earlier.
+        window: Steps; starts and ends are paired within it, and it is what scores are compared in.
+        overlap: Part of a window that neighbours share at least, in [0, 1).
+        peak_threshold: Part of a window's highest score above which a step is a boundary.
+        top_k: As many candidates of each window are kept; of equal ones the earlier.
 
     Returns:
         (P, 36): start and end in seconds, their scores, and the feature; see :data:`PGM_COLUMNS`.
@@ -64,10 +64,10 @@ def find_pairs(
     Args:
         start: (T,).
         end: (T,).
-        window: see :func:`generate_proposals`, as the others.
-        overlap: as above.
-        peak_threshold: as above.
-        top_k: as above.
+        window: See :func:`generate_proposals`, as the others.
+        overlap: As above.
+        peak_threshold: As above.
+        top_k: As above.
 
     Returns:
         (P, 2) distinct pairs, in order; how many were left out, as above.

@@ -25,8 +25,8 @@ def select_proposals(
     Args:
         scores: (P,).
         segments: (P, 2), grid values.
-        bounds: start and end of the video, grid values.
-        post_processor: such as :class:`SoftNMSPostProcessor`.
+        bounds: Start and end of the video, grid values.
+        post_processor: Such as :class:`SoftNMSPostProcessor`.
     """
     valid = torch.ones_like(scores, dtype=torch.bool)
     found = DenseCandidates(segments[None], scores[None, :, None], valid[None])

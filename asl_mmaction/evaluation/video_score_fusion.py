@@ -23,14 +23,14 @@ class VideoScoreFusion:
     and of classes meet there.
 
     Args:
-        path: scores of a video classifier, see :func:`read_video_scores`. Read at the first use,
+        path: Scores of a video classifier, see :func:`read_video_scores`. Read at the first use,
             which for the tools is before a training or test starts.
-        top_k: classes per video.
-        method: score of a detection, from its own and that of the class: 'sqrt', the square root of
+        top_k: Classes per video.
+        method: Score of a detection, from its own and that of the class: 'sqrt', the square root of
             their product (the geometric mean), or 'product'.
 
     Raises:
-        ValueError: for an unknown method or a ``top_k`` below 1.
+        ValueError: For an unknown method or a ``top_k`` below 1.
     """
 
     def __init__(self, *, path: str, top_k: int = 2, method: str = 'sqrt') -> None:
@@ -52,8 +52,8 @@ class VideoScoreFusion:
         """Detections with classes.
 
         Args:
-            video_name: as in the file.
-            classes: class names of the dataset, in the order of the labels.
+            video_name: As in the file.
+            classes: Class names of the dataset, in the order of the labels.
             segments: (M, 2).
             scores: (M,), >= 0.
 
@@ -62,7 +62,7 @@ class VideoScoreFusion:
             the detection, then by the rank of the class.
 
         Raises:
-            ValueError: as `top_classes` does.
+            ValueError: As `top_classes` does.
         """
         labels, class_scores = self.top_classes(video_name, classes)
         fused = (scores[:, None] * class_scores).ravel()  # (M * k,)
@@ -79,8 +79,8 @@ class VideoScoreFusion:
         """Labels (k,) and scores (k,) of the best classes of a video, the best first.
 
         Raises:
-            FileNotFoundError: there is no such file of scores.
-            ValueError: the file cannot be read, or has no score for the video or for a class; there
+            FileNotFoundError: There is no such file of scores.
+            ValueError: The file cannot be read, or has no score for the video or for a class; there
                 are fewer classes than ``top_k``.
         """
         if self.top_k > len(classes):

@@ -48,8 +48,8 @@ def read_video_scores(path: str | os.PathLike) -> tuple[list[str], dict[str, np.
         C class names and, by video name, (C,) float64 scores.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: another form, or scores that are negative or not finite.
+        FileNotFoundError: There is no such file.
+        ValueError: Another form, or scores that are negative or not finite.
     """
     path = Path(path)
     readers = {'.json': _read_json, '.npy': _read_npy}

@@ -50,20 +50,20 @@ def soft_nms(
         segments: (n, 2), any unit.
         scores: (n,), not negative.
         labels: (n,) integers: candidates compete within their class. None: all compete.
-        method: factor on the score of a candidate with tIoU ``t`` to the one just kept:
+        method: Factor on the score of a candidate with tIoU ``t`` to the one just kept:
             'gaussian' ``exp(-t**2 / sigma)``; 'linear' ``1 - t`` above ``iou_threshold``;
             'hard' 0 (dropped) above ``iou_threshold``.
-        sigma: width of 'gaussian', > 0.
+        sigma: Width of 'gaussian', > 0.
         iou_threshold: tIoU in [0, 1] above which 'linear' and 'hard' act.
-        min_score: candidates whose score is, or falls, below it are dropped, and in any case those
+        min_score: Candidates whose score is, or falls, below it are dropped, and in any case those
             below the smallest normal float64 (0, or next to it).
-        max_per_video: at most so many are kept.
+        max_per_video: At most so many are kept.
         voting_threshold: None, or a tIoU in (0, 1]: a kept segment becomes the mean, weighted with
             the input scores, of all candidates with at least this tIoU to it (of its class if
             there are labels).
 
     Raises:
-        ValueError: for arguments out of range or shapes that do not fit.
+        ValueError: For arguments out of range or shapes that do not fit.
     """
     check_nms_options(
         method=method,

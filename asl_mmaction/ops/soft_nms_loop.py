@@ -83,9 +83,15 @@ def _highest(bounds: np.ndarray) -> int:
 def pick_greedily(starts, ends, scores, ranks, firsts, method, sigma, threshold, floor, limit):
     """The picks, by falling score, and their scores.
 
-    All classes compete, so that the loop ends with the last pick that is kept. A pick lowers upper
-    bounds of the scores of its class; the score itself is computed of the one that has the highest
-    bound, from the picks since it was computed last, and if it is still the highest, it is picked.
+    1. A candidate has its score, as last computed, and an upper bound of what it is by now. A pick
+       lowers the bounds of its class, which is cheap; scores are left as they are.
+    2. The candidate with the highest bound of all classes is next. If there were picks of its class
+       since its score was computed, the score is computed now and becomes its bound; if there were
+       none, its bound is its score, nothing can be higher, and it is picked.
+    3. All classes compete, so the loop ends with the last pick that is kept.
+
+    Of equal bounds the lowest rank goes first, whatever the class: ``ranks`` is the one order of
+    all candidates.
 
     Args:
         starts: (n,), of the candidates by class, those of a class by rank.
@@ -94,10 +100,10 @@ def pick_greedily(starts, ends, scores, ranks, firsts, method, sigma, threshold,
         ranks: (n,) int64, likewise: of equal scores the lowest rank goes first.
         firsts: (K + 1,) int64: class k has the candidates ``firsts[k]`` to ``firsts[k + 1]``.
         method: 0 'gaussian', 1 'linear', 2 'hard'.
-        sigma: of 'gaussian'.
+        sigma: Of 'gaussian'.
         threshold: tIoU of 'linear' and 'hard'.
-        floor: scores below it do not count, > 0.
-        limit: of picks.
+        floor: Scores below it do not count, > 0.
+        limit: Of picks.
     """
     classes = len(firsts) - 1
     best, made = np.empty(classes, np.int64), np.zeros(classes, np.int64)
@@ -145,7 +151,7 @@ def vote(starts, ends, scores, firsts, classes, picks, threshold):
         firsts: (K + 1,) int64, as above.
         classes: (M,) int64, of the picks.
         picks: (M, 2) segments.
-        threshold: least tIoU of those that agree.
+        threshold: Least tIoU of those that agree.
     """
     voted = picks.copy()
     for m in range(len(picks)):

@@ -30,8 +30,8 @@ class Candidates(NamedTuple):
         segments: (n, 2) float64 grid.
         scores: (n,) float64.
         labels: (n,) int64.
-        limit: how many there may be.
-        left_out: how many more there were, of those that score above
+        limit: How many there may be.
+        left_out: How many more there were, of those that score above
             :data:`~asl_mmaction.structures.limits.REPORTED_SCORE`.
     """
 

@@ -9,7 +9,7 @@ def video_bounds(sample: BaseDataElement) -> tuple[float, float]:
     """Start and end of a video on the grid of its sequence.
 
     Args:
-        sample: of the video, with ``grid`` and ``duration``.
+        sample: Of the video, with ``grid`` and ``duration``.
     """
     return sample.grid.to_grid(0.0), sample.grid.to_grid(sample.duration)
 
@@ -19,7 +19,7 @@ def detections_in_seconds(found: InstanceData, sample: BaseDataElement) -> Insta
 
     Args:
         found: ``segments`` (M, 2) grid, ``scores`` (M,), ``labels`` (M,); any metainfo.
-        sample: of the video, with ``grid`` and ``duration``.
+        sample: Of the video, with ``grid`` and ``duration``.
 
     Returns:
         The same with ``segments`` in float64 seconds, cut to [0, duration].

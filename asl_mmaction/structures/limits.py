@@ -14,11 +14,11 @@ class Limits:
     """The limits of a post-processor, and what they left out of one video.
 
     Attributes:
-        pre_nms_topk: candidates of a window.
-        max_per_video: detections of a recording that is as long as one window.
-        max_detections: detections of this video, what the two come to.
-        candidates: how many that score above :data:`REPORTED_SCORE` ``pre_nms_topk`` left out.
-        detections: how many that score above it ``max_detections`` left out.
+        pre_nms_topk: Candidates of a window.
+        max_per_video: Detections of a recording that is as long as one window.
+        max_detections: Detections of this video, what the two come to.
+        candidates: How many that score above :data:`REPORTED_SCORE` ``pre_nms_topk`` left out.
+        detections: How many that score above it ``max_detections`` left out.
     """
 
     pre_nms_topk: int
@@ -37,7 +37,7 @@ def describe_limits(limits: Mapping[str, Limits | None]) -> str | None:
     """One line on what was left out of the videos of a run, or None if nothing was.
 
     Args:
-        limits: by name of every video; None where they are not known.
+        limits: By name of every video; None where they are not known.
     """
     limits = {name: video for name, video in limits.items() if video is not None}
     parts = []
@@ -52,9 +52,9 @@ def describe_left_out(setting: str, what: str, counts: Mapping[str, int]) -> str
     """One line on what a limit left out, or None if nothing.
 
     Args:
-        setting: the limit, such as 'max_per_video=200'.
-        what: such as 'detections'.
-        counts: by name of every video, how many that score above :data:`REPORTED_SCORE`.
+        setting: The limit, such as 'max_per_video=200'.
+        what: Such as 'detections'.
+        counts: By name of every video, how many that score above :data:`REPORTED_SCORE`.
     """
     total = sum(counts.values())
     if not total:

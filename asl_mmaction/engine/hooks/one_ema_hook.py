@@ -17,7 +17,7 @@ class OneEMAHook(EMAHook):
         """See the parent.
 
         Raises:
-            ValueError: there is another EMA hook.
+            ValueError: There is another EMA hook.
         """
         count = sum(isinstance(hook, EMAHook) for hook in runner.hooks)
         if count > 1:

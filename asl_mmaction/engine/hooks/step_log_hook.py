@@ -33,7 +33,7 @@ class OneSyncRuntimeInfoHook(RuntimeInfoHook):
         """See the parent.
 
         Raises:
-            ValueError: the loss is not finite; nothing is saved of that.
+            ValueError: The loss is not finite; nothing is saved of that.
         """
         wrapper = runner.optim_wrapper
         norm = wrapper.pop_norm() if isinstance(wrapper, OneSyncOptimWrapper) else None

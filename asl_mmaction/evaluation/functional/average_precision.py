@@ -55,13 +55,13 @@ def average_precision(
     the latter sums in float32 too, which is right to about 1e-6.
 
     Args:
-        ground_truths: without scores.
-        detections: with scores.
+        ground_truths: Without scores.
+        detections: With scores.
         num_classes: K.
         tiou_thresholds: T numbers in (0, 1].
 
     Raises:
-        ValueError: if shapes do not fit, labels are out of range, numbers are not finite, or a
+        ValueError: If shapes do not fit, labels are out of range, numbers are not finite, or a
             threshold is outside (0, 1].
     """
     ground_truths, detections, found = match_detections(
@@ -93,8 +93,8 @@ def grouped_average_precision(
     with a ground truth of another group is neither right nor wrong.
 
     Args:
-        ground_truths: without scores.
-        detections: with scores.
+        ground_truths: Without scores.
+        detections: With scores.
         num_classes: K.
         tiou_thresholds: T numbers in (0, 1].
         ground_truth_groups: (G,) integers in [0, num_groups).
@@ -105,7 +105,7 @@ def grouped_average_precision(
         B results; ``num_detections`` are those of the group itself.
 
     Raises:
-        ValueError: as `average_precision` does; also if groups do not fit or are out of range.
+        ValueError: As `average_precision` does; also if groups do not fit or are out of range.
     """
     gt_groups = _checked_groups(ground_truth_groups, ground_truths, num_groups, 'ground truths')
     own_groups = _checked_groups(detection_groups, detections, num_groups, 'detections')

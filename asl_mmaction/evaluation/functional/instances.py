@@ -52,7 +52,7 @@ def checked_instances(instances: Instances, num_classes: int, what: str) -> Inst
     """Columns of the types that `Instances` names, scores of 0 where there are none.
 
     Raises:
-        ValueError: if lengths differ, labels are out of range or numbers are not finite.
+        ValueError: If lengths differ, labels are out of range or numbers are not finite.
     """
     count = len(instances.videos)
     scores = instances.scores if len(instances.scores) else np.zeros(count)

@@ -23,19 +23,19 @@ def join_detections(
     lie on average, weighted with their scores (evenly if both are 0).
 
     Args:
-        firsts: such as verbs, with scores >= 0.
-        seconds: such as nouns, the same.
-        num_firsts: classes of ``firsts``.
+        firsts: Such as verbs, with scores >= 0.
+        seconds: Such as nouns, the same.
+        num_firsts: Classes of ``firsts``.
         num_seconds: K, classes of ``seconds``.
         min_tiou: tIoU of the two from which on they are joined, in (0, 1].
-        max_per_video: at most so many of a video, the best ones; equal scores go by the position
+        max_per_video: At most so many of a video, the best ones; equal scores go by the position
             of the first, then of the second.
 
     Returns:
         By video, each by falling score; label = first * K + second.
 
     Raises:
-        ValueError: as `average_precision` does, and for a number out of range.
+        ValueError: As `average_precision` does, and for a number out of range.
     """
     if not 0 < min_tiou <= 1:
         raise ValueError(f'expected min_tiou in (0, 1] but got {min_tiou}')

@@ -24,7 +24,7 @@ class AverageRecall(NamedTuple):
     Attributes:
         recall: (T, 100) in [0, 1], by tIoU threshold and budget.
         average_numbers: (100,) the budgets: average proposals per video, rising.
-        auc: area under the recall averaged over the thresholds, from the first budget to the last,
+        auc: Area under the recall averaged over the thresholds, from the first budget to the last,
             divided by the last; in [0, 1).
     """
 
@@ -54,14 +54,14 @@ def average_recall(
     and that it fails where a video or all of them have no proposals.
 
     Args:
-        ground_truths: of videos in [0, num_videos); those without any count too.
-        proposals: with scores.
+        ground_truths: Of videos in [0, num_videos); those without any count too.
+        proposals: With scores.
         num_videos: V.
         tiou_thresholds: T numbers in (0, 1].
-        max_average_number: the last budget, > 0.
+        max_average_number: The last budget, > 0.
 
     Raises:
-        ValueError: if shapes do not fit, videos are out of range, numbers are not finite, or a
+        ValueError: If shapes do not fit, videos are out of range, numbers are not finite, or a
             threshold or budget is out of range.
     """
     thresholds = checked_thresholds(tiou_thresholds)
@@ -110,17 +110,17 @@ def recall_at_multiples(
     threshold; one detection may recall several. Videos of a class are taken together.
 
     Args:
-        ground_truths: without scores.
-        detections: with scores.
+        ground_truths: Without scores.
+        detections: With scores.
         num_classes: K.
         tiou_thresholds: T numbers in (0, 1].
-        multiples: k, M integers >= 1.
+        multiples: M integers k >= 1.
 
     Returns:
         (T, M, K) in [0, 1]; 0 for classes without ground truth.
 
     Raises:
-        ValueError: as `average_precision` does, and for multiples below 1.
+        ValueError: As `average_precision` does, and for multiples below 1.
     """
     thresholds = checked_thresholds(tiou_thresholds)
     factors = np.asarray(multiples)

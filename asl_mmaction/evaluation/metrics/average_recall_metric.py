@@ -30,19 +30,19 @@ class AverageRecallMetric(BaseTALMetric):
     divided by it; then ``AR@1`` and so on.
 
     Args:
-        tiou_thresholds: numbers in (0, 1].
-        numbers: average numbers of proposals per video, each a whole number of hundredths of the
+        tiou_thresholds: Numbers in (0, 1].
+        numbers: Average numbers of proposals per video, each a whole number of hundredths of the
             largest; (1, 5, 10, 100) for ActivityNet, (50, 100, 200, 500, 1000) for THUMOS14.
-        exclude_videos: names of videos that do not count.
-        out_dir: folder for ``average_recall.json`` (metrics, the curve, protocol) and
+        exclude_videos: Names of videos that do not count.
+        out_dir: Folder for ``average_recall.json`` (metrics, the curve, protocol) and
             ``proposals.json`` (ActivityNet form, seconds, full precision, of all videos what the
             model gave). None: write nothing.
         collect_device: 'cpu' or 'gpu'.
-        prefix: put before the metric names, with a slash.
-        collect_dir: shared folder for gathering, 'cpu' only.
+        prefix: Put before the metric names, with a slash.
+        collect_dir: Shared folder for gathering, 'cpu' only.
 
     Raises:
-        ValueError: for thresholds or numbers out of range.
+        ValueError: For thresholds or numbers out of range.
     """
 
     def __init__(

@@ -27,15 +27,15 @@ class BaseTALMetric(BaseMetric):
     several processes give the same numbers as one. Videos are taken in the order of their names.
 
     Args:
-        exclude_videos: names of videos that do not count.
-        out_dir: folder for what the metric writes. None: write nothing.
+        exclude_videos: Names of videos that do not count.
+        out_dir: Folder for what the metric writes. None: write nothing.
         collect_device: 'cpu' or 'gpu'.
-        prefix: put before the metric names, with a slash.
-        collect_dir: shared folder for gathering, 'cpu' only.
+        prefix: Put before the metric names, with a slash.
+        collect_dir: Shared folder for gathering, 'cpu' only.
 
     Raises:
-        TypeError: if ``exclude_videos`` is a string.
-        ValueError: nothing can be written into ``out_dir``.
+        TypeError: If ``exclude_videos`` is a string.
+        ValueError: Nothing can be written into ``out_dir``.
     """
 
     default_prefix = ''  # None would warn at every start
@@ -72,8 +72,8 @@ class BaseTALMetric(BaseMetric):
         """Keep the ground truths and detections of a batch.
 
         Args:
-            data_batch: unused.
-            data_samples: one dict per video with ``video_name``, ``duration`` in seconds (may be
+            data_batch: Unused.
+            data_samples: One dict per video with ``video_name``, ``duration`` in seconds (may be
                 missing where no metric asks for it), ``scored_segments`` (G, 2) seconds,
                 ``scored_labels`` (G,) and ``pred_instances`` of ``segments`` (M, 2) seconds,
                 ``scores`` (M,), ``labels`` (M,), perhaps with ``limits``
@@ -100,7 +100,7 @@ class BaseTALMetric(BaseMetric):
         """Gather from all processes and compute.
 
         Args:
-            size: length of the dataset. mmengine would cut the gathered results to it, which is
+            size: Length of the dataset. mmengine would cut the gathered results to it, which is
                 right for one order of sampling only; here repeated videos are dropped by name.
         """
         self._dataset_size = size
@@ -110,7 +110,7 @@ class BaseTALMetric(BaseMetric):
         """The first result of every video, by name in sorted order; the excluded ones too.
 
         Raises:
-            ValueError: a video's numbers cannot be scored, or, with ``num_classes``, its labels;
+            ValueError: A video's numbers cannot be scored, or, with ``num_classes``, its labels;
                 two videos of one name.
         """
         videos: dict[str, dict] = {}

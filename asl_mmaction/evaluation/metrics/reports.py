@@ -16,11 +16,11 @@ def format_table(
     """The per-class AP table, in percent, with what was counted below it.
 
     Args:
-        metrics: values in [0, 1] by name, the columns.
-        per_class: by class name, ``ground_truths``, ``detections``, ``ap`` (as ``metrics``, or
+        metrics: Values in [0, 1] by name, the columns.
+        per_class: By class name, ``ground_truths``, ``detections``, ``ap`` (as ``metrics``, or
             None for a class without ground truth) and perhaps ``recall``, the same.
-        protocol: see `TALMetric`.
-        per_length: by name of the length, the same, above the row of all.
+        protocol: See `TALMetric`.
+        per_length: By name of the length, the same, above the row of all.
     """
     cells = [['class', 'GT', 'det', *(name.removeprefix('mAP@') for name in metrics)]]
     sections = [per_class, per_length or {}]
@@ -68,7 +68,7 @@ def activitynet_form(detections: Mapping[str, Iterable[tuple]]) -> dict:
     """ActivityNet's form of results.
 
     Args:
-        detections: by name of the video, (segment in seconds, score, name of the class) of each;
+        detections: By name of the video, (segment in seconds, score, name of the class) of each;
             proposals are without the class.
     """
     keys = ('segment', 'score', 'label')

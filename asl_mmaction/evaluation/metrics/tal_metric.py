@@ -38,37 +38,37 @@ class TALMetric(BaseTALMetric):
     then ``mAP@0.50`` and so on, one for each threshold of any list; then, if asked for,
     ``Recall@1x@0.50`` and so on, the means over the classes that have ground truths.
 
-    AP by length, if asked for, goes into the log and ``metrics.json``, by the rules of
-    `asl_mmaction.evaluation.functional.grouped_average_precision`: a false positive counts by its
-    own length. (DETAD counts each against every length and then normalizes by the number of ground
-    truths, so its numbers are others.)
+    AP by length, if asked for, goes into the log and ``metrics.json``. A detection that is matched
+    counts in the length of its ground truth, a false positive in its own length
+    (`asl_mmaction.evaluation.functional.grouped_average_precision`). DETAD's numbers are others: it
+    counts a false positive in every length, and normalizes by the number of ground truths.
 
     Where the dataset's metainfo says ``simulated``, so do the table and both files.
 
     Args:
-        tiou_thresholds: numbers in (0, 1], taken to six decimals; or a dict from the name of an
+        tiou_thresholds: Numbers in (0, 1], taken to six decimals; or a dict from the name of an
             average to its numbers, e.g. ``dict(mAP=[0.3, 0.5, 0.7], mAP_strict=[0.75, 0.95])``.
         recall_multiples: k of the Recall@kx to give, e.g. (1, 5) for Ego4D.
-        recall_tiou: their threshold.
-        length_edges: four rising numbers, the upper ends (included) of the lengths XS, S, M and L
+        recall_tiou: Their threshold.
+        length_edges: Four rising numbers, the upper ends (included) of the lengths XS, S, M and L
             in seconds, e.g. DETAD's (30, 60, 120, 180) for ActivityNet or (3, 6, 12, 18) for
             THUMOS14. None: no AP by length.
-        relative_lengths: lengths as shares of the video's duration instead, e.g. DETAD's
+        relative_lengths: Lengths as shares of the video's duration instead, e.g. DETAD's
             (0.2, 0.4, 0.6, 0.8) or (0.02, 0.04, 0.06, 0.08).
-        score_fusion: config of what gives class-agnostic detections (all of label 0) the classes of
+        score_fusion: Config of what gives class-agnostic detections (all of label 0) the classes of
             their video, such as ``dict(type='VideoScoreFusion', path=..., top_k=2)``. How often
             the best class of a video is one of its ground truths is logged and written too.
-        exclude_videos: names of videos that do not count, neither their ground truths nor their
+        exclude_videos: Names of videos that do not count, neither their ground truths nor their
             detections.
-        out_dir: folder for ``detections.json`` (ActivityNet form, seconds, full precision, all
+        out_dir: Folder for ``detections.json`` (ActivityNet form, seconds, full precision, all
             videos, the excluded too) and ``metrics.json`` (metrics, AP per class, protocol). None:
             write nothing.
         collect_device: 'cpu' or 'gpu'.
-        prefix: put before the metric names, with a slash.
-        collect_dir: shared folder for gathering, 'cpu' only.
+        prefix: Put before the metric names, with a slash.
+        collect_dir: Shared folder for gathering, 'cpu' only.
 
     Raises:
-        ValueError: for thresholds, multiples or edges out of range.
+        ValueError: For thresholds, multiples or edges out of range.
     """
 
     def __init__(

@@ -46,8 +46,9 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         sensitivity: Config of the evaluator that weighs both (the head adds ``num_classes`` and
             ``in_channels``); None = plain baseline.
         loss_contrast: Config of the contrastive loss on level-0 features; None = without.
-        iou_power: At a positive point, the classification loss of its classes counts
-            ``tIoU ** iou_power`` of its predicted segment (TriDet couples them so); 0 = fully.
+        iou_power: Exponent e, as TriDet has it: the classification loss of a positive point is
+            multiplied, for the classes that it is positive for, by ``tIoU ** e`` of its predicted
+            and its matched segment. 0 = by 1.
         loss_normalizer: Start of the moving average of the number of positives that divides both
             losses, or ``'batch'`` for the plain count of the batch.
         normalizer_momentum: Momentum of that average.

@@ -25,9 +25,9 @@ def clamp_into_range(x: Tensor, low: float, high: float) -> Tensor:
     With the gradient of a plain clamp, what is outside stays there for ever.
 
     Args:
-        x: any shape.
-        low: least value.
-        high: greatest value.
+        x: Any shape.
+        low: Least value.
+        high: Greatest value.
 
     Returns:
         The shape of ``x``.

@@ -46,7 +46,7 @@ class DenseLocalizer(BaseLocalizer):
         data_preprocessor: Config of what pads a batch.
 
     Raises:
-        ValueError: the head or the preprocessor does not fit the strides of the neck, or one part
+        ValueError: The head or the preprocessor does not fit the strides of the neck, or one part
             is not as wide as what it gets.
     """
 

@@ -61,7 +61,7 @@ class ActionSensitiveContrastiveLoss(nn.Module):
     Args:
         sampler: Config of the sensitive-frame sampler (it holds delta).
         tau: Temperature.
-        loss_weight: lambda of eq. 15.
+        loss_weight: Lambda of eq. 15.
         gather: Contrast with the features of all processes in distributed training.
     """
 

@@ -34,19 +34,19 @@ class SoftNMSPostProcessor:
     much its windows overlap. A recording that is run whole is one window.
 
     Args:
-        pre_nms_thresh: in [0, 1).
-        pre_nms_topk: pairs of point and class per window, all levels together.
-        min_duration: in grid steps; what has no length is dropped in any case.
+        pre_nms_thresh: In [0, 1).
+        pre_nms_topk: Pairs of point and class per window, all levels together.
+        min_duration: In grid steps; what has no length is dropped in any case.
         method: 'gaussian', 'linear' or 'hard'.
-        sigma: width of 'gaussian'.
+        sigma: Width of 'gaussian'.
         iou_threshold: tIoU above which 'linear' and 'hard' act.
-        min_score: candidates whose score falls below it are dropped.
-        class_agnostic: let candidates of different classes suppress each other (and vote together).
+        min_score: Candidates whose score falls below it are dropped.
+        class_agnostic: Let candidates of different classes suppress each other (and vote together).
         voting_threshold: tIoU of segment voting; None: no voting.
-        max_per_video: at most so many detections of a recording of one window.
+        max_per_video: At most so many detections of a recording of one window.
 
     Raises:
-        ValueError: for an unknown method and for numbers out of range.
+        ValueError: For an unknown method and for numbers out of range.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class SoftNMSPostProcessor:
             N, on the host.
 
         Raises:
-            ValueError: if the shapes do not fit.
+            ValueError: If the shapes do not fit.
         """
         self._check(found)
         bounds = [ENDLESS] * len(found.scores) if bounds is None else bounds
@@ -108,8 +108,8 @@ class SoftNMSPostProcessor:
         """Detections of a video.
 
         Args:
-            candidates: of the whole video.
-            num_windows: length of the video in windows, of which there is at least one.
+            candidates: Of the whole video.
+            num_windows: Length of the video in windows, of which there is at least one.
 
         Returns:
             ``InstanceData``, on the CPU, by falling score: ``segments`` (M, 2) float64 grid,

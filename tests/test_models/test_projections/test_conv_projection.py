@@ -96,5 +96,5 @@ def test_users_mistakes():
 
 def test_without_convolutions_the_width_stays():
     assert ConvProjection(in_channels=4, out_channels=4, num_convs=0).out_channels == 4
-    with pytest.raises(ValueError, match='num_convs >= 1, to get from width 6 to out_channels=4, but'):
+    with pytest.raises(ValueError, match='num_convs >= 1, to get from width 6 to out_channels=4'):
         ConvProjection(in_channels=[2, 4], out_channels=4, num_convs=0)

@@ -102,7 +102,7 @@ def test_ties_are_multi_hot_and_the_first_leads():
 
 
 def test_two_of_the_same_class_stay_one():
-    assert assign([(1.0, 4.0), (1.0, 4.0)], [1, 1]).labels[0, 2].tolist() == [0, 1, 0]
+    assert assign([(1.0, 4.0), (1.0, 4.0)], [1, 1]).class_targets[0, 2].tolist() == [0, 1, 0]
 
 
 def test_all_classes_that_fit_or_the_shortest_alone():
