@@ -214,7 +214,7 @@ def _assign(
     targets = assigner(points, GroundTruths(segments, labels, masks))
     # As a pyramid masks its levels: by the first step of each of its own.
     valid = (points.centers // points.strides * points.strides) < steps[:, None]
-    return ((targets.labels > 0) & valid[..., None]).any(1)
+    return ((targets.class_targets > 0) & valid[..., None]).any(1)
 
 
 def _reasons(found: Sequence[tuple[Video, int]], head: nn.Module) -> list[str]:
