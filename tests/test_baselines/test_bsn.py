@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from asl_mmaction.baselines.bsn import TEMResults
 from asl_mmaction.structures.feature_grid import FeatureGrid
+from tests.references import slow_tiou
 
 from .conftest import CONFIGS, WIDTH
 
@@ -76,14 +77,8 @@ def pem_sample(number, segments=(), seed=0, name='v'):
 
 def tious(table, segments):
     """Highest tIoU of each proposal with a segment, by a slow loop."""
-    highest = []
-    for low, high in table[:, :2].tolist():
-        found = [0.0]
-        for start, end in segments:
-            inter = max(min(high, end) - max(low, start), 0)
-            found.append(inter / (high - low + end - start - inter))
-        highest.append(max(found))
-    return torch.tensor(highest)
+    proposals = table[:, :2].tolist()
+    return torch.tensor([max([0.0, *(slow_tiou(p, s) for s in segments)]) for p in proposals])
 
 
 def test_tem_is_trained_on_its_own_loss(tem, make_sample):

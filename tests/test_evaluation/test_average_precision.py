@@ -11,30 +11,7 @@ from asl_mmaction.evaluation.functional import (
     average_precision,
     grouped_average_precision,
 )
-
-
-def slow_tiou(a, b):
-    inter = max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
-    return inter / (max(a[1], b[1]) - min(a[0], b[0])) if inter > 0 else 0.0
-
-
-def slow_average_precision(truths, detections, threshold):
-    """One class: truths [(video, segment)], detections [(score, video, segment)] in input order."""
-    ranked = sorted(detections, key=lambda detection: (-detection[0], detection[1]))
-    taken = set()
-    hits = []
-    for _, video, segment in ranked:
-        best, best_tiou = None, threshold
-        for index, (truth_video, truth) in enumerate(truths):
-            if truth_video != video or index in taken:
-                continue
-            tiou = slow_tiou(segment, truth)
-            if tiou >= threshold and (best is None or tiou > best_tiou):
-                best, best_tiou = index, tiou
-        hits.append(best is not None)
-        taken.add(best)
-    precisions = [sum(hits[: i + 1]) / (i + 1) for i in range(len(hits))]
-    return sum(max(precisions[i:]) for i in range(len(hits)) if hits[i]) / len(truths)
+from tests.references import slow_average_precision, slow_tiou
 
 
 def slow_table(truths, detections, num_classes, thresholds):

@@ -13,7 +13,8 @@ from asl_mmaction.evaluation.functional import (
     diagnose,
     diagnose_groups,
 )
-from tests.test_evaluation.test_average_precision import random_instances, slow_tiou
+from tests.references import slow_tiou
+from tests.test_evaluation.test_average_precision import random_instances
 
 
 def slow_found(truths, found, threshold):

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asl_mmaction.evaluation.functional import Instances, average_recall, recall_at_multiples
+from tests.references import slow_tiou
 
 TIOUS = np.linspace(0.5, 0.95, 10)
 NOTHING = Instances(np.empty(0, int), np.empty((0, 2)), np.empty(0, int), np.empty(0))
@@ -25,11 +26,6 @@ def random_instances(rng, count, videos, classes=1, coarse=False):
         rng.integers(0, classes, count),
         scores,
     )
-
-
-def slow_tiou(a, b):
-    inter = max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
-    return inter / (max(a[1], b[1]) - min(a[0], b[0])) if inter > 0 else 0.0
 
 
 def ranked_segments(found, video, label=None):

@@ -1,65 +1,10 @@
-import math
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asl_mmaction.ops.soft_nms import soft_nms
-
-
-def slow_tiou(a, b):
-    inter = max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
-    if inter == 0.0:
-        return 0.0
-    return inter / (max(a[1], b[1]) - min(a[0], b[0]))
-
-
-def slow_factor(tiou, method, sigma, iou_threshold):
-    if method == 'gaussian':
-        return math.exp(-tiou * tiou / sigma)
-    if tiou <= iou_threshold:
-        return 1.0
-    return 1.0 - tiou if method == 'linear' else 0.0
-
-
-def slow_soft_nms(segments, scores, labels, options):
-    """Class by class to the end, then the best of all classes."""
-    kept = []
-    for label in sorted(set(labels.tolist())):
-        alive = {i: scores[i] for i in range(len(labels)) if labels[i] == label}
-        while True:
-            floor = max(options['min_score'], sys.float_info.min)
-            alive = {i: score for i, score in alive.items() if score >= floor}
-            if not alive:
-                break
-            best = min(alive, key=lambda i: (-alive[i], *segments[i], i))
-            kept.append((-alive.pop(best), *segments[best], best))
-            for i in alive:
-                tiou = slow_tiou(segments[best], segments[i])
-                alive[i] *= slow_factor(
-                    tiou, options['method'], options['sigma'], options['iou_threshold']
-                )
-    kept = sorted(kept)[: options['max_per_video']]
-    return [entry[-1] for entry in kept], [-entry[0] for entry in kept]
-
-
-def slow_vote(segments, scores, labels, kept, threshold):
-    voted = []
-    for i in kept:
-        voters = [
-            j
-            for j in range(len(scores))
-            if labels[j] == labels[i] and slow_tiou(segments[i], segments[j]) >= threshold
-        ]
-        weight = sum(scores[j] for j in voters)
-        voted.append(
-            [sum(scores[j] * segments[j][end] for j in voters) / weight for end in (0, 1)]
-            if voters
-            else segments[i]
-        )
-    return np.array(voted).reshape(-1, 2)
+from tests.references import slow_soft_nms, slow_vote
 
 
 @st.composite

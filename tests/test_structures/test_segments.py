@@ -12,19 +12,12 @@ from asl_mmaction.structures.segments import (
     segment_durations,
     segment_tiou,
 )
+from tests.references import slow_tiou
 
 # Whole numbers make touching, equal, zero-length and reversed segments common.
 segments_of = st.integers(0, 6).flatmap(
     lambda n: arrays(np.float64, (n, 2), elements=st.integers(-5, 5).map(float))
 )
-
-
-def slow_tiou(a, b):
-    (start_a, end_a), (start_b, end_b) = a, b
-    if end_a <= start_a or end_b <= start_b:
-        return 0.0
-    inter = max(0.0, min(end_a, end_b) - max(start_a, start_b))
-    return inter / ((end_a - start_a) + (end_b - start_b) - inter)
 
 
 @given(segments_of, segments_of)
