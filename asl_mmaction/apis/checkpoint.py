@@ -10,6 +10,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import check_file
 
 
@@ -28,7 +29,7 @@ def load_checkpoint(checkpoint: str | os.PathLike) -> dict:
     """
     content = read_checkpoint(checkpoint)
     if not isinstance(content.get('state_dict'), dict):
-        raise ValueError(f"expected a checkpoint with 'state_dict' but got {checkpoint} without")
+        raise ValueMistake(f"expected a checkpoint with 'state_dict' but got {checkpoint} without")
     return content
 
 
@@ -59,11 +60,11 @@ def read_checkpoint(checkpoint: str | os.PathLike) -> dict:
             if remote and isinstance(error, OSError)
             else f'it is damaged, or not a file that torch.save wrote ({type(error).__name__})'
         )
-        raise ValueError(
+        raise ValueMistake(
             f'expected a checkpoint but could not read {checkpoint}: {reason}'
         ) from error
     if not isinstance(content, dict):
-        raise ValueError(f"expected a checkpoint with 'state_dict' but got {checkpoint} without")
+        raise ValueMistake(f"expected a checkpoint with 'state_dict' but got {checkpoint} without")
     return content
 
 
@@ -95,7 +96,7 @@ def load_weights(model: nn.Module, content: dict, name: str | os.PathLike) -> No
             tuple(getattr(weights[first], 'shape', ())) if first in weights else 'none'
             for weights in (own, state)
         )
-        raise ValueError(
+        raise ValueMistake(
             f'expected the weights of this config but {len(wrong)} entries of {name} '
             f'are missing, unknown or of another shape, such as {first}: expected '
             f'{expected} but got {found}'

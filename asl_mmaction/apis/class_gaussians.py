@@ -11,6 +11,7 @@ from mmengine.config import Config
 from asl_mmaction.apis.checkpoint import load_checkpoint, load_weights
 from asl_mmaction.apis.classes import check_classes, find_classes
 from asl_mmaction.apis.config import load_config
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.visualization import ClassGaussians
 
 CLASS_LEVEL = 'head.sensitivity.class_level.'
@@ -39,7 +40,7 @@ def read_class_gaussians(
         if key.startswith(CLASS_LEVEL)
     }
     if class_level is None or not state:
-        raise ValueError(
+        raise ValueMistake(
             f'expected class-level sensitivity in the config and the checkpoint but got '
             f'{"no such entry in the config" if class_level is None else f"none in {checkpoint}"}'
         )

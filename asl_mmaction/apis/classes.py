@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from asl_mmaction.apis.checkpoint import dataset_meta
 from asl_mmaction.apis.datasets import agreed_settings, find_datasets, is_a, setting_of
+from asl_mmaction.files.mistakes import ValueMistake
 
 
 def find_classes(config: Config, content: dict) -> tuple[str, ...]:
@@ -27,7 +28,7 @@ def find_classes(config: Config, content: dict) -> tuple[str, ...]:
         classes = agreed_settings(own, ['classes'])['classes']
     if isinstance(classes, (list, tuple)):
         return tuple(classes)
-    raise ValueError(
+    raise ValueMistake(
         "expected class names in the checkpoint's dataset_meta or in the config's "
         'test_dataloader.dataset.metainfo but got none'
     )
@@ -52,7 +53,7 @@ def check_classes(config: Config, classes: Mapping[str, Sequence[str] | None]) -
     known = {where: list(names) for where, names in classes.items() if names}
     most = max(map(len, known.values()), default=1)
     if head.get('num_classes') == 1 < most and _trains_on_all_labels(config):
-        raise ValueError(
+        raise ValueMistake(
             'expected PackTALInputs with class_agnostic=True in the training pipeline of a model '
             f'of one class (model.head.num_classes) but got data of {most} classes without it'
         )
@@ -61,7 +62,7 @@ def check_classes(config: Config, classes: Mapping[str, Sequence[str] | None]) -
     first, expected = next(iter(known.items()))
     for where, names in known.items():
         if count not in (None, len(names)):
-            raise ValueError(
+            raise ValueMistake(
                 f'expected {count} classes (model.head.num_classes) but got {len(names)} in {where}'
             )
         if names != expected:
@@ -70,7 +71,7 @@ def check_classes(config: Config, classes: Mapping[str, Sequence[str] | None]) -
                 for label, pair in enumerate(zip_longest(expected, names))
                 if pair[0] != pair[1]
             )
-            raise ValueError(
+            raise ValueMistake(
                 f'expected the {len(expected)} classes of {first}, in that order, in {where} but '
                 f'got {len(names)}, of which number {label} is {found!r} instead of {wanted!r}; '
                 "the dataset's metainfo=dict(classes=[...]) sets them"

@@ -8,6 +8,8 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
+from asl_mmaction.files.mistakes import ValueMistake
+
 # What wrappers of mmengine and torch call what they hold: ConcatDataset several; RepeatDataset,
 # ClassBalancedDataset and torch's Subset one.
 HOLDERS = ('datasets', 'dataset')
@@ -58,11 +60,11 @@ def dataset_configs(config: Mapping, name: str) -> dict[str, Mapping]:
         return {}
     dataset = setting_of(loader, 'dataset')
     if dataset is None:
-        raise ValueError(f'expected a dataset in {name} but it has none')
+        raise ValueMistake(f'expected a dataset in {name} but it has none')
     found = find_datasets(dataset, f'{name}.dataset')
     for key, part in found.items():
         if not isinstance(part, Mapping):
-            raise ValueError(
+            raise ValueMistake(
                 f'expected the config of a dataset as {key} but got one that is built already, '
                 f'of type {type(part).__name__}'
             )
@@ -85,7 +87,7 @@ def agreed_settings(datasets: Mapping[str, Mapping], names: Sequence[str]) -> di
         difference = _difference(settings, {name: dataset.get(name) for name in names})
         if difference is not None:
             name, *values = difference
-            raise ValueError(
+            raise ValueMistake(
                 f'expected the same {name} in all datasets but got {values[0]!r} in {first} and '
                 f'{values[1]!r} in {key}'
             )

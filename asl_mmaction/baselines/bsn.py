@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from asl_mmaction.baselines.pgm import PGM_COLUMNS
 from asl_mmaction.baselines.proposals import select_proposals
 from asl_mmaction.baselines.windows import WindowedLocalizer
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.writing import check_file_name
 from asl_mmaction.models.localizers import BaseLocalizer
 from asl_mmaction.structures.detections import video_bounds
@@ -127,7 +128,7 @@ class BatchedPEM(BaseLocalizer):
             post_processor=post_processor, data_preprocessor=data_preprocessor, init_cfg=init_cfg
         )
         if train_top_k < 1:
-            raise ValueError(f'expected train_top_k >= 1 but got {train_top_k}')
+            raise ValueMistake(f'expected train_top_k >= 1 but got {train_top_k}')
         self.localizer = MODELS.build(localizer)
         self.train_top_k = train_top_k
 

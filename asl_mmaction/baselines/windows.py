@@ -9,6 +9,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.localizers import BaseLocalizer
 from asl_mmaction.structures.candidates import Candidates
 from asl_mmaction.structures.windows import Windows, cut_windows
@@ -108,7 +109,7 @@ class WindowedLocalizer(BaseLocalizer):
     def _check_length(self, feature: Tensor, sample: ActionDataSample) -> None:
         length = self.windows.length
         if len(feature) > length:
-            raise ValueError(
+            raise ValueMistake(
                 f'video {sample.video_name!r}: expected at most {length} steps in training '
                 f'(RandomTruncate with max_len={length}) but got {len(feature)}'
             )

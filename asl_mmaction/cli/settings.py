@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
 
+from asl_mmaction.files.mistakes import ValueMistake
+
 
 def parse_settings(text: str) -> dict[str, Any]:
     """The config that a checkpoint holds as text (``meta['cfg']``), without running that text.
@@ -26,7 +28,7 @@ def parse_settings(text: str) -> dict[str, Any]:
             if isinstance(target, ast.Name)
         }
     except (SyntaxError, TypeError, ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f'expected the text of a config but got {text[:40]!r}') from error
+        raise ValueMistake(f'expected the text of a config but got {text[:40]!r}') from error
 
 
 def _value(node: ast.expr) -> Any:

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from asl_mmaction.files.mistakes import TypeMistake, ValueMistake
+
 Array = TypeVar('Array', np.ndarray, Tensor)
 
 
@@ -84,8 +86,8 @@ def segment_tiou(a: Array, b: Array) -> Array:
 
 def _check_segments(segments: object) -> None:
     if not isinstance(segments, np.ndarray | Tensor):
-        raise TypeError(
+        raise TypeMistake(
             f'expected segments as a NumPy array or tensor but got {type(segments).__name__}'
         )
     if segments.ndim == 0 or segments.shape[-1] != 2:
-        raise ValueError(f'expected segments of shape (..., 2) but got {tuple(segments.shape)}')
+        raise ValueMistake(f'expected segments of shape (..., 2) but got {tuple(segments.shape)}')

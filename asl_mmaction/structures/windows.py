@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from asl_mmaction.files.mistakes import ValueMistake
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -28,11 +30,11 @@ class Windows:
 
     def __post_init__(self) -> None:
         if self.length < 1:
-            raise ValueError(f'expected window_length >= 1 but got {self.length}')
+            raise ValueMistake(f'expected window_length >= 1 but got {self.length}')
         if not 0 <= self.overlap < 1:
-            raise ValueError(f'expected window_overlap in [0, 1) but got {self.overlap}')
+            raise ValueMistake(f'expected window_overlap in [0, 1) but got {self.overlap}')
         if self.per_batch < 1:
-            raise ValueError(f'expected windows_per_batch >= 1 but got {self.per_batch}')
+            raise ValueMistake(f'expected windows_per_batch >= 1 but got {self.per_batch}')
 
     def starts(self, num_steps: int) -> list[int]:
         """First steps of the windows of a sequence, see :func:`window_starts`."""
@@ -73,7 +75,7 @@ def window_starts(num_steps: int, length: int, overlap: float) -> list[int]:
         ValueError: An argument is out of its range.
     """
     if num_steps < 1 or length < 1 or not 0 <= overlap < 1:
-        raise ValueError(
+        raise ValueMistake(
             f'expected num_steps >= 1, length >= 1 and overlap in [0, 1) '
             f'but got {num_steps}, {length}, {overlap}'
         )

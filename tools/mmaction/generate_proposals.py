@@ -14,6 +14,7 @@ import numpy as np
 from asl_mmaction.apis import load_config
 from asl_mmaction.baselines.pgm import TEM_COLUMNS, generate_proposals
 from asl_mmaction.cli.mistakes import report_mistakes
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import in_context
 from asl_mmaction.structures.limits import describe_left_out
 
@@ -27,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     with report_mistakes():
         config = load_config(args.config)
         if 'pgm' not in config:
-            raise ValueError(f'{args.config}: expected a config with `pgm` but got none')
+            raise ValueMistake(f'{args.config}: expected a config with `pgm` but got none')
         out = args.out or Path(config.proposals_dir)
         count, left_out = convert(args.tem, out, dict(config.pgm))
     if left_out is not None:
@@ -40,14 +41,16 @@ def convert(source: Path, out: Path, settings: dict) -> tuple[int, str | None]:
     """Write the proposals of all videos; returns how many, and a line on those left out."""
     files = sorted(source.glob('*.npy'))
     if not files:
-        raise ValueError(f'{source}: expected .npy files of TEM but got none')
+        raise ValueMistake(f'{source}: expected .npy files of TEM but got none')
     out.mkdir(parents=True, exist_ok=True)
     count, left_out = 0, {}
     for path in files:
         with in_context(str(path), 'an array of TEM'):
             tem = np.load(path, allow_pickle=False)
         if tem.ndim != 2 or tem.shape[1] != len(TEM_COLUMNS):
-            raise ValueError(f'{path}: expected shape (T, {len(TEM_COLUMNS)}) but got {tem.shape}')
+            raise ValueMistake(
+                f'{path}: expected shape (T, {len(TEM_COLUMNS)}) but got {tem.shape}'
+            )
         proposals, left_out[path.stem] = generate_proposals(tem, **settings)
         np.save(out / path.name, proposals)
         count += len(proposals)

@@ -26,6 +26,7 @@ from asl_mmaction.apis import load_checkpoint, load_config
 from asl_mmaction.apis.checkpoint import load_weights
 from asl_mmaction.apis.datasets import agreed_settings, dataset_configs
 from asl_mmaction.cli.mistakes import report_mistakes
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import read_json, read_names
 from asl_mmaction.files.writing import prepare_folder
 
@@ -129,7 +130,7 @@ def our_classes(config: Config) -> list[str]:
             names = read_names(Path(names))
         classes[key] = {'classes': names or read_json(path).get('classes')}
         if not classes[key]['classes']:
-            raise ValueError(
+            raise ValueMistake(
                 f"{path}: expected 'classes', as the converters write it, but got none"
             )
     return list(agreed_settings(classes, ['classes'])['classes'])
@@ -144,7 +145,7 @@ def class_order(content: dict, classes: list[str]) -> list[int]:
     }
     missing = [name for name in classes if name not in ids]
     if missing or sorted(ids.values()) != list(range(len(classes))):
-        raise ValueError(
+        raise ValueMistake(
             f'expected a label_id from 0 to {len(classes) - 1} for each of {len(classes)} classes '
             f'but got {len(ids)} classes, {len(missing)} of ours missing'
             + (f', such as {missing[0]!r}' if missing else '')

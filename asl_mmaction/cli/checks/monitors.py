@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from asl_mmaction.cli.checks.schedules import schedulers_of
+from asl_mmaction.files.mistakes import ValueMistake
 
 
 class Monitor(NamedTuple):
@@ -41,7 +42,7 @@ def check_monitors(runner: Runner) -> None:
     if loop is None:
         needed = [monitor for monitor in monitors if monitor.needed]
         if needed:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected a validation, of which {needed[0].where} is to read {needed[0].key!r}, '
                 'but got none'
             )
@@ -59,12 +60,12 @@ def check_monitors(runner: Runner) -> None:
     given = [key for names in keys for key in names]
     for monitor in monitors:
         if monitor.key not in given:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected a metric that the validation gives ({", ".join(given)}) as '
                 f'{monitor.where} but got {monitor.key!r}'
             )
         if monitor.rule == 'less':
-            raise ValueError(
+            raise ValueMistake(
                 f"expected rule='greater' beside {monitor.where}, since more {monitor.key} is "
                 "better, but got 'less'"
             )
@@ -89,7 +90,7 @@ def _check_begin(runner: Runner) -> None:
     loop = runner.train_loop
     length = loop.max_iters if isinstance(loop, IterBasedTrainLoop) else loop.max_epochs
     if loop.val_begin > length:
-        raise ValueError(
+        raise ValueMistake(
             f'expected train_cfg.val_begin of {length} or less, when the training ends, but got '
             f'{loop.val_begin}'
         )

@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 
 from asl_mmaction.cli.settings import differences, moving_average, parse_settings
+from asl_mmaction.files.mistakes import ValueMistake
 
 # Of the optimizer's wrapper: how its numbers are computed, not which.
 PRECISION = {'dtype', 'loss_scale', 'type'}
@@ -35,7 +36,7 @@ def check_resumed_settings(config: Mapping, content: Mapping, path: str) -> list
     averaged = 'ema_state_dict' in content
     if averaged != (moving_average(config) is not None):
         names = {True: 'a moving average of the weights', False: 'none'}
-        raise ValueError(
+        raise ValueMistake(
             f'{path}: expected {names[averaged]} (default_hooks.ema), as its training was started '
             f'with, but got {names[not averaged]}; {advice(path)}'
         )
@@ -53,7 +54,7 @@ def check_resumed_settings(config: Mapping, content: Mapping, path: str) -> list
     if found:
         key, before, now = found[0]
         others = f' (different too: {", ".join(row[0] for row in found[1:])})' * (len(found) > 1)
-        raise ValueError(
+        raise ValueMistake(
             f'{path}: expected {key}={reprlib.repr(before)}, as its training was started with, but '
             f'got {reprlib.repr(now)}{others}; {advice(path)}'
         )
@@ -71,7 +72,7 @@ def check_resumed_steps(loop: BaseLoop, content: Mapping, path: str) -> list[str
     """
     epochs, steps = content['meta']['epoch'], content['meta']['iter']
     if isinstance(loop, EpochBasedTrainLoop) and epochs * len(loop.dataloader) != steps:
-        raise ValueError(
+        raise ValueMistake(
             f'{path}: expected {epochs * len(loop.dataloader)} steps in {epochs} epochs, with this '
             f'data, batch size and number of processes, but got {steps}; {advice(path)}'
         )

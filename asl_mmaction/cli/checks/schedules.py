@@ -11,6 +11,8 @@ from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop, Runner
 
+from asl_mmaction.files.mistakes import ValueMistake
+
 #: Schedulers that bring a parameter to a last value, which it has from their ``end`` on.
 TO_A_LAST_VALUE = ('CosineAnnealing', 'Poly', 'OneCycle')
 #: The argument of some that is their length too.
@@ -81,13 +83,13 @@ def _span(name: str, config: Mapping, runner: Runner) -> Span:
     length = _length(name, config, runner)
     begin, end = config.get('begin', 0), config.get('end', length)
     if begin >= length:
-        raise ValueError(
+        raise ValueMistake(
             f'expected a training of more than {begin} {unit} (train_cfg) but got {length:g}, and '
             f'{name} begins after {begin}; for a constant learning rate: --cfg-options '
             'param_scheduler=[]'
         )
     if end <= begin:
-        raise ValueError(f'expected {name} to end after begin={begin} but got end={end}')
+        raise ValueMistake(f'expected {name} to end after begin={begin} but got end={end}')
     kind = getattr(config['type'], '__name__', config['type']).rpartition('.')[2]
     return Span(f'{name} ({kind})', kind, config, begin, end, length, unit)
 
@@ -103,12 +105,12 @@ def _length(name: str, config: Mapping, runner: Runner) -> float:
     if getattr(PARAM_SCHEDULERS.get(config['type']), 'need_val_args', False):
         return loop.max_iters / steps  # it acts after a validation
     if not config.get('convert_to_iter_based'):
-        raise ValueError(
+        raise ValueMistake(
             f'expected by_epoch=False in {name}, since an IterBasedTrainLoop has no epochs, but '
             'got by_epoch=True'
         )
     if 'end' not in config:
-        raise ValueError(
+        raise ValueMistake(
             f'expected an end in {name}, in epochs of {steps} steps, since an IterBasedTrainLoop '
             'is one epoch to mmengine, but got none'
         )
@@ -126,7 +128,7 @@ def _warn_of_what_is_cut_off(span: Span) -> None:
         own = span.config.get(key) if span.kind.startswith(kind) else None
         text = f'{span.name} to have {key}={end - begin:g}, its {unit}, but got {own}'
         if own is not None and own < min(end, span.length) - begin and kind == 'OneCycle':
-            raise ValueError(f'expected {text}: it cannot go on')
+            raise ValueMistake(f'expected {text}: it cannot go on')
         if own is not None and own != end - begin:
             _warn(f'expected {text}')
     acts = span.config.get('milestones') or [span.config.get('step_size', 0)]

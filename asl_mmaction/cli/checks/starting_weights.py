@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from asl_mmaction.apis.checkpoint import dataset_meta, load_checkpoint, read_checkpoint
 from asl_mmaction.apis.classes import check_classes
+from asl_mmaction.files.mistakes import ValueMistake
 
 SHOWN = 4  # names of weights in a line
 
@@ -85,7 +86,7 @@ def describe_fit(
     shapes = {key: getattr(value, 'shape', None) for key, value in state.items()}
     fitting = [key for key, value in own.items() if value.shape == shapes.get(key)]
     if not fitting:
-        raise ValueError(
+        raise ValueMistake(
             f'{source}: expected weights that fit this model, such as {_names(own)}, but got '
             f'{_names(state) or "none"}'
         )

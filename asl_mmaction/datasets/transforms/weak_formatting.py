@@ -7,6 +7,7 @@ from mmengine.structures import InstanceData
 
 from asl_mmaction.datasets.transforms.formatting import PackTALInputs
 from asl_mmaction.datasets.transforms.notices import Notice
+from asl_mmaction.files.mistakes import ValueMistake
 
 
 @TRANSFORMS.register_module()
@@ -36,7 +37,7 @@ class PackWeakInputs(PackTALInputs):
     def transform(self, results: dict) -> dict:
         """Pack; see the class."""
         if 'video_labels' not in results:
-            raise ValueError(
+            raise ValueMistake(
                 f'video {results["video_name"]!r}: expected video_labels, as a dataset with '
                 "supervision='click' or 'video' gives them in training, but got a sample without"
             )
