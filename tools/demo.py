@@ -23,6 +23,7 @@ from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.cli.runner import build_runner
 from asl_mmaction.datasets.preparation.synthetic import generate
 from asl_mmaction.files.mistakes import Mistake
+from asl_mmaction.files.results import read_results
 from asl_mmaction.visualization import (
     ClassGaussians,
     Recording,
@@ -149,7 +150,7 @@ def last_checkpoint(work_dir: Path) -> Path:
 
 def draw_pictures(work_dir: Path, annotations: dict, gaussians: ClassGaussians) -> list[Path]:
     """``timeline.png`` of the held-out sequence with most actions, and ``sensitivity.png``."""
-    detections = json.loads((work_dir / 'detections.json').read_text())['results']
+    detections = read_results(work_dir / 'detections.json')['results']
     database = annotations['database']
     video = max(detections, key=lambda name: len(database[name]['annotations']))
     recording = Recording(

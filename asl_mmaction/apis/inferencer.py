@@ -21,10 +21,10 @@ from asl_mmaction.apis.checkpoint import dataset_meta, load_checkpoint, load_wei
 from asl_mmaction.apis.classes import check_classes, find_classes
 from asl_mmaction.apis.config import load_config
 from asl_mmaction.apis.datasets import agreed_settings, dataset_configs
-from asl_mmaction.evaluation.metrics.reports import activitynet_form
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import check_file, in_context, is_number
-from asl_mmaction.files.writing import prepare_folder, write_json
+from asl_mmaction.files.results import write_results
+from asl_mmaction.files.writing import prepare_folder
 from asl_mmaction.structures.feature_grid import GRID_KEYS, FeatureGrid, merge_grid_settings
 from asl_mmaction.structures.limits import describe_limits
 
@@ -160,7 +160,6 @@ class TALInferencer:
         if left_out is not None:
             print_log(left_out, logger='current', level=logging.WARNING)
         if out is not None:
-            mark = {'simulated': True} if self.simulated else {}
             rows = {
                 output['video_name']: [
                     (found['segment'], found['score'], found['label'])
@@ -168,7 +167,7 @@ class TALInferencer:
                 ]
                 for output in outputs
             }
-            write_json(out, {**activitynet_form(rows), **mark})
+            write_results(out, rows, simulated=self.simulated)
         return outputs
 
     def _sample(self, item: Sources | Mapping, index: int) -> dict:

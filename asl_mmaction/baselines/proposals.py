@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from mmcv.transforms import BaseTransform
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from asl_mmaction.files.reading import check_file
+from asl_mmaction.files.results import read_results
 from asl_mmaction.structures.candidates import Candidates, DenseCandidates
 
 
@@ -87,24 +88,11 @@ class AttachProposals(BaseTransform):
 
 def read_proposals(path: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Segments (P, 2) in seconds and scores (P,) of each video, float64; see `AttachProposals`."""
-    if not Path(path).is_file():
-        raise FileNotFoundError(
-            f'{path}: expected a file of proposals, as tools/test.py --out writes it, but got none'
+    check_file(path, 'a file of proposals, as tools/test.py --out writes it,')
+    return {
+        video: (
+            np.array([item['segment'] for item in items]).reshape(-1, 2),
+            np.array([item['score'] for item in items], dtype=np.float64),
         )
-    try:
-        videos = {
-            name: (
-                np.array([item['segment'] for item in items], dtype=np.float64).reshape(-1, 2),
-                np.array([item['score'] for item in items], dtype=np.float64),
-            )
-            for name, items in json.loads(Path(path).read_text())['results'].items()
-        }
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path}: expected {{'results': {{video: [{{'segment', 'score'}}]}}}} but got "
-            f'something else ({type(error).__name__}: {error})'
-        ) from error
-    for name, (segments, scores) in videos.items():
-        if not (np.isfinite(segments).all() and np.isfinite(scores).all()):
-            raise ValueError(f'{path}: video {name!r}: expected finite numbers but got nan or inf')
-    return videos
+        for video, items in read_results(Path(path), labels=False)['results'].items()
+    }

@@ -36,11 +36,11 @@ from compare import (
 from mmaction.registry import DATASETS, METRICS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from results import read_results
 
 from asl_mmaction.apis.datasets import dataset_configs
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.files.mistakes import Mistake
+from asl_mmaction.files.results import read_results
 
 CONFIGS = TOOLS.parent / 'configs'
 METHODS = {

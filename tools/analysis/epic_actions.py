@@ -13,12 +13,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from results import read_annotations, read_results
 
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.evaluation.functional import Instances, average_precision, join_detections
 from asl_mmaction.evaluation.metrics.reports import SIMULATED
+from asl_mmaction.files.annotations import read_checked_annotations
 from asl_mmaction.files.mistakes import Mistake
+from asl_mmaction.files.results import read_results
 from asl_mmaction.files.writing import write_json
 from asl_mmaction.ops.soft_nms import soft_nms
 from asl_mmaction.structures.limits import REPORTED_SCORE, describe_left_out
@@ -131,7 +132,7 @@ def evaluate(args: argparse.Namespace) -> tuple[dict, str | None]:
 
 def read_subset(path: Path, subset: str) -> dict:
     """An annotation file with the videos of a subset only."""
-    content = read_annotations(path)
+    content = read_checked_annotations(path)
     videos = {
         name: video for name, video in content['database'].items() if video.get('subset') == subset
     }

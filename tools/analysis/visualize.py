@@ -5,13 +5,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from results import read_annotations, read_results
-
 import asl_mmaction  # noqa: F401  first: it repairs and registers
 from asl_mmaction.apis import read_class_gaussians
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.evaluation.functional import with_matches
+from asl_mmaction.files.annotations import read_checked_annotations
 from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.files.results import read_results
 from asl_mmaction.files.writing import check_file_name
 from asl_mmaction.visualization import (
     Recording,
@@ -103,7 +103,7 @@ def draw(args: argparse.Namespace) -> int:
     """Draw each video that was asked for; the number of recordings."""
     files = named_files(args.results) if args.results else {'model': args.detections}
     contents = {name: read_results(path, labels=None) for name, path in files.items()}
-    annotations = read_annotations(args.annotations) if args.annotations else None
+    annotations = read_checked_annotations(args.annotations) if args.annotations else None
     gaussians = None
     if args.sensitivity:
         config, checkpoint = args.sensitivity

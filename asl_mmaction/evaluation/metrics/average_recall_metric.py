@@ -12,7 +12,8 @@ from mmengine.logging import print_log
 from asl_mmaction.evaluation.functional import AverageRecall, Instances, average_recall
 from asl_mmaction.evaluation.functional.recall import NUM_BUDGETS
 from asl_mmaction.evaluation.metrics.base_metric import BaseTALMetric, as_instances
-from asl_mmaction.evaluation.metrics.reports import SIMULATED, activitynet_form
+from asl_mmaction.evaluation.metrics.reports import SIMULATED
+from asl_mmaction.files.results import write_results
 from asl_mmaction.files.writing import write_json
 
 ACTIVITYNET_TIOUS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
@@ -118,9 +119,7 @@ class AverageRecallMetric(BaseTALMetric):
                 name: zip(video['segments'].tolist(), video['scores'].tolist(), strict=True)
                 for name, video in videos.items()
             }
-            write_json(
-                Path(self.out_dir) / 'proposals.json', {**activitynet_form(rows), **self.marks()}
-            )
+            write_results(Path(self.out_dir) / 'proposals.json', rows, **self.marks())
         return metrics
 
     def _check_limits(self, videos: list[dict]) -> None:

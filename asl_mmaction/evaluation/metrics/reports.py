@@ -1,8 +1,8 @@
-"""How results are shown, and the form that they are stored in."""
+"""How results are shown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 SIMULATED = 'SIMULATED features: these numbers mean nothing'
 
@@ -62,21 +62,6 @@ def format_table(
             ),
         ]
     )
-
-
-def activitynet_form(detections: Mapping[str, Iterable[tuple]]) -> dict:
-    """ActivityNet's form of results.
-
-    Args:
-        detections: By name of the video, (segment in seconds, score, name of the class) of each;
-            proposals are without the class.
-    """
-    keys = ('segment', 'score', 'label')
-    results = {
-        video: [dict(zip(keys, row, strict=False)) for row in rows]
-        for video, rows in detections.items()
-    }
-    return {'version': 'VERSION 1.3', 'results': results, 'external_data': {}}
 
 
 def _align(row: Sequence[str], widths: Sequence[int]) -> str:

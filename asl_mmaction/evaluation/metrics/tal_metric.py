@@ -18,7 +18,8 @@ from asl_mmaction.evaluation.functional import (
     recall_at_multiples,
 )
 from asl_mmaction.evaluation.metrics.base_metric import BaseTALMetric, as_instances
-from asl_mmaction.evaluation.metrics.reports import activitynet_form, format_table
+from asl_mmaction.evaluation.metrics.reports import format_table
+from asl_mmaction.files.results import write_results
 from asl_mmaction.files.writing import write_json
 
 LENGTHS = ('XS', 'S', 'M', 'L', 'XL')
@@ -183,7 +184,7 @@ class TALMetric(BaseTALMetric):
                 )
                 for name, video in videos.items()
             }
-            write_json(out_dir / 'detections.json', {**activitynet_form(rows), **self.marks()})
+            write_results(out_dir / 'detections.json', rows, **self.marks())
             write_json(out_dir / 'metrics.json', report)
         return metrics
 
