@@ -3,8 +3,7 @@
 import logging
 import os
 import reprlib
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,13 +16,18 @@ from mmengine.fileio import exists
 from mmengine.logging import print_log
 
 from asl_mmaction.datasets.weak_supervision import check_supervision, weaken
+from asl_mmaction.files.annotations import (
+    check_video,
+    find_classes,
+    find_label,
+    is_names,
+    read_annotations,
+    require,
+)
 from asl_mmaction.files.mistakes import FileMistake, TypeMistake, ValueMistake
-from asl_mmaction.files.reading import in_context, is_number, read_classes, read_json
+from asl_mmaction.files.reading import in_context, is_number, read_classes
 from asl_mmaction.files.writing import check_file_name, hint_at_same_file, hint_at_same_name
 from asl_mmaction.structures.feature_grid import GRID_KEYS, FeatureGrid, merge_grid_settings
-
-#: What a value of the schema has to be -> its type, but for a number: see :func:`is_number`.
-KINDS = {'a string': str, 'a list': list}
 
 
 @DATASETS.register_module()
@@ -128,7 +132,7 @@ class TALDataset(BaseDataset):
         _check_keys('grid', grid or {}, set(GRID_KEYS))
         _check_keys('filter_cfg', filter_cfg or {}, {'filter_empty', 'min_duration'})
         for argument, value in (('subset', subset), ('feature_file', feature_file)):
-            if not isinstance(value, str) and not (_is_names(value) and value):
+            if not isinstance(value, str) and not (is_names(value) and value):
                 raise TypeMistake(f'expected {argument} to be a name or several but got {value!r}')
         min_duration = (filter_cfg or {}).get('min_duration', 0.0)
         if not is_number(min_duration):
@@ -158,7 +162,7 @@ class TALDataset(BaseDataset):
 
     def load_data_list(self) -> list[dict]:
         """Read the annotation file; see the class for the samples and the errors."""
-        content = self._read_file()
+        content = read_annotations(Path(self.ann_file))
         database = content['database']
         if content.get('simulated'):
             self._metainfo['simulated'] = True
@@ -167,8 +171,9 @@ class TALDataset(BaseDataset):
                 logger='current',
                 level=logging.WARNING,
             )
-        self._metainfo['classes'] = self._find_classes(content)
-        self._label_ids = {name: i for i, name in enumerate(self._metainfo['classes'])}
+        classes = find_classes(self.ann_file, content, self._metainfo.get('classes'))
+        self._metainfo['classes'] = classes
+        self._label_ids = {name: label for label, name in enumerate(classes)}
         self._grid_settings = self._find_grid(content.get('grid'))
         self._counts = dict.fromkeys(('cut to the video', 'dropped'), 0)
 
@@ -229,68 +234,6 @@ class TALDataset(BaseDataset):
 
     # The file as a whole
 
-    def _read_file(self) -> dict:
-        # JSON whatever the name is: other formats that mmengine would choose by it run code
-        content = read_json(Path(self.ann_file))
-        holder = content if isinstance(content, dict) else {}
-        if not isinstance(holder.get('database'), dict):
-            found = holder.get('database', content)
-            raise TypeMistake(
-                f"{self.ann_file}: expected an object with a 'database' of videos by name "
-                f'but got {_describe(found)}'
-            )
-        return content
-
-    def _find_classes(self, content: dict) -> tuple[str, ...]:
-        classes = self._metainfo.get('classes')
-        if classes is None:
-            classes = content.get('classes')
-        if classes is None and _is_names(content.get('taxonomy')):
-            classes = content['taxonomy']
-        if classes is None:
-            classes = self._find_labels(content['database'])
-            print_log(
-                f'{self.ann_file}: no classes are given: they are the {len(classes)} labels of the '
-                f'file, sorted ({_shorten(classes)}); metainfo=dict(classes=[...]) sets them',
-                logger='current',
-            )
-        if not _is_names(classes):
-            raise TypeMistake(
-                f'{self.ann_file}: expected classes to be a list of strings '
-                f'but got {reprlib.repr(classes)}'
-            )
-        repeated = {name for name in classes if list(classes).count(name) > 1}
-        if repeated or not classes:
-            raise ValueMistake(
-                f'{self.ann_file}: expected a list of distinct class names but got '
-                f'{"none" if not classes else "repeated " + repr(min(repeated))}'
-            )
-        same: dict[str, str] = {}
-        for name in classes:
-            other = same.setdefault(_without_spaces(name), name)
-            if other != name or not name.strip():
-                raise ValueMistake(
-                    f'{self.ann_file}: expected class names that differ in more than spaces but '
-                    f'got {other!r} and {name!r}'
-                )
-        return tuple(classes)
-
-    def _find_labels(self, database: dict) -> list[str]:
-        """All labels of the file, sorted."""
-        labels: dict[str, str] = {}  # and the first video of each
-        for name, video in database.items():
-            for item in self._get(name, video, 'annotations', 'a list'):
-                labels.setdefault(self._get(name, item, 'label', 'a string'), name)
-        same: dict[str, str] = {}
-        for label, name in labels.items():
-            other = same.setdefault(_without_spaces(label).casefold(), label)
-            if other != label:
-                raise ValueMistake(
-                    f'{self._where(name)}: expected label {other!r}, as in {labels[other]!r}, but '
-                    f"got {label!r}; if both are classes, 'classes' in the file lists them"
-                )
-        return sorted(labels)
-
     def _find_grid(self, in_file: Any) -> dict:
         in_config = None if self.grid_cfg is None else merge_grid_settings(self.grid_cfg)
         if not isinstance(in_file, dict | None):
@@ -315,7 +258,10 @@ class TALDataset(BaseDataset):
         return settings
 
     def _select(self, database: dict) -> list[str]:
-        subsets = {self._get(name, video, 'subset', 'a string') for name, video in database.items()}
+        subsets = {
+            require(self._where(name), video, 'subset', 'a string')
+            for name, video in database.items()
+        }
         for subset in self.subsets:
             if subset not in subsets:
                 raise ValueMistake(
@@ -356,12 +302,12 @@ class TALDataset(BaseDataset):
     # One video
 
     def _parse_video(self, name: str, video: dict) -> dict:
-        duration = self._get(name, video, 'duration', 'a number')
-        if duration <= 0:
-            raise ValueMistake(f'{self._where(name)}: expected a duration > 0 but got {duration}')
-        items = self._get(name, video, 'annotations', 'a list')
-        scored_segments = self._parse_segments(name, items)
-        scored_labels = np.array([self._parse_label(name, item) for item in items], dtype=np.int64)
+        where = self._where(name)
+        duration, items = check_video(where, video)['duration'], video['annotations']
+        scored_segments = np.array([item['segment'] for item in items], dtype=float).reshape(-1, 2)
+        scored_labels = np.array(
+            [find_label(where, item['label'], self._label_ids) for item in items], dtype=np.int64
+        )
 
         segments = scored_segments.clip(0, duration)
         kept = segments[:, 1] > segments[:, 0]
@@ -393,47 +339,8 @@ class TALDataset(BaseDataset):
     def _parse_grid(self, name: str, video: dict) -> FeatureGrid:
         own = {}
         if 'fps' not in self._grid_settings:
-            own['fps'] = self._get(name, video, 'fps', 'a number')
+            own['fps'] = require(self._where(name), video, 'fps', 'a number')
         return FeatureGrid.from_settings(self._grid_settings, own, where=self._where(name))
-
-    def _parse_segments(self, name: str, items: list) -> np.ndarray:
-        segments = np.zeros((len(items), 2))
-        for i, item in enumerate(items):
-            segment = self._get(name, item, 'segment', 'a list')
-            if len(segment) != 2 or not all(map(is_number, segment)) or segment[0] > segment[1]:
-                raise ValueMistake(
-                    f'{self._where(name)}: expected a segment [start, end] in seconds, '
-                    f'start <= end, but got {reprlib.repr(segment)}'
-                )
-            segments[i] = segment
-        return segments
-
-    def _parse_label(self, name: str, item: dict) -> int:
-        label = self._get(name, item, 'label', 'a string')
-        if label not in self._label_ids:
-            raise ValueMistake(
-                f'{self._where(name)}: expected one of {len(self._label_ids)} classes '
-                f'({_shorten(self._label_ids)}) but got label {label!r}{self._meant(label)}'
-            )
-        return self._label_ids[label]
-
-    def _meant(self, label: str) -> str:
-        folded = _without_spaces(label).casefold()
-        alike = [c for c in self._label_ids if _without_spaces(c).casefold() == folded]
-        return f', which is {alike[0]!r} but for case or spaces' if alike else ''
-
-    def _get(self, name: str, holder: Any, key: str, kind: str) -> Any:
-        if not isinstance(holder, dict) or key not in holder:
-            raise ValueMistake(
-                f'{self._where(name)}: expected key {key!r} but got {_describe(holder)}'
-            )
-        value = holder[key]
-        if not (is_number(value) if kind == 'a number' else isinstance(value, KINDS[kind])):
-            raise TypeMistake(
-                f'{self._where(name)}: expected key {key!r} to be {kind} '
-                f'but got {reprlib.repr(value)}'
-            )
-        return value
 
     def _where(self, name: str) -> str:
         return f'{self.ann_file}: video {name!r}'
@@ -445,23 +352,3 @@ def _check_keys(argument: str, given: Mapping, known: set[str], where: str = '')
         raise ValueMistake(
             f'{where}expected {argument} with keys {sorted(known)} but got {unknown[0]!r}'
         )
-
-
-def _without_spaces(name: str) -> str:
-    """Without those around it, one between words, and each letter in one form of Unicode."""
-    return ' '.join(unicodedata.normalize('NFC', name).split())
-
-
-def _is_names(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value)
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, dict):
-        return f'keys {_shorten(value)}'
-    return type(value).__name__
-
-
-def _shorten(names: Iterable[str]) -> str:
-    names = list(names)
-    return ', '.join(map(str, names[:5])) + (', ...' if len(names) > 5 else '')

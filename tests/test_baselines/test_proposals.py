@@ -54,13 +54,13 @@ def test_a_video_without_proposals_gets_none(write, make_sample):
 def test_users_mistakes(write, make_sample, tmp_path):
     with pytest.raises(ValueError, match=r"expected proposals of video 'v' but got .* 1 .* 'w'"):
         AttachProposals(path=write('w')).transform(make_sample(8))
-    with pytest.raises(FileNotFoundError, match=r'nothing.json: expected a file of proposals'):
+    with pytest.raises(FileNotFoundError, match=r'a file of proposals, .*nothing.json, which'):
         AttachProposals(path=str(tmp_path / 'nothing.json')).transform(make_sample(8))
     with pytest.raises(ValueError, match='0 < min_overlap <= 1 but got 0'):
         AttachProposals(path='any', min_overlap=0)
     for content in ('[]', '{"results": {"v": [{"segment": [0, 1]}]}}', 'no json'):
         (tmp_path / 'bad.json').write_text(content)
-        with pytest.raises(ValueError, match=r'bad.json: expected .* but got something else'):
+        with pytest.raises(ValueError, match=r'bad.json: .*expected .* but got'):
             read_proposals(str(tmp_path / 'bad.json'))
-    with pytest.raises(ValueError, match="video 'v': expected finite numbers"):
+    with pytest.raises(ValueError, match=r"video 'v': expected a segment .* but got"):
         read_proposals(write(items=[(0.0, float('nan'), 0.5)]))

@@ -10,6 +10,7 @@ from mmengine.dataset import ClassBalancedDataset
 
 from asl_mmaction.datasets import tal_dataset
 from asl_mmaction.datasets.tal_dataset import TALDataset
+from asl_mmaction.files import annotations
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
 GRID = {'fps': 10, 'feat_stride': 4, 'clip_len': 8}
@@ -137,8 +138,8 @@ def test_counts_are_logged(make, monkeypatch):
     given = [(18, 25), (-1, 3), (5, 5), (20, 22), (5, 7)]
     content['database']['a']['annotations'] = [item(*segment, 'run') for segment in given]
     make(content)
-    assert len(lines) == 2
-    assert lines[1].endswith('2 videos, 5 segments (2 cut to the video, 2 dropped)')
+    assert len(lines) == 1
+    assert lines[0].endswith('2 videos, 5 segments (2 cut to the video, 2 dropped)')
 
 
 def test_grid_sources(make):
@@ -437,7 +438,7 @@ def test_names_in_another_unicode_normal_form_are_told_where_they_are_missing(ma
 
 def test_that_the_order_of_classes_is_a_guess_is_logged(make, monkeypatch):
     lines = []
-    monkeypatch.setattr(tal_dataset, 'print_log', lambda message, logger: lines.append(message))
+    monkeypatch.setattr(annotations, 'print_log', lambda message, logger: lines.append(message))
     make()
     assert lines[0].endswith(
         'ann.json: no classes are given: they are the 3 labels of the file, sorted (jump, run, '
@@ -446,7 +447,7 @@ def test_that_the_order_of_classes_is_a_guess_is_logged(make, monkeypatch):
     lines.clear()
     make(metainfo={'classes': ['swim', 'run', 'jump']})
     make({'classes': ['swim', 'run', 'jump'], **base_content()})
-    assert not [line for line in lines if 'no classes are given' in line]
+    assert not lines
 
 
 def test_a_list_of_classes_has_an_order(make, tmp_path):

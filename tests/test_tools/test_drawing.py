@@ -73,8 +73,12 @@ def test_timelines(run):
         ),
         ('d.json', {'results': {'v': 3}}, "d.json: expected 'results' by video but got"),
         ('d.json', {'version': 1}, "expected 'results' by video but got no 'results'"),
-        ('a.json', {'version': 1}, "expected 'database' by video but got no 'database'"),
-        ('a.json', {'database': {'v': {'annotations': []}}}, "video 'v': expected duration and"),
+        ('a.json', {'version': 1}, "expected an object with a 'database' of videos"),
+        (
+            'a.json',
+            {'database': {'v': {'annotations': []}}},
+            "video 'v': expected key 'duration'",
+        ),
     ],
 )
 def test_timelines_of_a_wrong_file(run, file, content, message):

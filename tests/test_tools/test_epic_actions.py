@@ -166,8 +166,8 @@ ITEM = {'segment': [0, 1], 'label': 'take', 'score': 0.5}
             "'a': expected a score but got None",
         ),
         ('verb', {'results': {'a': [{'segment': [0, 1], 'score': 1}]}}, "but got no 'label'"),
-        ('annotations_verb', {'a': 1}, "expected 'database' by video but got no 'database'"),
-        ('annotations_verb', {'database': {'a': {}}}, "video 'a': expected duration and"),
+        ('annotations_verb', {'a': 1}, "expected an object with a 'database' of videos"),
+        ('annotations_verb', {'database': {'a': {}}}, "video 'a': expected key 'duration' but got"),
         ('annotations_verb', {'database': {'a': {'duration': 0}}}, 'a duration > 0 but got 0'),
     ],
 )
