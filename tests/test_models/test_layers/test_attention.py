@@ -138,6 +138,16 @@ def test_attention_dropout_acts_in_training_only():
         assert torch.equal(module(x, mask, *args), module(x, mask, *args))
 
 
+@pytest.mark.parametrize('kind', [TemporalAttention, ChannelAttention])
+def test_there_is_no_parameter_that_nothing_uses(kind):
+    """Processes that train together wait for the gradients of all."""
+    module = kind(4, 2)
+    mask = torch.ones(1, 6, dtype=torch.bool)
+    bias = (attention_bias(mask, None),) if kind is TemporalAttention else ()
+    module(torch.randn(1, 6, 4), mask, *bias).sum().backward()
+    assert [name for name, value in module.named_parameters() if value.grad is None] == []
+
+
 def test_channel_attention_in_half_precision_counts_more_steps_than_it_holds():
     torch.manual_seed(0)
     steps = 70000  # float16 ends at 65504

@@ -137,7 +137,7 @@ def test_two_processes_give_the_same_as_one(tmp_path):
         )
     )
     here = Path(__file__)
-    paths = os.pathsep.join([str(here.parent), str(here.parents[2])])
+    paths = os.pathsep.join([str(here.parent), str(here.parents[3])])
     environment = {**os.environ, 'PYTHONPATH': paths, 'OMP_NUM_THREADS': '1'}
     workers = [
         subprocess.Popen(

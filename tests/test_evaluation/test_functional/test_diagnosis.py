@@ -14,7 +14,7 @@ from asl_mmaction.evaluation.functional import (
     diagnose_groups,
 )
 from tests.references import slow_tiou
-from tests.test_evaluation.test_average_precision import random_instances
+from tests.test_evaluation.test_functional.test_average_precision import random_instances
 
 
 def slow_found(truths, found, threshold):
