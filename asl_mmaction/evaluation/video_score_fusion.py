@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from mmaction.registry import MODELS
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.video_scores import read_video_scores
 from asl_mmaction.files.writing import hint_at_same_name
 
@@ -35,9 +36,9 @@ class VideoScoreFusion:
 
     def __init__(self, *, path: str, top_k: int = 2, method: str = 'sqrt') -> None:
         if top_k < 1:
-            raise ValueError(f'expected top_k >= 1 but got {top_k}')
+            raise ValueMistake(f'expected top_k >= 1 but got {top_k}')
         if method not in METHODS:
-            raise ValueError(f'expected method to be one of {METHODS} but got {method!r}')
+            raise ValueMistake(f'expected method to be one of {METHODS} but got {method!r}')
         self.path = path
         self.top_k = top_k
         self.method = method
@@ -84,7 +85,7 @@ class VideoScoreFusion:
                 are fewer classes than ``top_k``.
         """
         if self.top_k > len(classes):
-            raise ValueError(
+            raise ValueMistake(
                 f'expected top_k of at most {len(classes)}, the number of classes, but got '
                 f'{self.top_k}'
             )
@@ -92,12 +93,12 @@ class VideoScoreFusion:
         columns = {name: column for column, name in enumerate(names)}
         missing = [name for name in classes if name not in columns]
         if missing:
-            raise ValueError(
+            raise ValueMistake(
                 f'{self.path}: expected scores of all classes of the dataset but got none of '
                 f'{missing}'
             )
         if video_name not in videos:
-            raise ValueError(
+            raise ValueMistake(
                 f'{self.path}: expected scores of video {video_name!r} but got {len(videos)} '
                 f'videos such as {next(iter(videos), None)!r}'
                 f'{hint_at_same_name(video_name, videos)}'

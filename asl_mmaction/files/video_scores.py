@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from asl_mmaction.files.mistakes import FileMistake, ValueMistake
+
 # UCF101 counts its classes from 1; these are the 20 of THUMOS14.
 UCF101_NUMBERS = {
     'BaseballPitch': 7,
@@ -54,17 +56,19 @@ def read_video_scores(path: str | os.PathLike) -> tuple[list[str], dict[str, np.
     path = Path(path)
     readers = {'.json': _read_json, '.npy': _read_npy}
     if path.suffix not in readers:
-        raise ValueError(f'{path}: expected one of {", ".join(readers)} but got {path.suffix!r}')
+        raise ValueMistake(f'{path}: expected one of {", ".join(readers)} but got {path.suffix!r}')
     if not path.is_file():
-        raise FileNotFoundError(f'{path}: expected a file of video scores but got none')
+        raise FileMistake(f'{path}: expected a file of video scores but got none')
     names, videos = readers[path.suffix](path)
     for video, scores in videos.items():
         if scores.shape != (len(names),):
-            raise ValueError(
+            raise ValueMistake(
                 f'{path}: video {video!r}: expected {len(names)} scores but got {scores.shape}'
             )
         if not (np.isfinite(scores) & (scores >= 0)).all():
-            raise ValueError(f'{path}: video {video!r}: expected finite scores >= 0 but got others')
+            raise ValueMistake(
+                f'{path}: video {video!r}: expected finite scores >= 0 but got others'
+            )
     return names, videos
 
 
@@ -77,12 +81,12 @@ def _read_json(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
             for video, scores in content['results'].items()
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
+        raise ValueMistake(
             f"{path}: expected {{'class': [names], 'results': {{video: [scores]}}}} but got "
             f'something else ({type(error).__name__}: {error})'
         ) from error
     if len(set(names)) < len(names):
-        raise ValueError(f'{path}: expected distinct class names but got some twice')
+        raise ValueMistake(f'{path}: expected distinct class names but got some twice')
     return names, videos
 
 
@@ -90,9 +94,9 @@ def _read_npy(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
     try:
         table = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise ValueError(f'{path}: expected an array of numbers but got: {error}') from error
+        raise ValueMistake(f'{path}: expected an array of numbers but got: {error}') from error
     if table.ndim != 2 or table.shape[1] != 101 or table.dtype.kind != 'f':
-        raise ValueError(
+        raise ValueMistake(
             f'{path}: expected floats of shape (videos, 101) but got {table.dtype} {table.shape}'
         )
     table = table.astype(np.float64)

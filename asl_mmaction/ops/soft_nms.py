@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from asl_mmaction.files.mistakes import ValueMistake
+
 METHODS = ('gaussian', 'linear', 'hard')
 _TINY = np.finfo(np.float64).tiny
 
@@ -110,17 +112,17 @@ def check_nms_options(
 ) -> None:
     """Raise a ValueError that names the first option of ``soft_nms`` that is out of range."""
     if method not in METHODS:
-        raise ValueError(f'expected method to be one of {METHODS} but got {method!r}')
+        raise ValueMistake(f'expected method to be one of {METHODS} but got {method!r}')
     if not sigma > 0:
-        raise ValueError(f'expected sigma > 0 but got {sigma}')
+        raise ValueMistake(f'expected sigma > 0 but got {sigma}')
     if not 0 <= iou_threshold <= 1:
-        raise ValueError(f'expected iou_threshold in [0, 1] but got {iou_threshold}')
+        raise ValueMistake(f'expected iou_threshold in [0, 1] but got {iou_threshold}')
     if not min_score >= 0:
-        raise ValueError(f'expected min_score >= 0 but got {min_score}')
+        raise ValueMistake(f'expected min_score >= 0 but got {min_score}')
     if max_per_video < 1:
-        raise ValueError(f'expected max_per_video >= 1 but got {max_per_video}')
+        raise ValueMistake(f'expected max_per_video >= 1 but got {max_per_video}')
     if voting_threshold is not None and not 0 < voting_threshold <= 1:
-        raise ValueError(f'expected voting_threshold in (0, 1] but got {voting_threshold}')
+        raise ValueMistake(f'expected voting_threshold in (0, 1] but got {voting_threshold}')
 
 
 def _as_arrays(
@@ -129,15 +131,15 @@ def _as_arrays(
     segments = np.asarray(segments, dtype=np.float64)
     scores = np.asarray(scores, dtype=np.float64)
     if segments.ndim != 2 or segments.shape[1] != 2:
-        raise ValueError(f'expected segments of shape (n, 2) but got {segments.shape}')
+        raise ValueMistake(f'expected segments of shape (n, 2) but got {segments.shape}')
     if scores.shape != segments.shape[:1]:
-        raise ValueError(f'expected {len(segments)} scores but got shape {scores.shape}')
+        raise ValueMistake(f'expected {len(segments)} scores but got shape {scores.shape}')
     if not (np.isfinite(segments).all() and np.isfinite(scores).all()):
-        raise ValueError('expected finite segments and scores but got nan or inf among them')
+        raise ValueMistake('expected finite segments and scores but got nan or inf among them')
     if labels is not None:
         labels = np.asarray(labels, dtype=np.int64)
         if labels.shape != scores.shape:
-            raise ValueError(f'expected {len(segments)} labels but got shape {labels.shape}')
+            raise ValueMistake(f'expected {len(segments)} labels but got shape {labels.shape}')
     return segments, scores, labels
 
 

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from asl_mmaction.apis.datasets import agreed_settings, find_datasets, setting_of
 from asl_mmaction.evaluation.metrics import TALMetric
 from asl_mmaction.evaluation.metrics.base_metric import BaseTALMetric
+from asl_mmaction.files.mistakes import ValueMistake
 
 Place = tuple[str, str]  # a subset of a dataset: the dataset's key and the subset
 
@@ -45,7 +46,7 @@ def _check_wrappers(name: str, dataset: Dataset) -> dict[str, Dataset]:
     found = find_datasets(dataset, f'{name}_dataloader.dataset')
     metainfo = {key: setting_of(part, 'metainfo') or {} for key, part in found.items()}
     if any(metainfo.values()) and not hasattr(dataset, 'metainfo'):
-        raise ValueError(
+        raise ValueMistake(
             f'expected a dataset with metainfo, which has the class names, in {name}_dataloader '
             f"but got a {type(dataset).__name__} without; mmengine's ConcatDataset, RepeatDataset "
             'and ClassBalancedDataset have it, and `indices` of a dataset takes a part of it'
@@ -57,7 +58,7 @@ def _check_wrappers(name: str, dataset: Dataset) -> dict[str, Dataset]:
 def _check_training(datasets: Mapping[str, Dataset]) -> None:
     actions = _count_actions(datasets, 'labels')
     if actions and not actions.total():
-        raise ValueError(
+        raise ValueMistake(
             f'expected actions to train on but got none in {_describe(actions, datasets)}'
         )
     _warn_of_unlabelled(actions, datasets, 'are trained on as background')
@@ -70,13 +71,13 @@ def _check_metrics(name: str, metrics: Sequence[Any]) -> None:
     folders = Counter((type(m).__name__, m.out_dir) for m in ours if m.out_dir is not None)
     for key, count in names.items():
         if count > 1:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected each metric of {name}_evaluator under a name of its own, as a prefix '
                 f'gives it, but got {key} twice'
             )
     for (kind, folder), count in folders.items():
         if count > 1:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected an out_dir of its own for each {kind} of {name}_evaluator but got '
                 f'{folder} twice'
             )
@@ -88,7 +89,7 @@ def _check_test(name: str, datasets: Mapping[str, Dataset], metrics: Sequence[An
     for key, info in _samples(datasets):
         first = videos.setdefault(info['video_name'], key)
         if first != key:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected a video name in one dataset of the {name} data, since results go by '
                 f'name, but got {info["video_name"]!r} in {first} and in {key}'
             )
@@ -115,7 +116,7 @@ def _check_actions(name: str, datasets: Mapping[str, Dataset], metric: BaseTALMe
             'val': '--no-validate trains without',
             'test': '--out DIR writes the detections, unscored',
         }
-        raise ValueError(
+        raise ValueMistake(
             f'expected annotated actions to score with {type(metric).__name__} but got none in '
             f'{where}; {way_out[name]}'
         )

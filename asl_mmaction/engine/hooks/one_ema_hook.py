@@ -4,6 +4,8 @@ from mmaction.registry import HOOKS
 from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
 
+from asl_mmaction.files.mistakes import ValueMistake
+
 
 @HOOKS.register_module()
 class OneEMAHook(EMAHook):
@@ -21,7 +23,7 @@ class OneEMAHook(EMAHook):
         """
         count = sum(isinstance(hook, EMAHook) for hook in runner.hooks)
         if count > 1:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected one EMA hook, that of default_hooks.ema, but got {count}: set '
                 'default_hooks.ema, to None for none, and leave it out of custom_hooks'
             )

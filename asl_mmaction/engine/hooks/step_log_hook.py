@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from asl_mmaction.engine.optimizers import OneSyncOptimWrapper
+from asl_mmaction.files.mistakes import ValueMistake
 
 
 @HOOKS.register_module()
@@ -45,7 +46,7 @@ class OneSyncRuntimeInfoHook(RuntimeInfoHook):
                 numbers = torch.cat([x.detach().reshape(1) for x in tensors.values()]).tolist()
                 outputs = {**outputs, **dict(zip(tensors, numbers, strict=True))}
             if not math.isfinite(outputs.get('loss', 0.0)):
-                raise ValueError(
+                raise ValueMistake(
                     f'expected a finite loss but got {outputs["loss"]} in step {runner.iter + 1}: '
                     'the learning rate may be too high (optim_wrapper.optimizer.lr)'
                 )

@@ -13,6 +13,7 @@ from asl_mmaction.evaluation.functional.instances import (
     checked_thresholds,
     overlapping_pairs,
 )
+from asl_mmaction.files.mistakes import ValueMistake
 
 
 class AveragePrecision(NamedTuple):
@@ -140,12 +141,12 @@ def _checked_groups(
 ) -> np.ndarray:
     groups = np.asarray(groups, dtype=np.int64)
     if groups.shape != (len(instances.videos),):
-        raise ValueError(
+        raise ValueMistake(
             f'expected a group for each of {len(instances.videos)} {what} but got {groups.shape}'
         )
     wrong = groups[(groups < 0) | (groups >= num_groups)]
     if len(wrong):
-        raise ValueError(
+        raise ValueMistake(
             f'expected groups of {what} in [0, {num_groups}) but got {np.unique(wrong).tolist()}'
         )
     return groups

@@ -22,6 +22,7 @@ from asl_mmaction.evaluation.functional.instances import (
     checked_thresholds,
     overlapping_pairs,
 )
+from asl_mmaction.files.mistakes import ValueMistake
 
 #: What a detection is, by the ground truth of any class that overlaps it most:
 #:
@@ -111,12 +112,12 @@ def diagnose(
     """
     thresholds = checked_thresholds(tiou_thresholds)
     if not 0 < min_tiou <= thresholds.min(initial=1.0):
-        raise ValueError(
+        raise ValueMistake(
             f'expected min_tiou above 0 and up to the lowest threshold, '
             f'{thresholds.min(initial=1.0)}, but got {min_tiou}'
         )
     if limit is not None and limit < 1:
-        raise ValueError(f'expected limit >= 1 but got {limit}')
+        raise ValueMistake(f'expected limit >= 1 but got {limit}')
     ground_truths = checked_instances(ground_truths, num_classes, 'ground truths')
     detections = checked_instances(detections, num_classes, 'detections')
     order = ranking(detections)
@@ -184,7 +185,7 @@ def diagnose_groups(
     """
     groups = np.asarray(groups)
     if groups.shape != (len(ground_truths.videos),) or not np.isin(groups, range(num_groups)).all():
-        raise ValueError(
+        raise ValueMistake(
             f'expected a group in [0, {num_groups}) for each of {len(ground_truths.videos)} ground '
             f'truths but got {groups.shape} with {np.unique(groups).tolist()}'
         )

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.structures.segments import tiou_of_ends
 
 # Detections compared with their ground truths at a time: bounds the memory.
@@ -44,7 +45,7 @@ def checked_thresholds(tiou_thresholds: Sequence[float]) -> np.ndarray:
     """(T,) float64; raises a ValueError if one is outside (0, 1]."""
     thresholds = np.asarray(tiou_thresholds, dtype=np.float64)
     if thresholds.ndim != 1 or not ((thresholds > 0) & (thresholds <= 1)).all():
-        raise ValueError(f'expected tIoU thresholds in (0, 1] but got {tiou_thresholds}')
+        raise ValueMistake(f'expected tIoU thresholds in (0, 1] but got {tiou_thresholds}')
     return thresholds
 
 
@@ -64,14 +65,14 @@ def checked_instances(instances: Instances, num_classes: int, what: str) -> Inst
     )
     lengths = [len(column) for column in checked]
     if lengths != [count] * 4:
-        raise ValueError(
+        raise ValueMistake(
             f'expected as many videos, segments, labels and scores of {what} but got {lengths}'
         )
     if not (np.isfinite(checked.segments).all() and np.isfinite(checked.scores).all()):
-        raise ValueError(f'expected finite {what} but got nan or inf among them')
+        raise ValueMistake(f'expected finite {what} but got nan or inf among them')
     wrong = checked.labels[(checked.labels < 0) | (checked.labels >= num_classes)]
     if len(wrong):
-        raise ValueError(
+        raise ValueMistake(
             f'expected labels of {what} in [0, {num_classes}) but got {np.unique(wrong).tolist()}'
         )
     return checked

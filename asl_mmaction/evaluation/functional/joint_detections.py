@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from asl_mmaction.evaluation.functional.instances import Instances, checked_instances
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.structures.segments import segment_tiou
 
 
@@ -38,13 +39,13 @@ def join_detections(
         ValueError: As `average_precision` does, and for a number out of range.
     """
     if not 0 < min_tiou <= 1:
-        raise ValueError(f'expected min_tiou in (0, 1] but got {min_tiou}')
+        raise ValueMistake(f'expected min_tiou in (0, 1] but got {min_tiou}')
     if max_per_video < 1:
-        raise ValueError(f'expected max_per_video >= 1 but got {max_per_video}')
+        raise ValueMistake(f'expected max_per_video >= 1 but got {max_per_video}')
     firsts = checked_instances(firsts, num_firsts, 'first detections')
     seconds = checked_instances(seconds, num_seconds, 'second detections')
     if (firsts.scores < 0).any() or (seconds.scores < 0).any():
-        raise ValueError('expected scores >= 0 but got negative ones')
+        raise ValueMistake('expected scores >= 0 but got negative ones')
     nothing = np.empty(0, dtype=np.int64)
     joined = [Instances(nothing, np.empty((0, 2)), nothing, np.empty(0))]
     for video in np.intersect1d(firsts.videos, seconds.videos):

@@ -13,6 +13,7 @@ from asl_mmaction.evaluation.functional.instances import (
     checked_thresholds,
     overlapping_pairs,
 )
+from asl_mmaction.files.mistakes import ValueMistake
 
 # AR@AN is taken at so many average numbers, equally far apart.
 NUM_BUDGETS = 100
@@ -66,7 +67,7 @@ def average_recall(
     """
     thresholds = checked_thresholds(tiou_thresholds)
     if not max_average_number > 0:
-        raise ValueError(f'expected max_average_number > 0 but got {max_average_number}')
+        raise ValueMistake(f'expected max_average_number > 0 but got {max_average_number}')
     ground_truths = _agnostic(ground_truths, num_videos, 'ground truths')
     proposals = _agnostic(proposals, num_videos, 'proposals')
     fractions = np.arange(1, NUM_BUDGETS + 1) / NUM_BUDGETS
@@ -125,7 +126,7 @@ def recall_at_multiples(
     thresholds = checked_thresholds(tiou_thresholds)
     factors = np.asarray(multiples)
     if not (factors.ndim == 1 and (factors >= 1).all() and (factors % 1 == 0).all()):
-        raise ValueError(f'expected multiples to be integers >= 1 but got {factors.tolist()}')
+        raise ValueMistake(f'expected multiples to be integers >= 1 but got {factors.tolist()}')
     ground_truths = checked_instances(ground_truths, num_classes, 'ground truths')
     detections = checked_instances(detections, num_classes, 'detections')
     keys = ground_truths.videos * num_classes + ground_truths.labels
@@ -147,7 +148,7 @@ def _agnostic(instances: Instances, num_videos: int, what: str) -> Instances:
     instances = checked_instances(instances._replace(labels=labels), 1, what)
     wrong = instances.videos[(instances.videos < 0) | (instances.videos >= num_videos)]
     if len(wrong):
-        raise ValueError(
+        raise ValueMistake(
             f'expected videos of {what} in [0, {num_videos}) but got {np.unique(wrong).tolist()}'
         )
     return instances

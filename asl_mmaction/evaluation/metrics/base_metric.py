@@ -14,6 +14,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from asl_mmaction.evaluation.functional import Instances
+from asl_mmaction.files.mistakes import TypeMistake, ValueMistake
 from asl_mmaction.files.writing import prepare_folder
 from asl_mmaction.structures.limits import describe_limits
 
@@ -50,7 +51,7 @@ class BaseTALMetric(BaseMetric):
     ) -> None:
         super().__init__(collect_device, prefix, collect_dir)
         if isinstance(exclude_videos, str):
-            raise TypeError(f'expected a list of exclude_videos but got {exclude_videos!r}')
+            raise TypeMistake(f'expected a list of exclude_videos but got {exclude_videos!r}')
         if out_dir is not None:  # now, not when all videos are through
             prepare_folder(Path(out_dir))
         self.exclude_videos = frozenset(exclude_videos)
@@ -121,7 +122,7 @@ class BaseTALMetric(BaseMetric):
                 for key in ('scored_segments', 'scored_labels')
             )
             if not same:
-                raise ValueError(
+                raise ValueMistake(
                     f'expected a name for each video, since results go by name, but got '
                     f'{result["video_name"]!r} with different durations or ground truths'
                 )
@@ -186,18 +187,18 @@ def _check(video: dict, num_classes: int | None) -> None:
         where = f'video {video["video_name"]!r}'
         lengths = [len(labels), *map(len, numbers)]
         if len(set(lengths)) > 1:
-            raise ValueError(
+            raise ValueMistake(
                 f'{where}: expected as many labels, segments and scores of {what} but got {lengths}'
             )
         limit = np.inf if num_classes is None else num_classes
         wrong = labels[(labels < 0) | (labels >= limit)]
         if len(wrong):
-            raise ValueError(
+            raise ValueMistake(
                 f'{where}: expected labels of {what} in [0, {limit}) but got '
                 f'{np.unique(wrong).tolist()}'
             )
         if not all(np.isfinite(values).all() for values in numbers):
-            raise ValueError(f'{where}: expected finite {what} but got nan or inf among them')
+            raise ValueMistake(f'{where}: expected finite {what} but got nan or inf among them')
 
 
 def as_instances(videos: list[dict]) -> tuple[Instances, Instances]:

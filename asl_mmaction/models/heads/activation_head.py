@@ -8,6 +8,7 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.layers import AffinityConv1d, LocalAffinity, neighbor_mask, neighbors
 from asl_mmaction.ops.masked_topk import masked_mean, topk_counts, topk_mask
 from asl_mmaction.ops.precision import at_least_float32
@@ -109,14 +110,14 @@ class ActivationHead(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         if not 0 < topk_ratio <= 1:
-            raise ValueError(f'expected topk_ratio in (0, 1] but got {topk_ratio}')
+            raise ValueMistake(f'expected topk_ratio in (0, 1] but got {topk_ratio}')
         if click_branch not in CLICK_BRANCHES:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected click_branch to be one of {tuple(CLICK_BRANCHES)} '
                 f'but got {click_branch!r}'
             )
         if loss_affinity is not None and affinity is None:
-            raise ValueError('expected affinity beside loss_affinity but got None')
+            raise ValueMistake('expected affinity beside loss_affinity but got None')
         self.num_classes = num_classes
         self.topk_ratio = topk_ratio
         self.sparsity_weight = sparsity_weight

@@ -10,6 +10,7 @@ from mmengine import dist
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.layers import PackedPyramid, pack_pyramid
 from asl_mmaction.ops.precision import at_least_float32
 from asl_mmaction.structures.candidates import DenseCandidates
@@ -74,11 +75,11 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
     ) -> None:
         super().__init__(init_cfg)
         if isinstance(loss_normalizer, str) and loss_normalizer != 'batch':
-            raise ValueError(
+            raise ValueMistake(
                 f"expected loss_normalizer to be a number or 'batch' but got {loss_normalizer!r}"
             )
         if iou_power < 0:
-            raise ValueError(f'expected iou_power >= 0 but got {iou_power}')
+            raise ValueMistake(f'expected iou_power >= 0 but got {iou_power}')
         self.iou_power = iou_power
         self.num_classes = num_classes
         self.in_channels = in_channels

@@ -7,6 +7,7 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.heads.base_dense_head import BaseDenseHead
 from asl_mmaction.models.layers import MaskedConv1d, MaskedConvTower, PackedPyramid
 from asl_mmaction.models.task_modules import decode_offsets
@@ -59,7 +60,7 @@ class TridentHead(BaseDenseHead):
         **kwargs,
     ) -> None:
         if num_bins < 1:
-            raise ValueError(f'expected num_bins >= 1 but got {num_bins}')
+            raise ValueMistake(f'expected num_bins >= 1 but got {num_bins}')
         self.feat_channels = feat_channels
         self.num_convs = num_convs
         self.num_bins = num_bins

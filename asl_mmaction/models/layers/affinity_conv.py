@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.layers.masked_conv import MaskedConv1d
 
 NORMALIZATIONS = ('none', 'softmax')
@@ -104,7 +105,7 @@ class LocalAffinity(nn.Module):
     ) -> None:
         super().__init__()
         if normalize not in NORMALIZATIONS:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected normalize to be one of {NORMALIZATIONS} but got {normalize!r}'
             )
         self.embedding = StepEmbedding(in_channels, **kwargs)
@@ -132,7 +133,7 @@ class AffinityConv1d(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3) -> None:
         super().__init__()
         if kernel_size % 2 == 0:
-            raise ValueError(f'expected kernel_size to be odd but got {kernel_size}')
+            raise ValueMistake(f'expected kernel_size to be odd but got {kernel_size}')
         self.kernel_size = kernel_size
         # (out, in, k), with the start of a convolution
         self.weight = nn.Conv1d(in_channels, out_channels, kernel_size, bias=False).weight

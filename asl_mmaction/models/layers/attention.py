@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.layers.masked_conv import MaskedConv1d
 from asl_mmaction.ops.temporal_conv import depthwise_convs
 from asl_mmaction.ops.windowed_attention import temporal_attention
@@ -35,11 +36,11 @@ class TemporalAttention(nn.Module):
     ) -> None:
         super().__init__()
         if channels % num_heads:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected num_heads to divide channels={channels} but got {num_heads}'
             )
         if window_size is not None and window_size % 2 == 0:
-            raise ValueError(f'expected window_size to be odd or None but got {window_size}')
+            raise ValueMistake(f'expected window_size to be odd or None but got {window_size}')
         self.num_heads = num_heads
         self.window_size = window_size
         self.attn_dropout = attn_dropout
@@ -101,7 +102,7 @@ class ChannelAttention(nn.Module):
     ) -> None:
         super().__init__()
         if channels % num_groups:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected channel_groups to divide channels={channels} but got {num_groups}'
             )
         self.num_groups = num_groups

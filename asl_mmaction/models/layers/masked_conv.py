@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.ops.temporal_conv import temporal_conv
 
 
@@ -33,7 +34,7 @@ class MaskedConv1d(nn.Module):
     ) -> None:
         super().__init__()
         if kernel_size % 2 == 0:
-            raise ValueError(f'expected kernel_size to be odd but got {kernel_size}')
+            raise ValueMistake(f'expected kernel_size to be odd but got {kernel_size}')
         conv = nn.Conv1d(in_channels, out_channels, kernel_size, groups=groups, bias=bias)
         self.weight = conv.weight  # (out, in / groups, kernel)
         self.bias = conv.bias

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.layers.masked_conv import MaskedConv1d
 from asl_mmaction.models.layers.transformer_block import ScaledDropPath, masked_max_pool
 from asl_mmaction.ops.precision import at_least_float32
@@ -21,7 +22,7 @@ class MaskedGroupNorm(nn.Module):
     def __init__(self, channels: int, num_groups: int, eps: float = 1e-5) -> None:
         super().__init__()
         if channels % num_groups:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected num_groups to divide channels={channels} but got {num_groups}'
             )
         self.num_groups = num_groups
@@ -77,11 +78,11 @@ class SGPBlock(nn.Module):
     ) -> None:
         super().__init__()
         if stride not in (1, 2):
-            raise ValueError(f'expected stride to be 1 or 2 but got {stride}')
+            raise ValueMistake(f'expected stride to be 1 or 2 but got {stride}')
         if window_size < 1 or window_size % 2 == 0:
-            raise ValueError(f'expected window_size to be odd and > 0 but got {window_size}')
+            raise ValueMistake(f'expected window_size to be odd and > 0 but got {window_size}')
         if window_scale < 1:
-            raise ValueError(f'expected window_scale >= 1 but got {window_scale}')
+            raise ValueMistake(f'expected window_scale >= 1 but got {window_scale}')
         self.stride = stride
         wide_size = round(window_scale * (window_size + 1)) // 2 * 2 + 1
 

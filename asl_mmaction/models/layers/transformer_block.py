@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.layers.attention import ChannelAttention, TemporalAttention
 
 
@@ -17,7 +18,7 @@ class ScaledDropPath(nn.Module):
     def __init__(self, channels: int, drop_prob: float = 0.0) -> None:
         super().__init__()
         if not 0 <= drop_prob < 1:
-            raise ValueError(f'expected drop_path in [0, 1) but got {drop_prob}')
+            raise ValueMistake(f'expected drop_path in [0, 1) but got {drop_prob}')
         self.scale = nn.Parameter(torch.full((channels,), 1e-4))
         self.drop_prob = drop_prob
 
@@ -83,9 +84,9 @@ class TransformerBlock(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 <= theta < 1:
-            raise ValueError(f'expected theta in [0, 1) but got {theta}')
+            raise ValueMistake(f'expected theta in [0, 1) but got {theta}')
         if stride not in (1, 2):
-            raise ValueError(f'expected stride to be 1 or 2 but got {stride}')
+            raise ValueMistake(f'expected stride to be 1 or 2 but got {stride}')
         self.stride = stride
         self.theta = theta
         hidden = int(channels * mlp_ratio)

@@ -11,6 +11,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.structures.candidates import Candidates, DenseCandidates
 from asl_mmaction.structures.detections import detections_in_seconds
 
@@ -57,7 +58,7 @@ class BaseLocalizer(BaseModel, metaclass=ABCMeta):
             return self.predict(inputs, **batch)
         if mode == 'tensor':
             return self.raw_outputs(inputs, **batch)
-        raise ValueError(f"expected mode to be 'loss', 'predict' or 'tensor' but got {mode!r}")
+        raise ValueMistake(f"expected mode to be 'loss', 'predict' or 'tensor' but got {mode!r}")
 
     @abstractmethod
     def loss(self, inputs: Any, **batch: Any) -> dict[str, Tensor]:

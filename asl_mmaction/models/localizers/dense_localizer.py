@@ -6,6 +6,7 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from torch import Tensor, nn
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.localizers.base_localizer import BaseLocalizer
 from asl_mmaction.structures.detections import video_bounds
 from asl_mmaction.structures.point_targets import GroundTruths
@@ -76,13 +77,13 @@ class DenseLocalizer(BaseLocalizer):
     def _check_strides(self, strides: list[int]) -> None:
         """Let head and preprocessor fit the strides of the neck's levels."""
         if self.head.point_generator.strides != strides:
-            raise ValueError(
+            raise ValueMistake(
                 f'head: expected the strides {strides} of the neck '
                 f'but got {self.head.point_generator.strides}'
             )
         size_divisor = self.data_preprocessor.size_divisor
         if size_divisor % strides[-1]:
-            raise ValueError(
+            raise ValueMistake(
                 f'data_preprocessor: expected size_divisor to be a multiple of {strides[-1]}, the '
                 f"neck's last stride, but got {size_divisor}"
             )
@@ -94,7 +95,7 @@ class DenseLocalizer(BaseLocalizer):
             for part, setting in (name.split('.') for name in (taker, giver))
         )
         if None not in (width, given) and width != given:
-            raise ValueError(f'expected {taker} to be the {given} of {giver} but got {width}')
+            raise ValueMistake(f'expected {taker} to be the {given} of {giver} but got {width}')
 
     def extract_feat(self, inputs: Tensor, masks: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """(N, T, C_in), (N, T) -> L features (N, T_l, C) and masks (N, T_l)."""

@@ -5,6 +5,7 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from torch import Tensor
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.localizers.dense_localizer import DenseLocalizer
 from asl_mmaction.structures.candidates import Candidates, join_candidates
 from asl_mmaction.structures.detections import video_bounds
@@ -45,7 +46,7 @@ class SlidingWindowLocalizer(DenseLocalizer):
         super().__init__(**kwargs)
         divisor = self.data_preprocessor.size_divisor
         if window_length < 1 or window_length % divisor:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected window_length to be a multiple of size_divisor {divisor} '
                 f'but got {window_length}'
             )

@@ -7,6 +7,7 @@ from mmengine import dist
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_gather
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.ops.precision import at_least_float32
 from asl_mmaction.structures.point_targets import GroundTruths
 
@@ -75,7 +76,7 @@ class ActionSensitiveContrastiveLoss(nn.Module):
     ) -> None:
         super().__init__()
         if tau <= 0:
-            raise ValueError(f'expected tau > 0 but got {tau}')
+            raise ValueMistake(f'expected tau > 0 but got {tau}')
         self.sampler = TASK_UTILS.build(sampler or dict(type='SensitiveFrameSampler'))
         self.tau = tau
         self.loss_weight = loss_weight

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.ops.masked_topk import masked_mean, topk_counts, topk_mask
 from asl_mmaction.ops.precision import at_least_float32
 from asl_mmaction.structures.weak_labels import WeakLabels
@@ -98,7 +99,7 @@ class AffinityLoss(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 < ratio <= 1:
-            raise ValueError(f'expected ratio in (0, 1] but got {ratio}')
+            raise ValueMistake(f'expected ratio in (0, 1] but got {ratio}')
         self.ratio = ratio
         self.same_margin = same_margin
         self.different_margin = different_margin

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.ops.masked_topk import masked_mean
 from asl_mmaction.ops.precision import at_least_float32
 from asl_mmaction.structures.weak_labels import NO_CLICK
@@ -48,7 +49,9 @@ class ClickLoss(nn.Module):
     def __init__(self, *, reduction: str = 'clicks', loss_weight: float = 1.0) -> None:
         super().__init__()
         if reduction not in REDUCTIONS:
-            raise ValueError(f'expected reduction to be one of {REDUCTIONS} but got {reduction!r}')
+            raise ValueMistake(
+                f'expected reduction to be one of {REDUCTIONS} but got {reduction!r}'
+            )
         self.reduction = reduction
         self.loss_weight = loss_weight
 

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.ops.masked_topk import masked_mean, topk_counts, topk_mask
 from asl_mmaction.ops.precision import at_least_float32
 from asl_mmaction.structures.weak_labels import WeakLabels
@@ -61,7 +62,7 @@ class ScoreSeparationLoss(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 < ratio <= 1:
-            raise ValueError(f'expected ratio in (0, 1] but got {ratio}')
+            raise ValueMistake(f'expected ratio in (0, 1] but got {ratio}')
         self.ratio = ratio
         self.exclude_clicked = exclude_clicked
         self.loss_weight = loss_weight

@@ -4,13 +4,15 @@ from abc import ABCMeta, abstractmethod
 
 from torch import Tensor, nn
 
+from asl_mmaction.files.mistakes import ValueMistake
+
 REDUCTIONS = ('none', 'mean', 'sum')
 
 
 def check_reduction(reduction: str) -> str:
     """Return ``reduction`` if it is ``'none'``, ``'mean'`` or ``'sum'``, else raise ValueError."""
     if reduction not in REDUCTIONS:
-        raise ValueError(f'expected reduction to be one of {REDUCTIONS} but got {reduction!r}')
+        raise ValueMistake(f'expected reduction to be one of {REDUCTIONS} but got {reduction!r}')
     return reduction
 
 
@@ -36,7 +38,7 @@ def weight_reduce_loss(
         loss = loss * weight
     if avg_factor is not None:
         if reduction != 'mean':
-            raise ValueError(f"expected reduction='mean' with avg_factor but got {reduction!r}")
+            raise ValueMistake(f"expected reduction='mean' with avg_factor but got {reduction!r}")
         return loss.sum() / avg_factor
     if reduction == 'none':
         return loss

@@ -6,13 +6,14 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.layers import MaskedConv1d
 
 
 def check_count(name: str, value: int) -> None:
     """Let a setting be a whole number of at least 1."""
     if not isinstance(value, int) or value < 1:
-        raise ValueError(f'expected {name} to be a whole number >= 1 but got {value!r}')
+        raise ValueMistake(f'expected {name} to be a whole number >= 1 but got {value!r}')
 
 
 class BasePyramid(BaseModule):
@@ -47,7 +48,7 @@ class BasePyramid(BaseModule):
         if window_size is None or isinstance(window_size, int):
             window_size = [window_size] * num_levels
         if len(window_size) != num_levels:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected window_size to have one value for each of the {num_levels} levels '
                 f'but got {list(window_size)}'
             )
@@ -97,7 +98,7 @@ class BasePyramid(BaseModule):
         """
         divisor = self.strides[-1]
         if x.size(1) % divisor:
-            raise ValueError(
+            raise ValueMistake(
                 f'neck: expected a length divisible by {divisor} (2**(num_levels - 1)) but got '
                 f'{x.size(1)}; set size_divisor={divisor} in the data preprocessor'
             )

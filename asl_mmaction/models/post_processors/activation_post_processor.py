@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from mmaction.registry import MODELS
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.post_processors.soft_nms_post_processor import (
     ENDLESS,
     SoftNMSPostProcessor,
@@ -98,20 +99,20 @@ class ActivationPostProcessor(SoftNMSPostProcessor):
         )
         levels = [*thresholds, *magnitude_thresholds]
         if not thresholds or not all(0 <= level < 1 for level in levels):
-            raise ValueError(f'expected thresholds in [0, 1) but got {levels}')
+            raise ValueMistake(f'expected thresholds in [0, 1) but got {levels}')
         if contrast not in CONTRASTS:
-            raise ValueError(f'expected contrast to be one of {CONTRASTS} but got {contrast!r}')
+            raise ValueMistake(f'expected contrast to be one of {CONTRASTS} but got {contrast!r}')
         if not 0 <= shrink < 0.5:
-            raise ValueError(f'expected shrink in [0, 0.5) but got {shrink}')
+            raise ValueMistake(f'expected shrink in [0, 0.5) but got {shrink}')
         if samples_per_step < 1:
-            raise ValueError(f'expected samples_per_step >= 1 but got {samples_per_step}')
+            raise ValueMistake(f'expected samples_per_step >= 1 but got {samples_per_step}')
         for name, value in (
             ('class_threshold', class_threshold),
             ('outer_ratio', outer_ratio),
             ('video_score_weight', video_score_weight),
         ):
             if not value >= 0:
-                raise ValueError(f'expected {name} >= 0 but got {value}')
+                raise ValueMistake(f'expected {name} >= 0 but got {value}')
         self.class_threshold = class_threshold
         self.fallback_class = fallback_class
         self.thresholds = np.array(thresholds)

@@ -10,6 +10,7 @@ from mmaction.registry import MODELS
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.ops.soft_nms import Kept, check_nms_options, soft_nms
 from asl_mmaction.structures.candidates import Candidates, DenseCandidates
 from asl_mmaction.structures.limits import REPORTED_SCORE, Limits
@@ -73,11 +74,11 @@ class SoftNMSPostProcessor:
         }
         check_nms_options(**self.nms_options)
         if not 0 <= pre_nms_thresh < 1:
-            raise ValueError(f'expected pre_nms_thresh in [0, 1) but got {pre_nms_thresh}')
+            raise ValueMistake(f'expected pre_nms_thresh in [0, 1) but got {pre_nms_thresh}')
         if pre_nms_topk < 1:
-            raise ValueError(f'expected pre_nms_topk >= 1 but got {pre_nms_topk}')
+            raise ValueMistake(f'expected pre_nms_topk >= 1 but got {pre_nms_topk}')
         if not min_duration >= 0:
-            raise ValueError(f'expected min_duration >= 0 but got {min_duration}')
+            raise ValueMistake(f'expected min_duration >= 0 but got {min_duration}')
         self.pre_nms_thresh = pre_nms_thresh
         self.pre_nms_topk = pre_nms_topk
         self.min_duration = min_duration
@@ -181,14 +182,14 @@ class SoftNMSPostProcessor:
     def _check(found: DenseCandidates) -> None:
         segments, scores, masks = found
         if scores.dim() != 3:
-            raise ValueError(f'expected scores of shape (N, P, K) but got {tuple(scores.shape)}')
+            raise ValueMistake(f'expected scores of shape (N, P, K) but got {tuple(scores.shape)}')
         if masks.shape != scores.shape[:2] or masks.dtype != torch.bool:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected bool masks of shape {tuple(scores.shape[:2])} '
                 f'but got {masks.dtype} {tuple(masks.shape)}'
             )
         if segments.shape not in ((*masks.shape, 2), (*scores.shape, 2)):
-            raise ValueError(
+            raise ValueMistake(
                 f'expected segments of shape {(*masks.shape, 2)} or {(*scores.shape, 2)} '
                 f'but got {tuple(segments.shape)}'
             )

@@ -8,6 +8,7 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.layers import MaskedConvTower
 
 
@@ -25,7 +26,7 @@ class SinusoidalPosition(nn.Module):
     def __init__(self, channels: int, max_len: int) -> None:
         super().__init__()
         if channels % 2:
-            raise ValueError(f'expected channels to be even but got {channels}')
+            raise ValueMistake(f'expected channels to be even but got {channels}')
         self.max_len = max_len
         rate = 10000.0 ** (-torch.arange(0, channels, 2) / channels)  # (C / 2,)
         angle = torch.arange(max_len)[:, None] * rate
@@ -77,7 +78,7 @@ class ConvProjection(BaseModule):
         self.sources = None
         if source_channels is not None:
             if len(source_channels) != len(self.source_widths):
-                raise ValueError(
+                raise ValueMistake(
                     f'expected source_channels to have one width for each of the '
                     f'{len(self.source_widths)} sources but got {list(source_channels)}'
                 )
@@ -86,7 +87,7 @@ class ConvProjection(BaseModule):
             )
             width = sum(source_channels)
         if num_convs == 0 and width != out_channels:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected num_convs >= 1, to get from width {width} to out_channels='
                 f'{out_channels}, but got 0'
             )
@@ -104,7 +105,7 @@ class ConvProjection(BaseModule):
             ValueError: If the features are not as wide as declared.
         """
         if x.size(-1) != sum(self.source_widths):
-            raise ValueError(
+            raise ValueMistake(
                 f'projection: expected features of width {sum(self.source_widths)} '
                 f'(in_channels) but got {x.size(-1)}'
             )

@@ -8,6 +8,7 @@ from mmaction.registry import MODELS
 from mmengine import dist
 from torch import Tensor
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.sensitivity.base_sensitivity import BaseSensitivity
 from asl_mmaction.structures.point_targets import PointTargets
 from asl_mmaction.structures.points import Points
@@ -52,7 +53,7 @@ class ActionSensitivityEvaluator(BaseSensitivity):
     ) -> None:
         super().__init__(init_cfg)
         if normalize not in NORMALIZATIONS:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected normalize to be one of {NORMALIZATIONS} but got {normalize!r}'
             )
         self.instance_level = None

@@ -5,6 +5,7 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.layers import clamp_into_range
 
 MODES = ('learnable', 'fixed', 'none')
@@ -50,17 +51,17 @@ class ClassSensitivity(BaseModule):
         super().__init__(init_cfg)
         for name, mode, count in (('cls', cls, num_cls), ('loc', loc, num_loc)):
             if mode not in MODES:
-                raise ValueError(f'expected {name} to be one of {MODES} but got {mode!r}')
+                raise ValueMistake(f'expected {name} to be one of {MODES} but got {mode!r}')
             if count not in START_MU:
-                raise ValueError(
+                raise ValueMistake(
                     f"expected num_{name} to be 1 or 2 (0 is {name}='none') but got {count}"
                 )
         if loc_denominator not in ('variance', 'std'):
-            raise ValueError(
+            raise ValueMistake(
                 f"expected loc_denominator to be 'variance' or 'std' but got {loc_denominator!r}"
             )
         if not 0 < sigma_range[0] <= sigma_init <= sigma_range[1]:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected sigma_range with 0 < low <= sigma_init={sigma_init} <= high '
                 f'but got {tuple(sigma_range)}'
             )

@@ -4,6 +4,7 @@ import torch
 from mmaction.registry import TASK_UTILS
 from torch import Tensor
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.ops.precision import at_least_float32
 from asl_mmaction.structures.point_targets import GroundTruths, PointTargets
 from asl_mmaction.structures.points import Points
@@ -37,7 +38,7 @@ class PointAssigner:
         match: str = 'shortest',
     ) -> None:
         if match not in ('shortest', 'all'):
-            raise ValueError(f"expected match to be 'shortest' or 'all' but got {match!r}")
+            raise ValueMistake(f"expected match to be 'shortest' or 'all' but got {match!r}")
         self.num_classes = num_classes
         self.center_sampling_radius = center_sampling_radius
         self.match = match

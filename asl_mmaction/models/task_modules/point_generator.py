@@ -8,6 +8,7 @@ import torch
 from mmaction.registry import TASK_UTILS
 from mmengine.logging import print_log
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.structures.points import Points
 
 # Grid steps; a range that ends here or later has no end, as configs write it.
@@ -36,7 +37,7 @@ class PointGenerator:
         half_stride_offset: bool = False,
     ) -> None:
         if len(strides) != len(regress_ranges):
-            raise ValueError(
+            raise ValueMistake(
                 f'expected regress_ranges to have one range for each of the {len(strides)} levels '
                 f'but got {len(regress_ranges)}'
             )
@@ -69,7 +70,7 @@ class PointGenerator:
             ValueError: If the pyramid has another number of levels than there are strides.
         """
         if len(lengths) != len(self.strides):
-            raise ValueError(
+            raise ValueMistake(
                 f'head: expected a pyramid of {len(self.strides)} levels (one for each of its '
                 f'strides) but got {len(lengths)}'
             )

@@ -6,6 +6,7 @@ import torch
 from mmaction.registry import TASK_UTILS
 from torch import Tensor, nn
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.ops.precision import at_least_float32
 from asl_mmaction.structures.point_targets import GroundTruths
 
@@ -50,7 +51,7 @@ class SensitiveFrameSampler:
 
     def __init__(self, *, delta: float = 0.2) -> None:
         if delta <= 0:
-            raise ValueError(f'expected delta > 0 but got {delta}')
+            raise ValueMistake(f'expected delta > 0 but got {delta}')
         self.delta = delta
 
     def __call__(
