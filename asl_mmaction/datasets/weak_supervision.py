@@ -103,7 +103,7 @@ def add_weak_labels(
 def hide_segments(samples: list[dict]) -> None:
     """Take all segments, and their labels, out of samples: nothing later on can look at them."""
     for sample in samples:
-        for kind in ('', 'gt_'):
+        for kind in ('', 'scored_'):
             sample[f'{kind}segments'] = np.zeros((0, 2))
             sample[f'{kind}labels'] = np.zeros(0, dtype=np.int64)
 
