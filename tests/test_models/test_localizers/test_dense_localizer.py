@@ -230,6 +230,16 @@ def test_widths_that_do_not_fit(build, localizer_config, style, part, setting, m
         build(config)
 
 
+def test_strides_that_do_not_fit(build, localizer_config):
+    config = localizer_config()
+    config['data_preprocessor']['size_divisor'] = 2
+    with pytest.raises(ValueError, match='expected size_divisor to be a multiple of 4, the neck'):
+        build(config)
+    config = localizer_config(head={'strides': [1, 2, 8]})
+    with pytest.raises(ValueError, match=r'head: expected the strides \[1, 2, 4\] of the neck but'):
+        build(config)
+
+
 @pytest.mark.parametrize('style', ['actionformer', 'tridet'])
 def test_the_width_is_set_once(build, localizer_config, style):
     """Of the projection alone; the model is that of a config which says it in every place."""

@@ -131,6 +131,33 @@ def test_gradient_reaches_every_parameter():
     assert [name for name, p in neck.named_parameters() if p.grad is None] == []
 
 
+def test_every_block_is_as_the_settings_say():
+    neck = TransformerPyramid(
+        channels=4,
+        num_heads=2,
+        num_levels=3,
+        stem_depth=1,
+        theta=0.3,
+        channel_groups=4,
+        mlp_ratio=3.0,
+        dropout=0.1,
+        attn_dropout=0.2,
+        drop_path=0.4,
+    )
+    blocks = [*neck.stem, *neck.branch]
+    assert [block.stride for block in blocks] == [1, 2, 2]
+    for block in blocks:
+        assert block.theta == 0.3
+        assert block.temporal_attention.num_heads == 2
+        assert block.channel_attention.num_groups == 4
+        assert block.mlp[0].out_features == 12
+        temporal, channel = block.temporal_attention, block.channel_attention
+        assert (temporal.attn_dropout, temporal.dropout.p) == (0.2, 0.1)
+        assert (channel.attn_dropout.p, channel.dropout.p) == (0.2, 0.1)
+        assert (block.mlp[2].p, block.mlp[4].p) == (0.1, 0.1)
+        assert (block.attn_path.drop_prob, block.mlp_path.drop_prob) == (0.4, 0.4)
+
+
 def test_users_mistakes():
     neck = TransformerPyramid(channels=4, num_heads=2, num_levels=3)
     with pytest.raises(ValueError, match=r'length divisible by 4 .* but got 6; set size_divisor=4'):
