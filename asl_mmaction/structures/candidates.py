@@ -16,11 +16,14 @@ class DenseCandidates(NamedTuple):
         segments: (N, P, 2), or (N, P, K, 2) where each class has its own; grid.
         scores: (N, P, K) in [0, 1].
         masks: (N, P) bool, True = valid.
+        quality: (N, P, 2) in [0, 1], what the instance evaluators predict: q_cls, the score of the
+            right class, and q_loc, the tIoU of the segment. None where nobody has asked.
     """
 
     segments: Tensor
     scores: Tensor
     masks: Tensor
+    quality: Tensor | None = None
 
 
 class Candidates(NamedTuple):

@@ -227,13 +227,24 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         self.normalizer = self.normalizer.lerp(total.to(self.normalizer), weight)
         return self.normalizer / world_size
 
-    def predict(self, feats: Sequence[Tensor], masks: Sequence[Tensor]) -> DenseCandidates:
+    def predict(
+        self, feats: Sequence[Tensor], masks: Sequence[Tensor], *, with_quality: bool = False
+    ) -> DenseCandidates:
         """Scores and segments of all points.
 
         Args:
             feats: L levels (N, T_l, C), zero on padding.
             masks: L masks (N, T_l).
+            with_quality: Let the instance evaluators predict the quality as well. Only a head
+                whose sensitivity has them (:attr:`predicts_quality`) can.
         """
         outputs, points, mask = self(feats, masks)
         scores = at_least_float32(outputs.cls_logits).sigmoid()
-        return DenseCandidates(at_least_float32(self.decode(points, outputs)), scores, mask)
+        quality = self.sensitivity.instance_level(feats, masks) if with_quality else None
+        segments = at_least_float32(self.decode(points, outputs))
+        return DenseCandidates(segments, scores, mask, quality)
+
+    @property
+    def predicts_quality(self) -> bool:
+        """Whether there are instance evaluators."""
+        return self.sensitivity is not None and self.sensitivity.instance_level is not None

@@ -71,6 +71,12 @@ class DenseLocalizer(BaseLocalizer):
         self.head = build_part(head, in_channels=getattr(self.neck, 'channels', None))
         if hasattr(self.neck, 'strides'):
             self._check_strides(self.neck.strides)
+        self.with_quality = getattr(self.post_processor, 'quality_power', None) is not None
+        if self.with_quality and not self.head.predicts_quality:
+            raise ValueMistake(
+                'expected head.sensitivity with an instance_level, for quality_power of the '
+                'post-processor, but got none'
+            )
         self._check_width('neck.channels', 'projection.out_channels')
         self._check_width('head.in_channels', 'neck.channels')
 
@@ -133,7 +139,8 @@ class DenseLocalizer(BaseLocalizer):
             data_samples: N data samples with ``grid`` and ``duration``.
             ground_truths: Unused.
         """
-        found = self.head.predict(*self.extract_feat(inputs, masks))
+        feats = self.extract_feat(inputs, masks)
+        found = self.head.predict(*feats, with_quality=self.with_quality)
         selected = self.post_processor.select(found, [video_bounds(s) for s in data_samples])
         return [self.detect(part, s) for part, s in zip(selected, data_samples, strict=True)]
 

@@ -77,6 +77,8 @@ class SlidingWindowLocalizer(DenseLocalizer):
         found = []
         for starts, windows in self.windows.batches(feature, self.windows.starts(len(feature))):
             masks = (steps < len(feature)).expand(len(starts), -1)
-            outputs = self.head.predict(*self.extract_feat(windows, masks))
+            outputs = self.head.predict(
+                *self.extract_feat(windows, masks), with_quality=self.with_quality
+            )
             found += self.select_in_windows(outputs, starts, bounds)
         return join_candidates(found)

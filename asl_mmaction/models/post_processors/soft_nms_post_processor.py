@@ -37,6 +37,9 @@ class SoftNMSPostProcessor:
     Args:
         pre_nms_thresh: In [0, 1).
         pre_nms_topk: Pairs of point and class per window, all levels together.
+        quality_power: ``dict(cls=a, loc=b)``: scores are multiplied by ``q_cls ** a * q_loc ** b``,
+            what the instance evaluators predict of the point, before anything else is done with
+            them. Beyond the paper. None, and ``a = b = 0``: as in the paper, without an operation.
         min_duration: In grid steps; what has no length is dropped in any case.
         method: 'gaussian', 'linear' or 'hard'.
         sigma: Width of 'gaussian'.
@@ -55,6 +58,7 @@ class SoftNMSPostProcessor:
         *,
         pre_nms_thresh: float = 0.001,
         pre_nms_topk: int = 2000,
+        quality_power: dict[str, float] | None = None,
         min_duration: float = 0.05,
         method: str = 'gaussian',
         sigma: float = 0.5,
@@ -79,6 +83,14 @@ class SoftNMSPostProcessor:
             raise ValueMistake(f'expected pre_nms_topk >= 1 but got {pre_nms_topk}')
         if not min_duration >= 0:
             raise ValueMistake(f'expected min_duration >= 0 but got {min_duration}')
+        powers = {'cls': 0.0, 'loc': 0.0, **(quality_power or {})}
+        if len(powers) > 2 or not all(
+            math.isfinite(power) and power >= 0 for power in powers.values()
+        ):
+            raise ValueMistake(
+                f'expected quality_power to be cls and loc, both >= 0, but got {quality_power}'
+            )
+        self.quality_power = tuple(powers.values()) if any(powers.values()) else None
         self.pre_nms_thresh = pre_nms_thresh
         self.pre_nms_topk = pre_nms_topk
         self.min_duration = min_duration
@@ -103,7 +115,12 @@ class SoftNMSPostProcessor:
         """
         self._check(found)
         bounds = [ENDLESS] * len(found.scores) if bounds is None else bounds
-        return [self._select(*video) for video in zip(*found, bounds, strict=True)]
+        scores = found.scores
+        if self.quality_power is not None:
+            powers = scores.new_tensor(self.quality_power)
+            scores = scores * (found.quality**powers).prod(-1, keepdim=True)
+        videos = zip(found.segments, scores, found.masks, bounds, strict=True)
+        return [self._select(*video) for video in videos]
 
     def thin_out(self, candidates: Candidates, num_windows: float = 1.0) -> InstanceData:
         """Detections of a video.
@@ -178,15 +195,21 @@ class SoftNMSPostProcessor:
         )
         return int((kept.scores > REPORTED_SCORE).sum())
 
-    @staticmethod
-    def _check(found: DenseCandidates) -> None:
-        segments, scores, masks = found
+    def _check(self, found: DenseCandidates) -> None:
+        segments, scores, masks, quality = found
         if scores.dim() != 3:
             raise ValueMistake(f'expected scores of shape (N, P, K) but got {tuple(scores.shape)}')
         if masks.shape != scores.shape[:2] or masks.dtype != torch.bool:
             raise ValueMistake(
                 f'expected bool masks of shape {tuple(scores.shape[:2])} '
                 f'but got {masks.dtype} {tuple(masks.shape)}'
+            )
+        if self.quality_power is not None and (
+            quality is None or quality.shape != (*masks.shape, 2)
+        ):
+            raise ValueMistake(
+                f'expected quality of shape {(*masks.shape, 2)} for quality_power '
+                f'but got {None if quality is None else tuple(quality.shape)}'
             )
         if segments.shape not in ((*masks.shape, 2), (*scores.shape, 2)):
             raise ValueMistake(

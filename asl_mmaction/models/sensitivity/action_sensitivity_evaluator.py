@@ -56,7 +56,6 @@ class ActionSensitivityEvaluator(BaseSensitivity):
             raise ValueMistake(
                 f'expected normalize to be one of {NORMALIZATIONS} but got {normalize!r}'
             )
-        self.instance_level = None
         if class_level is not None:
             sizes = dict(num_classes=num_classes)
             self.class_level = MODELS.build(class_level, default_args=sizes)

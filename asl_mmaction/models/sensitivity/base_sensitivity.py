@@ -12,9 +12,11 @@ from asl_mmaction.structures.sensitivity import Sensitivity
 
 
 class BaseSensitivity(BaseModule, metaclass=ABCMeta):
-    """Weighs points in training; nothing of it runs at inference.
+    """Weighs points in training; at inference it is asked for the quality, or not at all.
 
     Attributes:
+        instance_level: What predicts the quality of points from levels and their masks; None: this
+            evaluator has none.
         class_level: What the contrastive loss asks for the Gaussians of the classes; None: it
             takes the frames around the centres.
     """
@@ -22,6 +24,7 @@ class BaseSensitivity(BaseModule, metaclass=ABCMeta):
     def __init__(self, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         self.class_level: nn.Module | None = None
+        self.instance_level: nn.Module | None = None
 
     @abstractmethod
     def forward(

@@ -49,7 +49,7 @@ def test_each_level_alone(head):
 
 def test_segments_by_hand(head):
     feats, masks = pyramid()
-    segments, scores, _ = head.predict(feats, masks)
+    segments, scores, *_ = head.predict(feats, masks)
     outputs, points, _ = head(feats, masks)
     torch.testing.assert_close(scores, 1 / (1 + (-outputs.cls_logits).exp()))
     for video in range(2):
@@ -64,7 +64,7 @@ def test_segments_by_hand(head):
 def test_scores_start_at_the_prior(build, localizer_config, prior):
     head = build({**localizer_config()['head'], 'prior_prob': prior}, lively=False)
     torch.nn.init.zeros_(head.cls_out.weight)
-    _, scores, mask = head.predict(*pyramid())
+    _, scores, mask, _ = head.predict(*pyramid())
     torch.testing.assert_close(scores[mask], torch.full_like(scores[mask], prior))
 
 

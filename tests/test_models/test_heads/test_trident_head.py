@@ -213,7 +213,7 @@ def test_boundary_towers_leave_the_pyramid_alone(make_head):
 def test_scores_start_at_the_prior(make_head):
     head = make_head(lively=False, prior_prob=0.2)
     torch.nn.init.zeros_(head.cls_out.weight)
-    segments, scores, mask = head.predict(*problem()[:2])
+    segments, scores, mask, _ = head.predict(*problem()[:2])
     torch.testing.assert_close(scores[mask], torch.full_like(scores[mask], 0.2))
     assert segments.shape == (*scores.shape, 2)
 

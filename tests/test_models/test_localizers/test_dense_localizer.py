@@ -145,8 +145,8 @@ def test_detections_are_the_post_processors_in_seconds_and_cut(model, run):
         inputs = {}
         original = model.head.predict
 
-        def keep(*args):
-            inputs['found'] = original(*args)
+        def keep(*args, **options):
+            inputs['found'] = original(*args, **options)
             return inputs['found']
 
         with pytest.MonkeyPatch.context() as patch:
@@ -285,3 +285,39 @@ def test_a_neck_that_does_not_tell_its_width(build, localizer_config, make_sampl
         model = build({**config, 'neck': {'type': 'Halves'}})
     outputs = model(**model.data_preprocessor(collate(make_sample(9))))
     assert outputs[0].shape == (1, 12 + 6 + 3, 3)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('windows', [{}, dict(type='SlidingWindowLocalizer', window_length=16)])
+def test_quality_comes_from_the_evaluators(build, localizer_config, make_sample, collate, windows):
+    """As if the scores had been multiplied by what the instance level says of the same features."""
+    config = {**localizer_config(True), **windows}
+    plain = build(config).eval()
+    config['post_processor'] = {**config['post_processor'], 'quality_power': dict(cls=1, loc=2)}
+    powered = build(config).eval()
+    powered.load_state_dict(plain.state_dict())
+    predict = plain.head.predict
+
+    def weighed(feats, masks, **options):
+        found = predict(feats, masks, **options)
+        assert found.quality is None
+        quality = plain.head.sensitivity.instance_level(feats, masks)
+        factor = quality[..., :1] * quality[..., 1:] ** 2
+        assert factor[found.masks].std() > 0
+        return found._replace(scores=found.scores * factor)
+
+    batch = plain.data_preprocessor(collate(make_sample(16)), training=False)
+    (first,) = plain(**batch, mode='predict')
+    unweighed = first.pred_instances
+    plain.head.predict = weighed
+    (one,), (other,) = (model(**batch, mode='predict') for model in (plain, powered))
+    assert not torch.equal(unweighed.scores[:5], one.pred_instances.scores[:5])
+    for key in ('segments', 'scores', 'labels'):
+        torch.testing.assert_close(one.pred_instances[key], other.pred_instances[key])
+
+
+def test_quality_that_nothing_predicts(build, localizer_config):
+    config = localizer_config()
+    config['post_processor'] = {**config['post_processor'], 'quality_power': dict(loc=1)}
+    with pytest.raises(ValueError, match=r'head.sensitivity with an instance_level, for quality_'):
+        build(config)

@@ -122,7 +122,7 @@ def test_candidates_are_moved_at_full_precision(models, batch, monkeypatch):
     _, windowed = models
     third = torch.tensor([1 / 3, 2 / 3], dtype=torch.float32)
 
-    def predict(feats, masks):
+    def predict(feats, masks, **_):
         n = len(masks[0])
         scores, mask = torch.full((n, 1, 1), 0.9), torch.ones(n, 1).bool()
         return DenseCandidates(third.expand(n, 1, 2), scores, mask)

@@ -70,7 +70,9 @@ def as_lists(detections):
 def test_matches_plain_loops(
     seed, points, topk, min_duration, bounds, own_segments, agnostic, coarse
 ):
-    segments, scores, masks = batch(seed, points=points, own_segments=own_segments, coarse=coarse)
+    segments, scores, masks, _ = batch(
+        seed, points=points, own_segments=own_segments, coarse=coarse
+    )
     processor = SoftNMSPostProcessor(
         pre_nms_thresh=0.125,
         pre_nms_topk=topk,
@@ -100,7 +102,7 @@ def test_matches_plain_loops(
 
 
 def test_output_types():
-    (detection,) = detect(SoftNMSPostProcessor(), *batch(0, videos=1))
+    (detection,) = detect(SoftNMSPostProcessor(), *batch(0, videos=1)[:3])
     assert len(detection) > 10
     assert detection.segments.dtype == torch.float64
     assert detection.scores.dtype == torch.float32
@@ -111,7 +113,7 @@ def test_output_types():
 @pytest.mark.parametrize('own_segments', [False, True])
 @pytest.mark.parametrize('coarse', [False, True])
 def test_padding_and_batching_change_nothing(own_segments, coarse):
-    segments, scores, masks = batch(3, own_segments=own_segments, coarse=coarse)
+    segments, scores, masks, _ = batch(3, own_segments=own_segments, coarse=coarse)
     processor = SoftNMSPostProcessor(pre_nms_topk=50, voting_threshold=0.6)
     together = detect(processor, segments, scores, masks)
     alone = [
@@ -190,7 +192,8 @@ def test_each_window_of_a_recording_has_its_share_of_detections(num_windows, exp
 
 
 def test_each_window_of_a_batch_has_its_own_candidates():
-    given = segments, scores, masks = batch(1, videos=3)
+    given = batch(1, videos=3)
+    segments, scores, masks, _ = given
     processor = SoftNMSPostProcessor(pre_nms_topk=5, min_duration=0.0)
     for video, found in enumerate(processor.select(given)):
         chosen = slow_candidates(scores[video], segments[video], masks[video], 0.001, 5, 0.0)
@@ -216,7 +219,7 @@ def test_detections_that_the_limit_leaves_out_are_counted():
 @given(st.integers(0, 2**31), st.booleans(), st.sampled_from([None, 0.7]))
 def test_they_are_those_of_no_limit(seed, agnostic, voting):
     options = {'class_agnostic': agnostic, 'voting_threshold': voting}
-    tensors = batch(seed, videos=1)
+    tensors = batch(seed, videos=1)[:3]
     (everything,) = detect(SoftNMSPostProcessor(max_per_video=10**6, **options), *tensors)
     (some,) = detect(SoftNMSPostProcessor(max_per_video=7, **options), *tensors)
     assert everything.limits.detections == 0
@@ -241,7 +244,7 @@ def test_candidates_that_the_limit_leaves_out_are_counted():
 
 @pytest.mark.parametrize('points', [0, 5])
 def test_without_candidates(points):
-    segments, scores, masks = batch(0, points=points)
+    segments, scores, masks, _ = batch(0, points=points)
     for detection in detect(SoftNMSPostProcessor(), segments, scores * 0, masks):
         assert detection.segments.shape == (0, 2)
         assert detection.scores.shape == detection.labels.shape == (0,)
@@ -250,7 +253,7 @@ def test_without_candidates(points):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 def test_gpu_tensors_give_the_same():
-    tensors = batch(5)
+    tensors = batch(5)[:3]
     processor = SoftNMSPostProcessor(voting_threshold=0.6)
     on_gpu = detect(processor, *(tensor.cuda() for tensor in tensors))
     assert as_lists(on_gpu) == as_lists(detect(processor, *tensors))
@@ -277,7 +280,7 @@ def test_wrong_options_are_named(options, message):
 
 
 def test_shapes_that_do_not_fit_are_named():
-    segments, scores, masks = batch(0)
+    segments, scores, masks, _ = batch(0)
     processor = SoftNMSPostProcessor()
     with pytest.raises(ValueError, match=r'scores of shape \(N, P, K\) but got \(2, 40\)'):
         detect(processor, segments, scores[..., 0], masks)
@@ -285,3 +288,45 @@ def test_shapes_that_do_not_fit_are_named():
         detect(processor, segments, scores, masks.float())
     with pytest.raises(ValueError, match=r'segments of shape .* but got \(2, 39, 2\)'):
         detect(processor, segments[:, 1:], scores, masks)
+
+
+def test_quality_multiplies_the_scores_before_anything_else():
+    found = batch(3)
+    generator = torch.Generator().manual_seed(4)
+    quality = torch.rand(2, 40, 2, generator=generator)
+    factor = quality[..., 0] ** 0.5 * quality[..., 1] ** 2
+    weighed = found._replace(scores=found.scores * factor[..., None])
+    options = dict(pre_nms_thresh=0.2, pre_nms_topk=25, max_per_video=9)
+    powered = SoftNMSPostProcessor(quality_power=dict(cls=0.5, loc=2), **options)
+    for one, other in zip(
+        powered.select(found._replace(quality=quality)),
+        SoftNMSPostProcessor(**options).select(weighed),
+        strict=True,
+    ):
+        assert 0 < len(one.scores) <= 25
+        np.testing.assert_array_equal(one.segments, other.segments)
+        np.testing.assert_array_equal(one.labels, other.labels)
+        np.testing.assert_allclose(one.scores, other.scores, rtol=1e-6)
+
+
+def test_no_power_is_the_paper():
+    found = batch(5)
+    plain = SoftNMSPostProcessor().select(found)
+    for power in (None, {}, dict(cls=0), dict(cls=0, loc=0.0)):
+        processor = SoftNMSPostProcessor(quality_power=power)
+        assert processor.quality_power is None
+        for one, other in zip(processor.select(found), plain, strict=True):
+            np.testing.assert_array_equal(one.scores, other.scores)
+
+
+@pytest.mark.parametrize('power', [dict(loc=-1), dict(iou=1), dict(cls=math.inf)])
+def test_powers_that_are_none(power):
+    with pytest.raises(ValueError, match='expected quality_power to be cls and loc, both >= 0'):
+        SoftNMSPostProcessor(quality_power=power)
+
+
+def test_quality_that_does_not_come():
+    processor = SoftNMSPostProcessor(quality_power=dict(loc=1))
+    for quality in (None, torch.ones(2, 40)):
+        with pytest.raises(ValueError, match=r'expected quality of shape \(2, 40, 2\)'):
+            processor.select(batch(6)._replace(quality=quality))
