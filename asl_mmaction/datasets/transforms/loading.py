@@ -43,7 +43,8 @@ class LoadFeature(BaseTransform):
         feat_dim: The width C. With ``sources``, the sum of their widths.
         key: Name of the array in a file that holds several; ``{video}`` stands for the video's
             name (one ``.h5`` file of all videos).
-        channels: [first, last + 1) of the file's channels; the file is ``file_dim`` wide.
+        channels: The first channel that is taken and the first behind the last: ``(0, 1024)`` are
+            the first 1024 of a file that is ``file_dim`` wide.
         file_dim: Width of the file where ``channels`` are a part of it.
         layout: ``'TC'`` or ``'CT'``: the order of steps and channels in the file. None: the width
             tells; a square file is taken as (T, C).

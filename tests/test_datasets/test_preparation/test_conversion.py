@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from asl_mmaction.datasets.preparation import conversion
-from asl_mmaction.datasets.preparation.conversion import Source, SourceVideo, convert
+from asl_mmaction.datasets.preparation.conversion import convert
+from asl_mmaction.datasets.preparation.source import Source, SourceVideo
 
 FILE = Path('a.json')
 

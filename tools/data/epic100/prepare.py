@@ -10,13 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from asl_mmaction.cli.mistakes import report_mistakes
-from asl_mmaction.datasets.preparation.conversion import (
-    Source,
-    SourceVideo,
-    add_arguments,
-    read_database,
-    write_sources,
-)
+from asl_mmaction.datasets.preparation.conversion import add_arguments, read_database, write_sources
+from asl_mmaction.datasets.preparation.source import Source, SourceVideo
 from asl_mmaction.files.mistakes import FileMistake, ValueMistake
 from asl_mmaction.files.reading import in_context, positive, read_object, read_table
 

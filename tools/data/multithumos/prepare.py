@@ -11,13 +11,12 @@ from pathlib import Path
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation.class_names import MULTITHUMOS
 from asl_mmaction.datasets.preparation.conversion import (
-    Source,
-    SourceVideo,
     add_arguments,
     read_database,
     read_pointtad,
     write_sources,
 )
+from asl_mmaction.datasets.preparation.source import Source, SourceVideo
 from asl_mmaction.files.mistakes import FileMistake, ValueMistake
 from asl_mmaction.files.reading import in_context, read_durations, read_lines, read_object
 
