@@ -24,7 +24,7 @@ from asl_mmaction.files.writing import write_json
 
 T = TypeVar('T')
 EXTRACTOR_KEYS = {'recognizer', 'checkpoint', 'backbone', 'clip_len', 'stride', 'frame_interval'}
-EXTRACTOR_KEYS |= {'fps', 'batch_size'}
+EXTRACTOR_KEYS |= {'fps', 'batch_size', 'center_crop'}
 
 
 class FeatureExtractor:
@@ -229,9 +229,9 @@ def build_extractor(
     """The extractor that a config's ``extractor`` describes.
 
     Args:
-        settings: ``recognizer`` and perhaps ``checkpoint`` of :class:`RecognizerNetwork`, or
-            ``backbone`` of :class:`AnyNetwork`; ``stride`` and any other setting of
-            :class:`FeatureExtractor`.
+        settings: ``recognizer`` and perhaps ``checkpoint`` and ``center_crop`` of
+            :class:`RecognizerNetwork`, or ``backbone`` of :class:`AnyNetwork`; ``stride`` and any
+            other setting of :class:`FeatureExtractor`.
         device: see there.
 
     Raises:
@@ -249,11 +249,16 @@ def build_extractor(
             f'{", ".join(settings) or "nothing"}'
         )
     if 'backbone' in settings:
-        if settings.pop('checkpoint', None) is not None:
-            raise ValueMistake('expected a backbone that brings its weights but got a checkpoint')
+        for key in ('checkpoint', 'center_crop'):
+            if settings.pop(key, None):
+                raise ValueMistake(f'expected a backbone that brings all of its own but got {key}')
         network: Network = AnyNetwork(settings.pop('backbone'))
     else:
-        network = RecognizerNetwork(settings.pop('recognizer'), settings.pop('checkpoint', None))
+        network = RecognizerNetwork(
+            settings.pop('recognizer'),
+            settings.pop('checkpoint', None),
+            center_crop=settings.pop('center_crop', False),
+        )
     return FeatureExtractor(network, device=device, **settings)
 
 

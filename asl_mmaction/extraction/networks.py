@@ -92,6 +92,7 @@ class RecognizerNetwork(Network):
         recognizer: config file, ``'mmaction::recognition/...py'``, or a config.
         checkpoint: of the recogniser, a path or an address; read safely (weights only). Without,
             the weights are random, the same ones each time.
+        center_crop: one crop in the middle in place of the pipeline's three or ten.
 
     Raises:
         FileMistake: no such config or checkpoint.
@@ -102,6 +103,8 @@ class RecognizerNetwork(Network):
         self,
         recognizer: str | os.PathLike | Config,
         checkpoint: str | os.PathLike | None = None,
+        *,
+        center_crop: bool = False,
     ) -> None:
         import mmaction.models  # noqa: F401  registers recognisers; takes seconds
 
@@ -125,6 +128,8 @@ class RecognizerNetwork(Network):
                 {**copy.deepcopy(model), 'cls_head': None, 'neck': None}
             ).eval()
             frame_steps, clip_steps, sampling = _split(steps, self.name)
+            if center_crop:
+                frame_steps = [_center_crop(step) for step in frame_steps]
             self._prepare = Compose([TRANSFORMS.build(step) for step in frame_steps])
             self._pack = Compose([TRANSFORMS.build(step) for step in clip_steps])
         self.pipeline = json.loads(json.dumps(frame_steps, default=str))
@@ -293,6 +298,11 @@ def _split(steps: list[dict], name: str) -> tuple[list[dict], list[dict], dict]:
     place = kinds.index('FormatShape')
     before = [step for step in steps[:place] if step['type'] not in (*SAMPLING, *READING)]
     return before, steps[place:], sampling
+
+
+def _center_crop(step: dict) -> dict:
+    crops = step['type'] in ('ThreeCrop', 'TenCrop')
+    return {**step, 'type': 'CenterCrop'} if crops else step
 
 
 def _is_framewise(model: nn.Module) -> bool:

@@ -229,7 +229,10 @@ def test_the_extractor_of_a_config(tmp_path, plain_video):
         ({'recognizer': 'a.py'}, 'with a stride and either .* but got recognizer$'),
         ({'recognizer': 'a', 'backbone': 'b', 'stride': 1}, 'either a recognizer or a backbone'),
         ({}, 'but got nothing'),
-        ({'backbone': 'b:c', 'checkpoint': 'd', 'stride': 1}, 'brings its weights but got a check'),
+        (
+            {'backbone': 'b:c', 'checkpoint': 'd', 'stride': 1},
+            'brings all of its own but got check',
+        ),
     ):
         with pytest.raises(ValueMistake, match=words):
             build_extractor(settings)

@@ -203,6 +203,15 @@ def test_the_pipeline_may_be_that_of_the_dataloader():
     assert RecognizerNetwork(config).pipeline == [{**RESIZE, 'scale': [-1, 32]}, CENTER]
 
 
+def test_one_crop_in_place_of_three():
+    network = RecognizerNetwork(RECOGNIZERS['i3d'](), center_crop=True)
+    image = np.arange(32 * 64 * 3, dtype=np.uint32).astype(np.uint8).reshape(32, 64, 3)
+    (view,) = network.prepare(image)
+    np.testing.assert_array_equal(view, image[:, 16:48])
+    assert network.pipeline[-1] == CENTER
+    assert len(RecognizerNetwork(RECOGNIZERS['i3d']()).prepare(image)) == 3
+
+
 def test_pooling_by_hand():
     grid = torch.arange(24.0).reshape(2, 3, 2, 2)  # two views of one clip
     assert pool(grid, 1).tolist() == [[7.5, 11.5, 15.5]]

@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
 
 RANKS = {'RANK': 0, 'WORLD_SIZE': 1}
 SETTINGS = ('recognizer', 'checkpoint', 'backbone', 'clip_len', 'stride', 'frame_interval')
-SETTINGS += ('fps', 'batch_size')
+SETTINGS += ('fps', 'batch_size', 'center_crop')
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -75,6 +75,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--frame-interval', type=int, help='the network sees every so-manieth frame of a clip'
     )
     parser.add_argument('--fps', type=float, help='bring all videos to this frame rate')
+    parser.add_argument(
+        '--center-crop',
+        action='store_true',
+        default=None,
+        help="one crop in place of the three or ten of the recogniser's test pipeline",
+    )
     parser.add_argument('--batch-size', type=int, help='clips at once (default: 8)')
     parser.add_argument('--device', help='such as cpu or cuda:0')
     parser.add_argument(
