@@ -24,6 +24,7 @@ from asl_mmaction.apis.datasets import agreed_settings, dataset_configs
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import check_file, in_context, is_number
 from asl_mmaction.files.results import write_results
+from asl_mmaction.files.sidecar import complete_grid, read_sidecar
 from asl_mmaction.files.writing import prepare_folder
 from asl_mmaction.structures.feature_grid import GRID_KEYS, FeatureGrid, merge_grid_settings
 from asl_mmaction.structures.limits import describe_limits
@@ -106,8 +107,10 @@ class TALInferencer:
         Args:
             inputs: one feature or a list of them. A feature is a file, an array (T, C), or a dict
                 of ``feature`` (file or array) and, each if known, ``video_name``, ``duration``
-                (seconds) and ``fps``. Without a duration the video ends with the last feature's
-                clip. Names default to the file's, or to ``array_0``, ``array_1``, ...
+                (seconds) and ``fps``. What is not given, a sidecar may say (``a.json`` beside
+                ``a.npy``), which has to agree with the config. Without a duration the video ends
+                with the last feature's clip. Names default to the file's, or to ``array_0``,
+                ``array_1``, ...
                 Where the model takes several sources, a feature is a list or tuple of files or
                 arrays, one for each source in the config's order (or one array of all channels).
             batch_size: features that run at once.
@@ -197,16 +200,21 @@ class TALInferencer:
         sample = {'feature_path' if files else 'feature': parts if len(parts) > 1 else parts[0]}
         sample['video_name'] = name
         duration = sample['duration'] = settings.get('duration')
+        sidecar = files[0] if len(parts) == len(files) == 1 and not self.elsewhere else None
+        if sidecar is not None and duration is None:
+            duration = sample['duration'] = (read_sidecar(sidecar) or {}).get('duration')
         if duration is not None and not (is_number(duration) and duration > 0):
             raise ValueError(
                 f'video {name!r}: expected a duration > 0, in seconds, but got {duration!r}'
             )
         with in_context(f'video {name!r}'):
-            sample['grid'] = self._grid(settings.get('fps'))
+            sample['grid'] = self._grid(settings.get('fps'), sidecar)
         return sample
 
-    def _grid(self, fps: float | None) -> FeatureGrid:
+    def _grid(self, fps: float | None, file: str | None) -> FeatureGrid:
         settings = merge_grid_settings(self.grid, {'fps': fps})
+        if file is not None:
+            settings = complete_grid(settings, file)
         missing = [key for key in GRID_KEYS if key not in settings]
         if missing:
             raise ValueMistake(

@@ -26,6 +26,7 @@ from asl_mmaction.files.annotations import (
 )
 from asl_mmaction.files.mistakes import FileMistake, TypeMistake, ValueMistake
 from asl_mmaction.files.reading import in_context, is_number, read_classes
+from asl_mmaction.files.sidecar import complete_grid
 from asl_mmaction.files.writing import check_file_name, hint_at_same_file, hint_at_same_name
 from asl_mmaction.structures.feature_grid import GRID_KEYS, FeatureGrid, merge_grid_settings
 
@@ -89,7 +90,9 @@ class TALDataset(BaseDataset):
             the features are in several files. An HDF5 file may hold all videos.
         grid: ``fps``, ``feat_stride`` and ``clip_len`` of the features. If ``fps`` is left out
             or None, each video's own; without ``grid``, the file's. If both give a value they must
-            agree.
+            agree. What is left out there is what the sidecar of a feature says, ``{video}.json``
+            beside ``{video}.npy`` (tools/data/extract.py writes it), and what is not must agree
+            with it. Of several files a video, or files elsewhere, no sidecars are read.
         exclude_videos: Names of videos that the protocol leaves out.
         supervision: What training knows. ``'full'``: segments; ``'click'``: the classes of each
             video, and the clicks of ``click_file``; ``'video'``: the classes alone.
@@ -180,6 +183,9 @@ class TALDataset(BaseDataset):
         names = self._select(database)
         samples = [self._parse_video(name, database[name]) for name in names]
         self._check_features(samples)
+        for sample in samples:
+            name, path = sample['video_name'], sample['feature_path']
+            sample['grid'] = self._parse_grid(name, database[name], path)
         dirt = ', '.join(f'{count} {what}' for what, count in self._counts.items())
         print_log(
             f'{self.ann_file}: subset {", ".join(self.subsets)}: {len(samples)} videos, '
@@ -249,13 +255,7 @@ class TALDataset(BaseDataset):
                 )
         settings = in_file if in_config is None else in_config
         _check_keys('grid', settings or {}, set(GRID_KEYS), where=f'{self.ann_file}: ')
-        missing = {'feat_stride', 'clip_len'} - set(settings or {})
-        if missing:
-            raise ValueMistake(
-                f'{self.ann_file}: expected a grid (fps, feat_stride, clip_len) in the config '
-                f'or in the file but got no {" and no ".join(sorted(missing))}'
-            )
-        return settings
+        return settings or {}
 
     def _select(self, database: dict) -> list[str]:
         subsets = {
@@ -318,7 +318,6 @@ class TALDataset(BaseDataset):
             'video_name': name,
             'subset': video['subset'],
             'duration': float(duration),
-            'grid': self._parse_grid(name, video),
             'feature_path': self._feature_path(name),
             'segments': segments[kept],
             'labels': scored_labels[kept],
@@ -336,11 +335,21 @@ class TALDataset(BaseDataset):
         ]
         return paths if several else paths[0]
 
-    def _parse_grid(self, name: str, video: dict) -> FeatureGrid:
+    def _parse_grid(self, name: str, video: dict, path: str | list[str]) -> FeatureGrid:
+        settings = self._grid_settings
+        if isinstance(path, str) and self.backend_args is None:
+            with in_context(self._where(name)):
+                settings = complete_grid(settings, path)
+        missing = {'feat_stride', 'clip_len'} - set(settings)
+        if missing:
+            raise ValueMistake(
+                f'{self._where(name)}: expected a grid (fps, feat_stride, clip_len) in the config, '
+                f'in the file or beside the feature but got no {" and no ".join(sorted(missing))}'
+            )
         own = {}
-        if 'fps' not in self._grid_settings:
+        if 'fps' not in settings:
             own['fps'] = require(self._where(name), video, 'fps', 'a number')
-        return FeatureGrid.from_settings(self._grid_settings, own, where=self._where(name))
+        return FeatureGrid.from_settings(settings, own, where=self._where(name))
 
     def _where(self, name: str) -> str:
         return f'{self.ann_file}: video {name!r}'

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from asl_mmaction.files.mistakes import ValueMistake
@@ -41,6 +43,28 @@ def read_sidecar(feature: str | os.PathLike) -> dict | None:
         return None
     for key in content.keys() & {*GRID_KEYS, *COUNTS}:
         value = content[key]
-        if not is_number(value) or value <= 0:
+        if not is_number(value) or value < 0 or (value == 0 and key != 'clip_len'):
             raise ValueMistake(f'{path}: expected {key} to be a number > 0 but got {value!r}')
     return content
+
+
+def complete_grid(settings: Mapping, feature: str | os.PathLike) -> dict:
+    """The grid of a feature file: what settings leave out is what its sidecar says.
+
+    Args:
+        settings: Some of ``fps``, ``feat_stride`` and ``clip_len``, such as a config has them.
+        feature: The feature file, with or without a sidecar.
+
+    Raises:
+        ValueError: The two say something different, or the sidecar cannot be read.
+    """
+    sidecar = read_sidecar(feature) or {}
+    told = {key: sidecar[key] for key in GRID_KEYS if key in sidecar}
+    for key, value in told.items():
+        given = settings.get(key, value)
+        if not is_number(given) or not math.isclose(given, value, rel_tol=1e-5):
+            raise ValueMistake(
+                f'expected {key} {value}, as {sidecar_path(feature)} says of the feature, but got '
+                f'{key}={given!r} in the grid of the config'
+            )
+    return {**told, **settings}

@@ -238,6 +238,24 @@ def test_time_settings_can_be_given(demo, inferencer, feature):
         np.testing.assert_allclose(2 * times, [item['segment'] for item in expected], atol=1e-4)
 
 
+def test_a_sidecar_completes_the_grid_and_has_to_agree(demo, inferencer, feature, tmp_path):
+    config = Config(demo.config.to_dict())
+    grid = config.test_dataloader.dataset.pop('grid')
+    bare = TALInferencer(config, demo.checkpoint, device='cpu')
+    np.save(tmp_path / 'a.npy', feature)
+    expected = inferencer({'feature': feature, 'video_name': 'a', 'duration': 20.0})
+    with pytest.raises(ValueError, match='the config has no fps, feat_stride, clip_len'):
+        bare(tmp_path / 'a.npy')
+    (tmp_path / 'a.json').write_text(json.dumps({**grid, 'duration': 20.0}))
+    assert bare(tmp_path / 'a.npy') == inferencer(tmp_path / 'a.npy') == expected
+    shorter = inferencer({'feature': tmp_path / 'a.npy', 'duration': 10.0})
+    assert shorter[0]['duration'] == 10.0
+    (tmp_path / 'a.json').write_text(json.dumps({**grid, 'feat_stride': 7}))
+    words = "video 'a': expected feat_stride 7, as .*a.json says .* but got feat_stride=4"
+    with pytest.raises(ValueError, match=words):
+        inferencer(tmp_path / 'a.npy')
+
+
 def test_a_duration_cuts_the_detections(inferencer, feature):
     (output,) = inferencer({'feature': feature, 'duration': 10.0, 'video_name': 'v'})
     assert (output['video_name'], output['duration']) == ('v', 10.0)

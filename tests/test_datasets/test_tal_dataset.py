@@ -163,6 +163,43 @@ def test_grid_sources(make):
         make(grid={'feat_stride': 4, 'clip_len': 8})
 
 
+def test_sidecars_say_what_config_and_file_leave_out(make, tmp_path):
+    told = {'a': {'fps': 25, 'feat_stride': 4, 'clip_len': 16, 'T': 5}, 'b': {'feat_stride': 2}}
+    content = base_content()
+    content['database']['a']['fps'] = 30  # of the video, which was brought to another rate
+
+    def grids(told, **settings):
+        (tmp_path / 'features').mkdir(exist_ok=True)
+        for name, sidecar in told.items():
+            (tmp_path / 'features' / f'{name}.json').write_text(json.dumps(sidecar))
+        return [sample['grid'] for sample in make(content, **settings)]
+
+    given = {'fps': 10, 'clip_len': 16}
+    told['a']['fps'] = 10
+    assert grids(told, grid=given) == [FeatureGrid(10, 4, 16), FeatureGrid(10, 2, 16)]
+    told['b'] |= {'fps': 29.97, 'clip_len': 8}
+    told['a']['fps'] = 25
+    assert grids(told, grid=None) == [FeatureGrid(25, 4, 16), FeatureGrid(29.97, 2, 8)]
+    # a number that was rounded agrees, another does not
+    assert grids({'b': {'fps': 30000 / 1001}}, grid={'feat_stride': 4, 'clip_len': 16})[1].fps
+    with pytest.raises(ValueError, match='no clip_len and no feat_stride'):
+        grids({'b': {'fps': 25}}, grid=None)
+    path = re.escape(str(tmp_path / 'features' / 'a.json'))
+    for key, value in {'fps': 30, 'feat_stride': 8, 'clip_len': 4}.items():
+        words = (
+            f"video 'a': expected {key} {told['a'][key]}, as {path} says of the feature, but got "
+            f'{key}={value} in the grid of the config'
+        )
+        with pytest.raises(ValueError, match=words):
+            grids(told, grid={'fps': 25, 'feat_stride': 4, 'clip_len': 16, key: value})
+    content['grid'] = {'fps': 25, 'feat_stride': 5, 'clip_len': 16}
+    with pytest.raises(ValueError, match=r'expected feat_stride 4, as .* but got feat_stride=5'):
+        grids(told, grid=None)
+    # a video of several files has a grid of its own for each
+    several = make(content, grid=None, feature_file=['{video}.npy', '{video}.npy'])
+    assert several[0]['grid'] == FeatureGrid(25, 5, 16)
+
+
 def test_feature_file_name(make, tmp_path):
     make()
     (tmp_path / 'tsp').mkdir()
@@ -267,7 +304,9 @@ def test_errors_of_grid_and_name_are_of_file_and_video(make, change, error, mess
         content['database'][name] = {**base_content()['database']['a'], 'fps': 10, **video}
     with pytest.raises(error, match=rf"ann.json: video '[^:]*a': expected {message}"):
         make(
-            content, files='a', grid=None if 'grid' in change else {'feat_stride': 4, 'clip_len': 8}
+            content,
+            files='ab',
+            grid=None if 'grid' in change else {'feat_stride': 4, 'clip_len': 8},
         )
 
 
