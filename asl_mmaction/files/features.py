@@ -140,9 +140,13 @@ def _read_pt(file: File, key: str | None) -> np.ndarray:
         raise UnfitFeatureError(f'expected a tensor but got {type(content).__name__}')
     if content.layout != torch.strided:
         raise UnfitFeatureError(f'expected a dense tensor but got {content.layout}')
-    if content.is_floating_point() and content.dtype not in NUMPY_FLOATS:
-        content = content.float()
-    return content.detach().numpy()
+    return _as_array(content)
+
+
+def _as_array(tensor: torch.Tensor) -> np.ndarray:
+    if tensor.is_floating_point() and tensor.dtype not in NUMPY_FLOATS:
+        tensor = tensor.float()
+    return tensor.detach().numpy()
 
 
 #: Others, as bfloat16, numpy does not have.
@@ -155,6 +159,23 @@ def _encode_latin1(text: str, encoding: str) -> bytes:
     return text.encode('latin1')
 
 
+def _load_storage(content: bytes) -> torch.TypedStorage:
+    """What a pickled tensor keeps its numbers in: a file of torch's own inside the pickle."""
+    storage = torch.load(io.BytesIO(content), map_location='cpu', weights_only=True)
+    if not isinstance(storage, torch.TypedStorage):
+        raise RefusedPickleError(f'{type(storage).__name__} in place of the numbers of a tensor')
+    return storage
+
+
+def _rebuild_tensor(
+    storage: torch.TypedStorage, offset: int, size: tuple, stride: tuple, *_: Any
+) -> np.ndarray:
+    if not isinstance(storage, torch.TypedStorage):
+        raise RefusedPickleError(f'a tensor of {type(storage).__name__}')
+    numbers = torch.empty(0, dtype=storage.dtype).set_(storage._untyped_storage)
+    return _as_array(numbers.as_strided(size, stride, offset))  # torch looks that it has them
+
+
 class _ArrayUnpickler(pickle.Unpickler):
     """Makes arrays, numbers, strings and containers; refuses every other name before it is run."""
 
@@ -162,6 +183,9 @@ class _ArrayUnpickler(pickle.Unpickler):
         **STAND_INS,
         'collections.OrderedDict': OrderedDict,
         '_codecs.encode': _encode_latin1,  # how protocols 0 to 2 write bytes
+        # tensors: mmaction2's clip_feature_extraction writes them
+        'torch.storage._load_from_bytes': _load_storage,
+        'torch._utils._rebuild_tensor_v2': _rebuild_tensor,
     }
 
     def find_class(self, module: str, name: str) -> Any:

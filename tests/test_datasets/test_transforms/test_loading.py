@@ -304,6 +304,51 @@ def test_pkl(tmp_path, protocol):
         load(path)
 
 
+@pytest.mark.parametrize('protocol', range(6))
+def test_pickles_of_tensors(tmp_path, protocol):
+    """As mmaction2's clip_feature_extraction writes them, under the name of the video."""
+    path = tmp_path / 'x.mp4.pkl'
+    tensor = torch.from_numpy(FEATURE)
+    turned = tensor.T.contiguous().T  # not contiguous
+    part = torch.cat([tensor, tensor])[3:10]  # from the middle of its numbers
+    for content in (tensor, turned, tensor.double(), tensor.requires_grad_(), [*tensor.detach()]):
+        np.testing.assert_array_equal(load(save_pkl(path, content, protocol)), FEATURE)
+    expected = np.concatenate([FEATURE, FEATURE])[3:10]
+    np.testing.assert_array_equal(load(save_pkl(path, part, protocol)), expected)
+    half = load(save_pkl(path, tensor.detach().bfloat16(), protocol))
+    np.testing.assert_array_equal(half, FEATURE)  # whole numbers below 256
+
+
+class Forged:
+    """Pickled as a call of a function of torch's."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+def test_forged_pickles_of_tensors_are_refused_and_not_run(tmp_path):
+    harm = str(tmp_path / 'harm')
+    storage = torch.arange(6.0).storage()
+    buffer = io.BytesIO()
+    torch.save(Harmful(harm), buffer)
+    rebuild = torch._utils._rebuild_tensor_v2
+    for content in (
+        Forged(torch.storage._load_from_bytes, buffer.getvalue()),
+        Forged(torch.storage._load_from_bytes, pickle.dumps(Harmful(harm))),
+        Forged(rebuild, storage, 0, (7, 3), (3, 1), False, OrderedDict()),  # past the end
+        Forged(rebuild, storage, 5, (2, 1), (1, 1), False, OrderedDict()),
+        Forged(rebuild, storage, -2, (2, 1), (1, 1), False, OrderedDict()),
+        Forged(rebuild, storage, 0, (2, 3), (-3, 1), False, OrderedDict()),
+        Forged(rebuild, FEATURE, 0, (2, 3), (3, 1), False, OrderedDict()),
+    ):
+        with pytest.raises(ValueError, match=r"video 'vid': .*x.pkl: expected"):
+            load(save_pkl(tmp_path / 'x.pkl', content))
+    assert not os.path.exists(harm)
+
+
 def test_pickles_of_more_than_arrays_are_refused_and_not_run(tmp_path):
     harm = str(tmp_path / 'harm')
     harmful = pickle.dumps(Harmful(harm))
@@ -319,7 +364,7 @@ def test_pickles_of_more_than_arrays_are_refused_and_not_run(tmp_path):
     (tmp_path / 'x.pkl').write_bytes(b'c_codecs\nencode\n(Vabc\nVrot13\ntR.')
     with pytest.raises(ValueError, match="encoded as 'rot13', which is refused"):
         load(tmp_path / 'x.pkl')
-    save_pkl(tmp_path / 'x.pkl', torch.zeros(7, 3))
+    save_pkl(tmp_path / 'x.pkl', torch.nn.Parameter(torch.zeros(7, 3)))
     with pytest.raises(ValueError, match=r'but got torch.*; save the array as .npy instead'):
         load(tmp_path / 'x.pkl')
     save_pkl(tmp_path / 'x.pkl', [[1, 2, 3], [4]])
