@@ -1,3 +1,4 @@
+from asl_mmaction.apis.action_sensitivity import read_action_sensitivity
 from asl_mmaction.apis.checkpoint import load_checkpoint
 from asl_mmaction.apis.class_gaussians import read_class_gaussians
 from asl_mmaction.apis.classes import find_classes
@@ -9,5 +10,6 @@ __all__ = [
     'find_classes',
     'load_checkpoint',
     'load_config',
+    'read_action_sensitivity',
     'read_class_gaussians',
 ]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.visualization.figures import (
@@ -19,6 +18,7 @@ from asl_mmaction.visualization.figures import (
     GRID_COLOR,
     START_COLOR,
     TRUTH_COLOR,
+    add_legend,
     new_figure,
     plain,
 )
@@ -112,7 +112,8 @@ def _draw_panels(gaussians: ClassGaussians, planted: Mapping[str, float]) -> Fig
         panel.set_axis_off()
     figure.supxlabel(POSITION, fontsize=10)
     figure.supylabel('sensitivity p', fontsize=10)
-    _add_legend(figure, [line for panel in panels for line in panel.get_lines()])
+    lines = [line for panel in panels for line in panel.get_lines()]
+    add_legend(figure, lines, loc='upper center', columns=9, font=10)
     return figure
 
 
@@ -157,25 +158,14 @@ def _draw_rows(gaussians: ClassGaussians, planted: Mapping[str, float]) -> Figur
     bar = figure.colorbar(image, ax=panels[-1], pad=0.02, fraction=0.05, shrink=0.5)
     bar.set_label(f'$p_{{{kind}}}$', fontsize=9)
     bar.ax.tick_params(labelsize=7)
-    _add_legend(figure, [line for panel in panels for line in panel.get_lines()])
+    lines = [line for panel in panels for line in panel.get_lines()]
+    add_legend(figure, lines, loc='upper center', columns=9, font=10)
     return figure
 
 
 def _mark(panel: Axes, x: np.ndarray, y: np.ndarray, marker: str, color: str, name: str) -> None:
     size = 3 if marker == 'D' else 6
     panel.plot(x, y, marker, color=color, ms=size, mew=1.6, label=name, ls='')
-
-
-def _add_legend(figure: Figure, lines: Iterable[Line2D]) -> None:
-    handles = {line.get_label(): line for line in lines}
-    figure.legend(
-        handles.values(),
-        handles.keys(),
-        loc='outside upper center',
-        ncols=max(len(handles), 1),
-        frameon=False,
-        fontsize=10,
-    )
 
 
 def _loc_names(gaussians: ClassGaussians, letter: str = 'p') -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from asl_mmaction.files.mistakes import ValueMistake
 
@@ -32,6 +33,20 @@ def new_figure(width: float, height: float) -> Figure:
 def plain(name: str) -> str:
     """A name as text of a figure: between two dollars would be a formula."""
     return name.replace('$', r'\$')
+
+
+def add_legend(
+    figure: Figure, lines: Iterable[Line2D], *, loc: str, columns: int, font: float
+) -> None:
+    """Each label once, outside of the panels."""
+    handles = {str(line.get_label()): line for line in lines}
+    figure.legend(
+        handles=list(handles.values()),
+        loc=f'outside {loc}',
+        ncols=min(max(len(handles), 1), columns),
+        frameon=False,
+        fontsize=font,
+    )
 
 
 def save_figure(figure: Figure, path: str | os.PathLike) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,17 +13,21 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.visualization.class_gaussians import ClassGaussians
 from asl_mmaction.visualization.figures import (
     CLS_COLOR,
     GRID_COLOR,
     START_COLOR,
     TRUTH_COLOR,
-    new_figure,
     plain,
+)
+from asl_mmaction.visualization.panels import (
+    checked_part,
+    draw_frames,
+    frames_height,
+    stacked_panels,
+    time_axis,
 )
 from asl_mmaction.visualization.recording import ANY_CLASS, Recording, has_no_classes, label_of
 
@@ -37,7 +41,6 @@ STYLES: dict[str, dict] = {
 }
 LANE = 1.0  # lines of text
 GAP = 0.5  # lanes between two classes
-TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 
 
 class Bar(NamedTuple):
@@ -65,6 +68,7 @@ def draw_timeline(
     width: float = 10.0,
     font: float = 12.0,
     gaussians: ClassGaussians | None = None,
+    frames: Sequence[np.ndarray] = (),
 ) -> Figure:
     """Ground truth above detections, a band for each class that has either.
 
@@ -78,20 +82,14 @@ def draw_timeline(
         end: seconds; None is the end of the recording.
         width: inches.
         font: size of the text in points.
-        gaussians: learned class-level sensitivity; drawn along each ground truth in a second panel.
+        gaussians: learned class-level sensitivity; drawn along each ground truth below.
+        frames: (H, W, 3) uint8 pictures of the video, drawn above; see :func:`frame_times`.
 
     Raises:
         ValueMistake: a part [start, end] that is none of the recording's, or a width or font that
             is not positive.
     """
-    end = recording.duration if end is None else end
-    if not 0 <= start < end <= recording.duration:
-        raise ValueMistake(
-            f'expected a part [start, end] of the {recording.duration:g} s of '
-            f'{recording.video_name} but got [{start:g}, {end:g}]'
-        )
-    if not (width > 0 and font > 0):
-        raise ValueMistake(f'expected a width and a font above 0 but got {width:g} and {font:g}')
+    end = checked_part(recording, start, end, width, font)
     tracks = {
         name: [bar for bar in bars if bar.segment[0] <= end and start <= bar.segment[1]]
         for name, bars in _tracks(recording, score_threshold).items()
@@ -99,17 +97,19 @@ def draw_timeline(
     bands = _bands(recording, tracks)
     lanes = sum(height + GAP for *_, height in bands)
     line = font / 72  # inches
-    bars = line * LANE * max(lanes, 2)
-    below = 8 * line if gaussians is not None else 0.0
     title = _title(recording, tracks, width=int(1.6 * width / line))
-    figure = new_figure(width, bars + below + line * (7 + 1.4 * title.count('\n')))
-    if gaussians is None:
-        top = bottom = figure.subplots()
-    else:
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(bars, below))
-        _draw_sensitivity(bottom, recording.ground_truths or (), gaussians, font)
-    _draw_bands(top, bands, font, named=len(recording.results) > 1)
-    time_axis(bottom, start, end, width, font)
+    heights = {
+        'frames': frames_height(frames, width),
+        'bars': line * LANE * max(lanes, 2),
+        'sensitivity': 8 * line if gaussians is not None else 0.0,
+    }
+    figure, panels = stacked_panels(heights, width, line * (7 + 1.4 * title.count('\n')))
+    if frames:
+        draw_frames(panels['frames'], frames, start, end, width)
+    if gaussians is not None:
+        _draw_sensitivity(panels['sensitivity'], recording.ground_truths or (), gaussians, font)
+    _draw_bands(panels['bars'], bands, font, named=len(recording.results) > 1)
+    time_axis(list(panels.values())[-1], start, end, width, font)
     figure.suptitle(title, fontsize=font, fontweight='bold')
     _add_legend(figure, recording, gaussians is not None, font)
     return figure
@@ -126,26 +126,6 @@ def assign_lanes(segments: np.ndarray) -> np.ndarray:
         taken = lanes[:index][(before[:, 0] < end) & (start < before[:, 1])]
         lanes[index] = np.setdiff1d(np.arange(index + 1), taken)[0]
     return lanes
-
-
-def time_axis(axes: Axes, start: float, end: float, width: float, font: float) -> None:
-    """From ``start`` to ``end`` seconds, ticks at round times that stand apart."""
-    most = max(width * 72 / font / 5, 2)
-    step = next((step for step in TIME_STEPS if (end - start) / step <= most), 14400)
-    axes.set_xlim(start, end)
-    axes.xaxis.set_major_locator(MultipleLocator(step))
-    if end > 120:
-        axes.xaxis.set_major_formatter(FuncFormatter(_clock))
-        axes.set_xlabel('time (h:mm:ss)' if end >= 3600 else 'time (m:ss)', fontsize=font)
-    else:
-        axes.set_xlabel('time (s)', fontsize=font)
-    axes.tick_params(axis='x', labelsize=0.85 * font)
-
-
-def _clock(seconds: float, _: int) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f'{hours}:{minutes:02d}:{rest:02d}' if hours else f'{minutes}:{rest:02d}'
 
 
 def _tracks(recording: Recording, threshold: float) -> dict[str | None, list[Bar]]:

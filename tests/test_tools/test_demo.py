@@ -128,6 +128,10 @@ def test_plot_sensitivity_draws_and_prints(demo, tmp_path, capsys):
     assert all(
         re.search(r'cls mu [+-]\d\.\d+ sigma \d\.\d+, loc mu -0\.\d+', line) for line in lines[:-1]
     )
+    part = ['--recording', 'test_0001', '--to', '20', '--out', str(tmp_path / 'frames.svg')]
+    assert tool.main([*files, *part]) == 0
+    assert 'test_0001: what each frame weighs in training' in (tmp_path / 'frames.svg').read_text()
+    assert capsys.readouterr().out == f'wrote {tmp_path / "frames.svg"}\n'
     with pytest.raises(SystemExit):
         tool.main(['none.py', files[1]])
     assert 'none.py' in capsys.readouterr().err

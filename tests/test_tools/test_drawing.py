@@ -5,6 +5,8 @@ import json
 import sys
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 import torch
 
@@ -164,6 +166,24 @@ def test_options_that_do_not_fit(run, options, message):
     assert message in run('visualize', *options)
 
 
+def test_frames_are_those_of_their_times(run, load_tool):
+    with av.open('v.mkv', 'w') as container:
+        stream = container.add_stream('ffv1', rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, 'bgr0'
+        for index in range(50):
+            image = np.full((32, 64, 3), 5 * index, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format='rgb24')))
+        container.mux(stream.encode())
+    read_frames = load_tool('analysis/thumbnails').read_frames
+    frames = read_frames(Path('v.mkv'), 1.0, 5.0, 4)  # at 1.5, 2.5, 3.5, 4.5 s
+    assert [frame.shape for frame in frames] == [(120, 240, 3)] * 4
+    assert [np.unique(frame).tolist() for frame in frames] == [[75], [125], [175], [225]]
+    frames = read_frames(Path('v.mkv'), 0.0, 9.0, 3)  # the last one at 7.5 s
+    assert [np.unique(frame).tolist() for frame in frames] == [[75], [225], [0]]
+    run('visualize', 'd.json', '--video-dir', '.', '--out', 'out', '--frames', '3')
+    assert drawn() == ['v.png']
+
+
 def test_gaussians(run):
     write('p.json', {'planted': {'a': 0.25}})
     said = run('plot_sensitivity', 'c.py', 'c.pth', '--planted', 'p.json', '--out', 's.png')
@@ -182,6 +202,11 @@ def test_gaussians(run):
 def test_gaussians_of_another_config(run, old, new, message):
     Path('c.py').write_text(CONFIG.replace(old, new))
     assert message in run('plot_sensitivity', 'c.py', 'c.pth')
+
+
+def test_frames_need_a_recording(run):
+    said = 'expected --recording with --video but got none'
+    assert said in run('plot_sensitivity', 'c.py', 'c.pth', '--video', 'v.mp4')
 
 
 @pytest.mark.parametrize(

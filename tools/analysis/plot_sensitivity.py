@@ -1,14 +1,17 @@
-"""Draw the class-level Gaussians that a training learned: panels, or rows of many classes."""
+"""Draw what a training learned: the Gaussians of all classes, or what each frame weighs."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from matplotlib.figure import Figure
+from thumbnails import read_frames
+
 import asl_mmaction  # noqa: F401  first: it repairs and registers
-from asl_mmaction.apis import read_class_gaussians
+from asl_mmaction.apis import read_action_sensitivity, read_class_gaussians
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.files.reading import finite, in_context, read_object
-from asl_mmaction.visualization import draw_gaussians, save_figure
+from asl_mmaction.visualization import draw_action_sensitivity, draw_gaussians, save_figure
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -19,11 +22,49 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         '--planted', type=Path, help="annotation file with 'planted': class -> known moment"
     )
+    parser.add_argument(
+        '--recording',
+        metavar='NAME',
+        help='what each frame of this recording of the test data weighs, in place of the classes',
+    )
+    parser.add_argument('--video', type=Path, help='file of that recording, for frames above')
+    parser.add_argument('--frames', type=int, default=8, metavar='N', help='how many of them')
+    parser.add_argument('--from', type=float, default=0.0, dest='start', metavar='SECONDS')
+    parser.add_argument('--to', type=float, dest='end', metavar='SECONDS')
+    parser.add_argument('--width', type=float, default=10.0, help='inches, of a recording')
+    parser.add_argument('--font', type=float, default=12.0, help='points, of a recording')
     args = parser.parse_args(argv)
+    if args.video and not args.recording:
+        parser.error('expected --recording with --video but got none')
     with report_mistakes():
-        planted = read_planted(args.planted) if args.planted else None
-        gaussians = read_class_gaussians(args.config, args.checkpoint)
-        save_figure(draw_gaussians(gaussians, planted), args.out)
+        if args.recording:
+            save_figure(draw_recording(args), args.out)
+        else:
+            draw_classes(args)
+    print(f'wrote {args.out}')
+    return 0
+
+
+def draw_recording(args: argparse.Namespace) -> Figure:
+    """p, q and h of the frames of one recording."""
+    recording, actions = read_action_sensitivity(args.config, args.checkpoint, args.recording)
+    end = recording.duration if args.end is None else min(args.end, recording.duration)
+    return draw_action_sensitivity(
+        recording,
+        actions,
+        start=args.start,
+        end=end,
+        width=args.width,
+        font=args.font,
+        frames=read_frames(args.video, args.start, end, args.frames) if args.video else (),
+    )
+
+
+def draw_classes(args: argparse.Namespace) -> None:
+    """The Gaussians of all classes: a picture, and their numbers."""
+    planted = read_planted(args.planted) if args.planted else None
+    gaussians = read_class_gaussians(args.config, args.checkpoint)
+    save_figure(draw_gaussians(gaussians, planted), args.out)
     for index, name in enumerate(gaussians.classes):
         values = (
             f'{kind} mu {mu:+.3f} sigma {sigma:.3f}'
@@ -35,8 +76,6 @@ def main(argv: list[str] | None = None) -> int:
             )
         )
         print(f'{name}: {", ".join(values)}')
-    print(f'wrote {args.out}')
-    return 0
 
 
 def read_planted(path: Path) -> dict[str, float]:

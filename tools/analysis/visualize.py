@@ -5,6 +5,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from matplotlib.figure import Figure
+from thumbnails import find_video, read_frames
+
 import asl_mmaction  # noqa: F401  first: it repairs and registers
 from asl_mmaction.apis import read_class_gaussians
 from asl_mmaction.cli.mistakes import report_mistakes
@@ -14,6 +17,7 @@ from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.results import read_results
 from asl_mmaction.files.writing import check_file_name
 from asl_mmaction.visualization import (
+    ClassGaussians,
     Recording,
     draw_timeline,
     save_figure,
@@ -78,7 +82,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='draw what this training learned below; pictures only',
     )
     parser.add_argument(
-        '--video-dir', type=Path, help='where NAME.mp4 and the like are, for pages to play'
+        '--video-dir',
+        type=Path,
+        help='where NAME.mp4 and the like are: pages play them, pictures show frames of them',
+    )
+    parser.add_argument(
+        '--frames', type=int, default=8, metavar='N', help='how many frames a picture shows'
     )
     parser.add_argument(
         '--embed', action='store_true', help='put the video into the page, if it is below 20 MB'
@@ -114,10 +123,11 @@ def draw(args: argparse.Namespace) -> int:
     pages = {}
     for recording in recordings:
         name = args.out / check_file_name(recording.video_name)
+        video = find_video(args.video_dir, recording.video_name)
+        figure = None
         for form in args.format:
             path = name.with_name(f'{name.name}.{form}')
             if form == 'html':
-                video = find_video(args.video_dir, recording.video_name)
                 pages[path] = recording
                 write_html_timeline(
                     path,
@@ -126,20 +136,32 @@ def draw(args: argparse.Namespace) -> int:
                     embed=args.embed,
                     score_threshold=args.score_threshold,
                 )
-                continue
-            figure = draw_timeline(
-                recording,
-                score_threshold=args.score_threshold,
-                start=args.start,
-                end=None if args.end is None else min(args.end, recording.duration),
-                width=args.width,
-                font=args.font,
-                gaussians=gaussians,
-            )
-            save_figure(figure, path)
+            else:
+                figure = figure or draw_picture(recording, video, gaussians, args)
+                save_figure(figure, path)
     if pages:
         write_html_index(args.out / 'index.html', pages, score_threshold=args.score_threshold)
     return len(recordings)
+
+
+def draw_picture(
+    recording: Recording,
+    video: Path | None,
+    gaussians: ClassGaussians | None,
+    args: argparse.Namespace,
+) -> Figure:
+    """The timeline of one recording, with frames of its video if there is one."""
+    end = recording.duration if args.end is None else min(args.end, recording.duration)
+    return draw_timeline(
+        recording,
+        score_threshold=args.score_threshold,
+        start=args.start,
+        end=end,
+        width=args.width,
+        font=args.font,
+        gaussians=gaussians,
+        frames=read_frames(video, args.start, end, args.frames) if video else (),
+    )
 
 
 def named_files(pairs: list[str]) -> dict[str, Path]:
@@ -207,21 +229,6 @@ def check_classes(recordings: list[Recording], classes: tuple[str, ...], args) -
                 f'{args.annotations}: video {recording.video_name!r}: expected the classes of '
                 f'{args.sensitivity[1]} but got {unknown[0]!r}'
             )
-
-
-def find_video(folder: Path | None, name: str) -> Path | None:
-    """The file of a video, whatever its suffix.
-
-    Raises:
-        ValueMistake: There is none, or more than one.
-    """
-    if folder is None:
-        return None
-    stem = folder / check_file_name(name)
-    found = [path for path in stem.parent.glob('*') if path.stem == stem.name]
-    if len(found) != 1:
-        raise ValueMistake(f'expected one video {stem}.* but got {len(found)} files of that name')
-    return found[0]
 
 
 if __name__ == '__main__':

@@ -29,7 +29,9 @@ def with_matches(
     """
     anything = any(row.get('label') is None for row in detections)
     names = sorted({row['label'] for row in (*ground_truths, *(() if anything else detections))})
-    numbers = {name: 0 if anything else number for number, name in enumerate(names)}
+    numbers: dict[str | None, int] = {
+        name: 0 if anything else number for number, name in enumerate(names)
+    }
     columns = _columns(detections, numbers)._replace(
         scores=np.array([row['score'] for row in detections], dtype=np.float64)
     )
@@ -44,7 +46,7 @@ def with_matches(
     ]
 
 
-def _columns(rows: Sequence[Mapping], numbers: Mapping[str, int]) -> Instances:
+def _columns(rows: Sequence[Mapping], numbers: Mapping[str | None, int]) -> Instances:
     return Instances(
         videos=np.zeros(len(rows), dtype=np.int64),
         segments=np.array([row['segment'] for row in rows], dtype=np.float64).reshape(-1, 2),

@@ -188,6 +188,7 @@ function setZoom(wanted, at = (scroller.clientWidth + labelWidth()) / 2) {
   zoom = Math.min(Math.max(wanted, 1), most);
   scroller.style.setProperty('--zoom', zoom);
   scroller.scrollLeft = before * pixelsPerSecond() + labelWidth() - at;
+  $('tip').hidden = true;
   fitText();
 }
 
@@ -204,7 +205,7 @@ function drawTicks() {
   const scale = pixelsPerSecond();
   const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
   const step = steps.find((value) => value * scale >= 70) ?? 14400;
-  const first = Math.floor(scroller.scrollLeft / scale / step);
+  const first = Math.ceil(scroller.scrollLeft / scale / step); // none below the labels
   const last = Math.ceil((scroller.scrollLeft + scroller.clientWidth) / scale / step);
   $('ticks').replaceChildren();
   for (let index = first; index <= last && index * step < data.duration; index += 1) {
@@ -213,7 +214,10 @@ function drawTicks() {
   }
 }
 
-scroller.addEventListener('scroll', () => requestAnimationFrame(drawTicks));
+scroller.addEventListener('scroll', () => {
+  $('tip').hidden = true;
+  requestAnimationFrame(() => { drawTicks(); markNow(); });
+});
 new ResizeObserver(fitText).observe(scroller);
 $('zoom-in').addEventListener('click', () => setZoom(zoom * 1.5));
 $('zoom-out').addEventListener('click', () => setZoom(zoom / 1.5));
@@ -333,7 +337,9 @@ function markNow() {
   if (!video) return;
   const time = video.currentTime;
   $('playhead').style.left = `${(100 * Math.min(time, data.duration)) / data.duration}%`;
-  const active = bars.filter(({ item }) => item.start <= time && time < item.end);
+  $('playhead').hidden = time * pixelsPerSecond() < scroller.scrollLeft - 1;
+  // A browser rounds the time that it is set to.
+  const active = bars.filter(({ item }) => item.start <= time + 0.001 && time < item.end);
   bars.forEach((bar) => bar.classList.toggle('active', active.includes(bar)));
   const found = active.filter(({ item }) => item.score !== undefined && item.kind !== 'missed');
   found.sort((a, b) => b.item.score - a.item.score);
@@ -351,8 +357,7 @@ function follow() {
 }
 
 if (video) {
-  $('playhead').hidden = false;
-  for (const name of ['timeupdate', 'seeked', 'loadedmetadata']) video.addEventListener(name, markNow);
+  ['timeupdate', 'seeked', 'loadedmetadata'].forEach((name) => video.addEventListener(name, markNow));
   video.addEventListener('play', follow);
   const broken = () => { $('broken').hidden = false; };
   video.addEventListener('error', broken);

@@ -1,0 +1,128 @@
+"""What a trained evaluator says of each frame of a recording."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmaction.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import DefaultScope
+from torch import Tensor, nn
+
+from asl_mmaction.apis.checkpoint import load_checkpoint, load_weights
+from asl_mmaction.apis.classes import check_classes, find_classes
+from asl_mmaction.apis.config import load_config
+from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.structures.feature_grid import FeatureGrid
+from asl_mmaction.structures.point_targets import GroundTruths, PointTargets
+from asl_mmaction.structures.points import Points
+from asl_mmaction.structures.sensitivity import Sensitivity
+from asl_mmaction.visualization import ActionSensitivity, Recording
+
+CURVE = 65  # positions of p along an action
+
+
+@torch.no_grad()
+def read_action_sensitivity(
+    config: str | os.PathLike | Config, checkpoint: str | os.PathLike, video: str
+) -> tuple[Recording, list[ActionSensitivity]]:
+    """A recording of the test data, and p, q and h of each of its ground truths.
+
+    Targets and weights are those of a training step on that recording.
+
+    Args:
+        config: see :func:`load_config`.
+        checkpoint: of a training with that config.
+        video: name of a recording of ``test_dataloader``.
+
+    Raises:
+        ValueMistake: the model has no sensitivity, the checkpoint does not fit it, or there is no
+            such recording.
+    """
+    config = load_config(config)
+    content = load_checkpoint(checkpoint)
+    classes = find_classes(config, content)
+    check_classes(config, {str(checkpoint): classes})
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        model = MODELS.build(config.model)
+        if getattr(getattr(model, 'head', None), 'sensitivity', None) is None:
+            raise ValueMistake(
+                f'expected a model with head.sensitivity but got none in {config.filename}'
+            )
+        dataset = DATASETS.build(config.test_dataloader.dataset)
+    load_weights(model, content, checkpoint)
+    model.eval()
+    names = [dataset.get_data_info(index)['video_name'] for index in range(len(dataset))]
+    if video not in names:
+        raise ValueMistake(f'expected a recording of test_dataloader but got {video!r}')
+    packed = dataset[names.index(video)]
+    sample = packed['data_samples']
+    batch = model.data_preprocessor(pseudo_collate([packed]), training=True)
+    feats, masks = model.extract_feat(batch['inputs'], batch['masks'])
+    _, points, mask = model.head(feats, masks)
+    truths = batch['ground_truths']
+    targets = model.head.assigner(points, truths)
+    targets = targets._replace(gt_inds=torch.where(mask, targets.gt_inds, -1))
+    sensitivity = model.head.sensitivity(feats, masks, points, targets)
+    actions = [
+        _action(
+            index,
+            classes,
+            sample.grid,
+            mask[0],
+            points,
+            targets,
+            truths,
+            sensitivity,
+            model.head.sensitivity.class_level,
+        )
+        for index in range(int(truths.masks.sum()))
+    ]
+    rows = [{'label': x.label, 'segment': x.segment} for x in actions]
+    return Recording(video, float(sample.duration), {}, rows, classes=classes), actions
+
+
+def _action(
+    index: int,
+    classes: Sequence[str],
+    grid: FeatureGrid,
+    mask: Tensor,
+    points: Points,
+    targets: PointTargets,
+    truths: GroundTruths,
+    sensitivity: Sensitivity,
+    class_level: nn.Module | None,
+) -> ActionSensitivity:
+    """Of one ground truth of the only recording of a batch."""
+    start, end = truths.segments[0, index].double()
+    label = truths.labels[0, index]
+
+    d = torch.linspace(-0.5, 0.5, CURVE)
+    p = (None, None) if class_level is None else class_level(d, label.expand(CURVE))
+    trained = targets.gt_inds[0] == index
+    level = points.levels[trained].mode().values if trained.any() else -1
+    inside = mask & (points.levels == level) & (start <= points.centers) & (points.centers <= end)
+    if sensitivity.quality is None:
+        q = torch.full((int(inside.sum()), 2), torch.nan)
+    else:
+        q = sensitivity.quality[0, inside]
+    h = torch.stack([sensitivity.cls[0, trained], sensitivity.loc[0, trained]], dim=-1)
+    columns = [torch.full((CURVE,), torch.nan) if x is None else x for x in p]
+    return ActionSensitivity(
+        label=classes[int(label)],
+        segment=(float(grid.to_seconds(start)), float(grid.to_seconds(end))),
+        p_times=_seconds(grid, (start + end) / 2 + d.double() * (end - start)),
+        p=torch.stack(columns, dim=-1).double().numpy(),
+        q_times=_seconds(grid, points.centers[inside]),
+        q=q.double().numpy(),
+        h_times=_seconds(grid, points.centers[trained]),
+        h=h.double().numpy(),
+    )
+
+
+def _seconds(grid: FeatureGrid, steps: Tensor) -> np.ndarray:
+    return grid.to_seconds(steps.double()).numpy()
