@@ -4,7 +4,8 @@ import json
 import os
 import tempfile
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePath
 
 from asl_mmaction.files.mistakes import ValueMistake
@@ -34,10 +35,20 @@ def write_json(path: Path, content: Mapping) -> None:
     Raises:
         ValueError: a number is nan or inf, which JSON does not have.
     """
+    with replaced(path) as scratch:
+        scratch.write_text(json.dumps(content, allow_nan=False, indent=1) + '\n', encoding='utf-8')
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A name to write to, which takes the place of ``path`` once all is written; makes its folder.
+
+    Whatever goes wrong, ``path`` is the old file or the new one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
-        scratch.write_text(json.dumps(content, allow_nan=False, indent=1) + '\n', encoding='utf-8')
+        yield scratch
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)

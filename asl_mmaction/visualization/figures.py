@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 from matplotlib import rc_context
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.files.writing import replaced
 
 DPI = 110
 FORMATS = ('.png', '.pdf', '.svg')
@@ -71,15 +71,3 @@ def save_figure(figure: Figure, path: str | os.PathLike) -> Path:
     with replaced(path) as part, rc_context(settings):
         figure.savefig(part, format=form[1:], metadata=dates.get(form))
     return path
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """A name to write to, which takes the place of ``path`` once all is written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from asl_mmaction.files.mistakes import FileMistake, ValueMistake
-from asl_mmaction.visualization.figures import replaced
+from asl_mmaction.files.writing import replaced
 from asl_mmaction.visualization.recording import (
     ANY_CLASS,
     Recording,

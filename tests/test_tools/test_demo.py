@@ -128,10 +128,6 @@ def test_plot_sensitivity_draws_and_prints(demo, tmp_path, capsys):
     assert all(
         re.search(r'cls mu [+-]\d\.\d+ sigma \d\.\d+, loc mu -0\.\d+', line) for line in lines[:-1]
     )
-    part = ['--recording', 'test_0001', '--to', '20', '--out', str(tmp_path / 'frames.svg')]
-    assert tool.main([*files, *part]) == 0
-    assert 'test_0001: what each frame weighs in training' in (tmp_path / 'frames.svg').read_text()
-    assert capsys.readouterr().out == f'wrote {tmp_path / "frames.svg"}\n'
     with pytest.raises(SystemExit):
         tool.main(['none.py', files[1]])
     assert 'none.py' in capsys.readouterr().err
@@ -154,3 +150,13 @@ def test_plot_sensitivity_draws_and_prints(demo, tmp_path, capsys):
     with pytest.raises(SystemExit):
         tool.main([*files, '--planted', str(tmp_path / 'bare.json')])
     assert "expected 'planted'" in capsys.readouterr().err
+
+
+def test_plot_sensitivity_draws_the_frames_of_a_recording(demo, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(demo.data.parent)  # its config names the data from there
+    files = [str(next(demo.work.glob('*.py'))), str(next(demo.work.glob('*.pth')))]
+    out = tmp_path / 'frames.svg'
+    options = ['--recording', 'test_0001', '--to', '20', '--out', str(out)]
+    load_tool('analysis/plot_sensitivity').main([*files, *options])
+    assert '>test_0001: what each frame weighs in training</text>' in out.read_text()
+    assert capsys.readouterr().out.endswith(f'wrote {out}\n')

@@ -116,6 +116,7 @@ def test_classes_and_the_verdict_are_switched_off(page):
         )
     )
     assert browser.run(COUNT) == counts(truth=2, correct=1, wrong=1, missed=1)
+    assert browser.run("$('verdict-switch').offsetHeight") > 0
     browser.run("$('verdict').click()")
     assert browser.run(COUNT) == counts(truth=2, found=2)
     assert browser.run(SUMMARY) == '2 ground truths; ASL: 2 detections'
@@ -128,7 +129,7 @@ def test_classes_and_the_verdict_are_switched_off(page):
 def test_without_annotation_there_is_no_verdict(page):
     browser = page(Recording('v', 10.0, {'ASL': FOUND, 'BMN': FOUND[:1]}))
     assert browser.run(COUNT) == counts(found=4)
-    assert browser.run("$('verdict-switch').hidden")
+    assert browser.run("$('verdict-switch').offsetHeight") == 0
     assert browser.run(SUMMARY) == 'ASL: 3 detections; BMN: 1 detection'
     colors = browser.run(
         '[...new Set(bars.filter((bar) => bar.item.score === 0.9)'
@@ -151,7 +152,7 @@ def test_proposals_lie_beside_all_ground_truths(page):
 def test_hovering_and_clicking_tell_the_numbers(page):
     browser = page()
     browser.mouse('mouseMoved', *middle(browser.run(BOX.format('stir, 2.00 to 7.00'))))
-    browser.wait("!$('tip').hidden")
+    browser.wait("$('tip').offsetHeight > 0")
     assert browser.run("$('tip').textContent").splitlines() == [
         'stir',
         '2.00 to 7.00 s',
@@ -272,7 +273,7 @@ def test_a_click_beside_the_bars_moves_the_video(page, video):
 def test_a_video_that_does_not_play_is_said(page, tmp_path):
     (tmp_path / 'a.mp4').write_bytes(b'no video')
     browser = page(video=tmp_path / 'a.mp4')
-    browser.wait("!$('broken').hidden")
+    browser.wait("$('broken').offsetHeight > 0")
     assert 'cannot play a.mp4' in browser.run("$('broken').innerText")
 
 
