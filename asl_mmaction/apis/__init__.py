@@ -4,9 +4,11 @@ from asl_mmaction.apis.class_gaussians import read_class_gaussians
 from asl_mmaction.apis.classes import find_classes
 from asl_mmaction.apis.config import load_config
 from asl_mmaction.apis.inferencer import TALInferencer
+from asl_mmaction.apis.scored import evaluate
 
 __all__ = [
     'TALInferencer',
+    'evaluate',
     'find_classes',
     'load_checkpoint',
     'load_config',

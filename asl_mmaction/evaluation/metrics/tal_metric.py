@@ -146,6 +146,37 @@ class TALMetric(BaseTALMetric):
         """
         classes = self._classes()
         videos = self.first_results(results, len(classes))
+        report = self.report(videos)
+        if report['metrics']:
+            print_log('\n' + format_table(**report), logger='current')
+        else:
+            self.warn_of_nothing_to_score(self.counted(videos))
+        if self.out_dir is not None:
+            out_dir = Path(self.out_dir)
+            rows = {
+                name: zip(
+                    video['segments'].tolist(),
+                    video['scores'].tolist(),
+                    [classes[label] for label in video['labels']],
+                    strict=True,
+                )
+                for name, video in videos.items()
+            }
+            write_results(out_dir / 'detections.json', rows, **self.marks())
+            write_json(out_dir / 'metrics.json', report)
+        return report['metrics']
+
+    def report(self, videos: dict[str, dict]) -> dict[str, dict]:
+        """What ``metrics.json`` holds.
+
+        Args:
+            videos: Of :meth:`first_results`.
+
+        Returns:
+            ``metrics`` (empty where no video has ground truths), ``per_class``, ``protocol``, and
+            with ``length_edges`` also ``per_length``.
+        """
+        classes = self._classes()
         counted = self.counted(videos)
         ground_truths, detections = as_instances(counted)
         precision = average_precision(ground_truths, detections, len(classes), self.tious)
@@ -169,24 +200,7 @@ class TALMetric(BaseTALMetric):
             report['per_length'] = self._per_length(
                 counted, ground_truths, detections, len(classes)
             )
-        if scored:
-            print_log('\n' + format_table(**report), logger='current')
-        else:
-            self.warn_of_nothing_to_score(counted)
-        if self.out_dir is not None:
-            out_dir = Path(self.out_dir)
-            rows = {
-                name: zip(
-                    video['segments'].tolist(),
-                    video['scores'].tolist(),
-                    [classes[label] for label in video['labels']],
-                    strict=True,
-                )
-                for name, video in videos.items()
-            }
-            write_results(out_dir / 'detections.json', rows, **self.marks())
-            write_json(out_dir / 'metrics.json', report)
-        return metrics
+        return report
 
     def _classes(self) -> list[str]:
         classes = (self.dataset_meta or {}).get('classes')

@@ -1,0 +1,139 @@
+"""tools/analysis/diagnose.py and evaluate.py on two recordings that can be scored by hand."""
+
+import json
+
+import pytest
+
+TRUTHS = {
+    'a': [(0, 10, 'run'), (20, 30, 'jump')],
+    'b': [(0, 10, 'run')],
+}
+FOUND = {
+    'a': [(0, 9, 'run', 0.9), (21, 30, 'run', 0.8), (0, 8, 'run', 0.7), (60, 70, 'jump', 0.4)],
+    'b': [],
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    database = {
+        name: {
+            'duration': 100,
+            'subset': 'test',
+            'annotations': [{'segment': [s, e], 'label': label} for s, e, label in rows],
+        }
+        for name, rows in TRUTHS.items()
+    }
+    database['c'] = {'duration': 5, 'subset': 'training', 'annotations': []}
+    content = {'classes': ['run', 'jump'], 'database': database}
+    (tmp_path / 'annotations.json').write_text(json.dumps(content))
+    write(tmp_path, FOUND)
+    return tmp_path
+
+
+def write(folder, found):
+    results = {
+        name: [{'segment': [s, e], 'label': label, 'score': score} for s, e, label, score in rows]
+        for name, rows in found.items()
+    }
+    (folder / 'detections.json').write_text(json.dumps({'results': results}))
+
+
+@pytest.fixture
+def diagnose(load_tool, folder, capsys):
+    tool = load_tool('analysis/diagnose')
+
+    def run(*arguments):
+        given = [str(folder), '--annotations', str(folder / 'annotations.json'), *arguments]
+        assert tool.main(given) == 0
+        return capsys.readouterr().out, json.loads((folder / 'diagnosis.json').read_text())
+
+    return run
+
+
+def test_the_numbers_by_hand(diagnose, folder):
+    text, report = diagnose()
+    # run: the first of two is found, at rank 1; jump: nothing.
+    assert report['mAP'] == 0.25
+    assert report['tiou_thresholds'] == [0.5]
+    assert (report['recordings'], report['actions'], report['detections']) == (2, 3, 4)
+    assert report['missed'] == pytest.approx(2 / 3)
+    # Of three best, two of run and one of jump: correct, class and background.
+    first = report['profile'][0]
+    assert {kind: share for kind, share in first.items() if share} == pytest.approx(
+        {'correct': 1 / 3, 'class': 1 / 3, 'background': 1 / 3}
+    )
+    # Without what is missed, run is found whole and jump has nothing to find.
+    assert report['costs']['missed'] == pytest.approx(0.25)
+    assert report['confused'] == [{'detected': 'run', 'is': 'jump', 'number': 1}]
+    rows = report['groups']['same class in it']
+    assert [(row['group'], row['actions']) for row in rows] == [('1', 3)]
+    assert 'mAP 25.0 at tIoU 0.5; of the best detections, one for each action, 33.3 % are' in text
+    assert 'taken for another class: run for jump 1.0' in text
+    assert len(text.splitlines()) <= 24
+    assert max(map(len, text.splitlines()[2:-1])) <= 100
+    assert (folder / 'diagnosis.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_the_thresholds_are_those_of_the_metric(diagnose, folder):
+    protocol = {'averages': {'mAP': [0.3, 0.95], 'x': [0.1]}, 'excluded_videos': ['b']}
+    (folder / 'metrics.json').write_text(json.dumps({'protocol': protocol}))
+    _, report = diagnose('--picture', str(folder / 'd.svg'))
+    assert report['tiou_thresholds'] == [0.3, 0.95]
+    assert report['recordings'] == 1
+    assert report['mAP'] == 0.25  # run: 1 at the first threshold and 0 at the second
+    assert (folder / 'd.svg').exists()
+    _, report = diagnose('--tiou', '0.05')
+    assert report['tiou_thresholds'] == [0.05]
+
+
+def test_edges_of_detad(diagnose):
+    _, report = diagnose('--edges', 'thumos14')
+    (row,) = report['groups']['length (s)']
+    assert (row['group'], row['actions']) == ('10', 3)
+    assert row['missed'] == pytest.approx(2 / 3)
+
+
+def test_a_recording_without_results_is_told(diagnose, folder):
+    write(folder, {'a': FOUND['a']})
+    text, report = diagnose()
+    assert report['recordings_without_results'] == ['b']
+    assert "1 recordings without results, as 'b': nothing found" in text
+
+
+def test_evaluate_gives_the_metrics(load_tool, folder, capsys):
+    tool = load_tool('analysis/evaluate')
+    given = [str(folder / 'detections.json'), str(folder / 'annotations.json')]
+    out = folder / 'metrics.json'
+    assert tool.main([*given, '--tiou', '0.5', '--recall', '1', '--out', str(out)]) == 0
+    report = json.loads(out.read_text())
+    # run: one of two found by its best two a video; jump: none.
+    assert report['metrics'] == {'mAP': 0.25, 'mAP@0.50': 0.25, 'Recall@1x@0.50': 0.25}
+    assert report['protocol']['videos'] == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-3].split() == ['all', '3', '4', '25.0', '25.0', '25.0']
+    assert tool.main([*given, '--subset', 'test', '--exclude', 'b']) == 0
+    assert ' 50.0' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('found', 'message'),
+    [
+        ({'z': []}, "expected videos of {}/annotations.json but got 'z', the first of 1"),
+        ({'a': [(0, 1, 'Run', 0.5)]}, "video 'a': expected one of 2 classes (run, jump) but got"),
+        ({'a': [(0, float('nan'), 'run', 0.5)]}, "video 'a': expected"),
+    ],
+)
+@pytest.mark.parametrize('name', ['diagnose', 'evaluate'])
+def test_mistakes_end_in_one_line(load_tool, folder, capsys, name, found, message):
+    write(folder, found)
+    tool = load_tool(f'analysis/{name}')
+    given = {
+        'diagnose': [str(folder), '--annotations', str(folder / 'annotations.json')],
+        'evaluate': [str(folder / 'detections.json'), str(folder / 'annotations.json')],
+    }
+    with pytest.raises(SystemExit):
+        tool.main(given[name])
+    error = capsys.readouterr().err
+    assert message.format(folder) in error
+    assert error.count('\n') == 1
