@@ -107,7 +107,7 @@ def draw_action_sensitivity(
         fontweight='bold',
     )
     lines = [line for task in TASKS for line in panels[task].get_lines()]
-    add_legend(figure, lines, loc='lower center', columns=4, font=0.9 * font)
+    add_legend(figure, lines, below=True, columns=4, font=0.9 * font)
     return figure
 
 

@@ -113,7 +113,7 @@ def _draw_panels(gaussians: ClassGaussians, planted: Mapping[str, float]) -> Fig
     figure.supxlabel(POSITION, fontsize=10)
     figure.supylabel('sensitivity p', fontsize=10)
     lines = [line for panel in panels for line in panel.get_lines()]
-    add_legend(figure, lines, loc='upper center', columns=9, font=10)
+    add_legend(figure, lines, below=False, columns=9, font=10)
     return figure
 
 
@@ -145,9 +145,10 @@ def _draw_rows(gaussians: ClassGaussians, planted: Mapping[str, float]) -> Figur
             _mark(panel, gaussians.mu_loc[shown, number], places, '|', color, name)
         for number in range(gaussians.mu_cls.shape[1]):
             _mark(panel, gaussians.mu_cls[shown, number], places, '|', CLS_COLOR, r'$\mu_{cls}$')
-        known = [(planted[name], place) for place, name in enumerate(names) if name in planted]
+        known = [place for place, name in enumerate(names) if name in planted]
         if known:
-            _mark(panel, *np.transpose(known), 'D', TRUTH_COLOR, 'planted moment')
+            moments = np.array([planted[names[place]] for place in known])
+            _mark(panel, moments, np.array(known), 'D', TRUTH_COLOR, 'planted moment')
         panel.set_yticks(places, [plain(name) for name in names], fontsize=7)
         panel.tick_params(axis='y', length=0)
         panel.set_xlim(-0.5, 0.5)
@@ -159,7 +160,7 @@ def _draw_rows(gaussians: ClassGaussians, planted: Mapping[str, float]) -> Figur
     bar.set_label(f'$p_{{{kind}}}$', fontsize=9)
     bar.ax.tick_params(labelsize=7)
     lines = [line for panel in panels for line in panel.get_lines()]
-    add_legend(figure, lines, loc='upper center', columns=9, font=10)
+    add_legend(figure, lines, below=False, columns=9, font=10)
     return figure
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -36,13 +37,13 @@ def plain(name: str) -> str:
 
 
 def add_legend(
-    figure: Figure, lines: Iterable[Line2D], *, loc: str, columns: int, font: float
+    figure: Figure, lines: Iterable[Line2D], *, below: bool, columns: int, font: float
 ) -> None:
-    """Each label once, outside of the panels."""
+    """Each label once, above or below the panels."""
     handles = {str(line.get_label()): line for line in lines}
     figure.legend(
         handles=list(handles.values()),
-        loc=f'outside {loc}',
+        loc='outside lower center' if below else 'outside upper center',
         ncols=min(max(len(handles), 1), columns),
         frameon=False,
         fontsize=font,
@@ -66,7 +67,11 @@ def save_figure(figure: Figure, path: str | os.PathLike) -> Path:
             f'expected a picture name that ends in {", ".join(FORMATS)} but got {path}'
         )
     # Text stays text, which can be searched and edited; the same figure gives the same bytes.
-    settings = {'svg.fonttype': 'none', 'svg.hashsalt': 'asl_mmaction', 'pdf.fonttype': 42}
+    settings: dict[Any, Any] = {
+        'svg.fonttype': 'none',
+        'svg.hashsalt': 'asl_mmaction',
+        'pdf.fonttype': 42,
+    }
     dates = {'.pdf': {'CreationDate': None}, '.svg': {'Date': None}}
     with replaced(path) as part, rc_context(settings):
         figure.savefig(part, format=form[1:], metadata=dates.get(form))

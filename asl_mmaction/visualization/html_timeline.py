@@ -132,10 +132,10 @@ def clock(seconds: float) -> str:
 
 
 def _page_data(recording: Recording, score_threshold: float) -> dict:
-    tracks = []
+    tracks: list[dict] = []
     if recording.ground_truths is not None:
-        rows = [_page_row(row) for row in recording.ground_truths]
-        tracks.append({'name': 'ground truth', 'truth': True, 'rows': rows})
+        truths = [_page_row(row) for row in recording.ground_truths]
+        tracks.append({'name': 'ground truth', 'truth': True, 'rows': truths})
     for name, rows in recording.results.items():
         best = sorted(rows, key=lambda row: -row['score'])[:MAX_ROWS]
         tracks.append(
@@ -191,7 +191,7 @@ def _index_row(recording: Recording, link: str, score_threshold: float) -> dict:
 def _strip(rows: Sequence[Mapping], duration: float, threshold: float) -> list[tuple[float, ...]]:
     """Start, width and opacity of each bar of a strip that is 100 wide, the best on top."""
     shown = sorted((row for row in rows if row['score'] >= threshold), key=lambda r: r['score'])
-    bars = []
+    bars: list[tuple[float, ...]] = []
     for row in shown[-MAX_ROWS:]:
         start, end = (100 * min(max(time / duration, 0), 1) for time in row['segment'])
         bars.append((round(start, 3), round(max(end - start, 0.2), 3), round(row['score'], 2)))

@@ -39,6 +39,7 @@ STYLES: dict[str, dict] = {
     'wrong': {'facecolor': '#f3b48f', 'edgecolor': '#b23a06', 'lw': 0.8, 'hatch': '/////'},
     'missed': {'facecolor': 'white', 'edgecolor': TRUTH_COLOR, 'lw': 1.4, 'ls': (0, (2.5, 1.5))},
 }
+NO_BREAK = '\N{NO-BREAK SPACE}'
 LANE = 1.0  # lines of text
 GAP = 0.5  # lanes between two classes
 
@@ -248,10 +249,12 @@ def _title(recording: Recording, tracks: Mapping[str | None, list[Bar]], width: 
             kinds = [bar.kind for bar in bars]
             counts = [f'{kinds.count(kind)} {kind}' for kind in ('correct', 'wrong', 'missed')]
             parts.append(f'{name}: {", ".join(counts)}')
-    text = f'{recording.video_name}: {"; ".join(parts)}'
     if recording.verdict_tiou is not None:
-        text += f' (tIoU {recording.verdict_tiou:g})'
-    return plain('\n'.join(textwrap.wrap(text, max(width, 20))))
+        parts[-1] += f' (tIoU {recording.verdict_tiou:g})'
+    # A line ends between two results, not within one.
+    kept = '; '.join(part.replace(' ', NO_BREAK) for part in parts)
+    lines = textwrap.wrap(f'{recording.video_name}: {kept}', max(width, 20), break_long_words=False)
+    return plain('\n'.join(lines).replace(NO_BREAK, ' '))
 
 
 def _count(number: int, noun: str) -> str:
