@@ -8,6 +8,7 @@ import pytest
 
 from asl_mmaction.visualization import Recording, write_html_index, write_html_timeline
 from asl_mmaction.visualization import html_timeline as module
+from asl_mmaction.visualization.timeline import assign_lanes
 from tests.browser import Browser, find_browser
 
 pytestmark = pytest.mark.skipif(find_browser() is None, reason='needs Chromium')
@@ -92,6 +93,23 @@ def test_bars_stand_at_their_seconds(page):
             assert a[2] >= b[3] - 1 or b[2] >= a[3] - 1 or a[4] >= b[5] or b[4] >= a[5]
     assert browser.run(SUMMARY) == '3 ground truths; ASL: 2 correct, 1 wrong, 1 missed'
     assert [re.sub('.*/', '', url) for url in browser.requests] == ['v.html']
+
+
+def test_detections_that_overlap_lie_in_the_lanes_of_the_pictures(page):
+    rng = np.random.default_rng(0)
+    starts, scores = rng.integers(0, 80, 30) / 10, np.linspace(0.99, 0.4, 30)
+    segments = np.stack([starts, starts + rng.integers(1, 20, 30) / 10], axis=-1)
+    rows = [
+        {'label': 'a', 'segment': segment.tolist(), 'score': score}
+        for segment, score in zip(segments, scores, strict=True)
+    ]
+    browser = page(Recording('v', 10.0, {'m': rows}))
+    found = browser.run('bars.map((bar) => [bar.item.score, bar.offsetTop])')
+    found.sort(reverse=True)
+    lanes = assign_lanes(segments)
+    assert max(lanes) > 2
+    tops = np.array(found)[:, 1]
+    np.testing.assert_array_equal((tops - tops.min()) / 22, lanes)
 
 
 def test_the_slider_hides_what_scores_less(page):
