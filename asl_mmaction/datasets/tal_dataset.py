@@ -125,7 +125,7 @@ class TALDataset(BaseDataset):
         grid: Mapping | None = None,
         exclude_videos: Sequence[str] = (),
         supervision: str = 'full',
-        click_file: str = '',
+        click_file: str | None = None,
         filter_cfg: Mapping | None = None,
         backend_args: dict | None = None,
         metainfo: Mapping | Config | None = None,
@@ -153,7 +153,7 @@ class TALDataset(BaseDataset):
         self.grid_cfg = None if grid is None else dict(grid)
         self.exclude_videos = tuple(exclude_videos)
         self.supervision = supervision
-        self.click_file = os.path.join(data_root, click_file) if click_file else ''
+        self.click_file = os.path.join(data_root, click_file) if click_file else None
         super().__init__(
             ann_file=ann_file,
             metainfo=metainfo,

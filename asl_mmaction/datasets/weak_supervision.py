@@ -15,13 +15,13 @@ SUPERVISIONS = ('full', 'click', 'video')
 
 
 def check_supervision(
-    supervision: str, click_file: str, filter_cfg: Mapping, transforms: Iterable[object]
+    supervision: str, click_file: str | None, filter_cfg: Mapping, transforms: Iterable[object]
 ) -> None:
     """Refuse settings of a training set that contradict its supervision.
 
     Args:
         supervision: ``'full'``, ``'click'`` or ``'video'``.
-        click_file: Path, or nothing.
+        click_file: Path; None: there is none.
         filter_cfg: Of the data set.
         transforms: Of its pipeline.
 
@@ -113,7 +113,7 @@ def weaken(
     classes: Sequence[str],
     videos: Iterable[str],
     supervision: str,
-    click_file: str,
+    click_file: str | None,
 ) -> tuple[Counter, bool]:
     """Make samples of a training set those of its supervision.
 
@@ -122,7 +122,7 @@ def weaken(
         classes: Names.
         videos: All videos of the annotation file.
         supervision: ``'full'``, ``'click'`` or ``'video'``.
-        click_file: Path, or nothing.
+        click_file: Path; None: there is none.
 
     Returns:
         Counts of the clicks, and whether they are simulated.
@@ -139,7 +139,7 @@ def weaken(
             f'{click_file}: expected videos of the annotation file but got {unknown[0]!r}'
             f'{hint_at_same_name(unknown[0], videos)}'
         )
-    with in_context(click_file):
+    with in_context(str(click_file)):
         counts = add_weak_labels(samples, clicks, classes)
     if supervision != 'full':
         if not any(sample['video_labels'].any() for sample in samples):

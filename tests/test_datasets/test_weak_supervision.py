@@ -73,7 +73,7 @@ def test_samples(make):
     assert len(empty['click_times']) == 0
     assert dataset.get_cat_ids(0) == [0, 1]
     assert dataset[0]['data_samples'].gt_clicks.steps.tolist() == [0, 6]
-    by_label = make(supervision='video', click_file='').get_data_info(0)
+    by_label = make(supervision='video', click_file=None).get_data_info(0)
     assert by_label['video_labels'].tolist() == [1, 1, 0]
     assert len(by_label['click_times']) == 0
 
@@ -94,7 +94,7 @@ def test_no_segment_leaks(make, supervision):
         item(13, 19, 'run'),
     ]
     settings = dict(supervision=supervision)
-    settings['click_file'] = 'clicks.json' if supervision == 'click' else ''
+    settings['click_file'] = 'clicks.json' if supervision == 'click' else None
     seen = []
     for content in (base_content(), other):
         dataset = make(content, **settings)
@@ -124,7 +124,7 @@ TRUNCATE = {'type': 'RandomTruncate', 'max_len': 8}
     ('settings', 'message'),
     [
         (dict(supervision='weak'), "expected supervision to be one of .* but got 'weak'"),
-        (dict(click_file=''), "expected a click_file with supervision='click' but got ''"),
+        (dict(click_file=None), "expected a click_file with supervision='click' but got None"),
         (dict(supervision='video'), "expected no click_file with supervision='video' but got"),
         (dict(filter_cfg=dict(filter_empty=True)), 'expected no filter_cfg, which is about segmen'),
         (dict(pipeline=[TRUNCATE, *PIPELINE]), 'expected no RandomTruncate with supervision'),

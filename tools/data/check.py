@@ -113,7 +113,12 @@ def check(title: str, config: dict) -> Report:
     report = Report(title)
     try:
         dataset = DATASETS.build({**config, 'pipeline': [], 'filter_cfg': None, 'test_mode': True})
-        steps = [step for step in config.get('pipeline', []) if step['type'] in READING]
+        # Under weak supervision, what lies in the annotation file is looked at all the same.
+        pipeline = [
+            {'type': 'PackTALInputs'} if is_a(step, 'PackWeakInputs') else step
+            for step in config.get('pipeline', [])
+        ]
+        steps = [step for step in pipeline if step['type'] in READING]
         if [step['type'] for step in steps] != READING:
             raise ValueMistake(
                 f'expected a pipeline of {" and ".join(READING)} but got {len(steps)} of these'
@@ -121,7 +126,7 @@ def check(title: str, config: dict) -> Report:
         loaders = [TRANSFORMS.build(step) for step in steps]
         temporal = [
             TRANSFORMS.build(step)
-            for step in config['pipeline']
+            for step in pipeline
             if is_a(step, 'ResizeFeature') or is_a(step, 'RandomTruncate')
         ]
     except (OSError, ValueError, TypeError) as error:
@@ -150,7 +155,29 @@ def check(title: str, config: dict) -> Report:
             report.lengths.append((length, length_mismatch(sample, steps)))
             report.trained.append(as_trained(filtered(sample, config), temporal, steps))
     check_unit(report)
+    if not config.get('test_mode'):
+        check_clicks(report, config)
     return report
+
+
+def check_clicks(report: Report, config: dict) -> None:
+    """Build a training set under its own supervision, and count its clicks."""
+    if config.get('supervision', 'full') == 'full' and not config.get('click_file'):
+        return
+    try:
+        dataset = DATASETS.build(config)
+    except (OSError, ValueError, TypeError) as error:
+        report.errors.append(f'{report.title}: {error}')
+        return
+    samples = [dataset.get_data_info(index) for index in range(len(dataset))]
+    labels = [label for sample in samples for label in sample['click_labels'].tolist()]
+    background = labels.count(len(dataset.metainfo['classes']))
+    report.notes.append(
+        f'supervision {dataset.supervision}: {background} background clicks and '
+        f'{len(labels) - background} action clicks; '
+        f'{sum(not len(sample["click_labels"]) for sample in samples)} of {len(samples)} videos '
+        'have none'
+    )
 
 
 def filtered(sample: dict, config: dict) -> dict:

@@ -143,8 +143,10 @@ def _count_actions(
     counts: Counter[Place] = Counter()
     for key, info in _samples(datasets):
         if labels in info:
+            # Under weak supervision a training sample has no action, but says which there are.
+            number = len(info[labels]) + int(sum(info.get('video_labels', ())))
             counted = info['video_name'] not in exclude
-            counts[key, info.get('subset', '')] += len(info[labels]) if counted else 0
+            counts[key, info.get('subset', '')] += number if counted else 0
     return counts
 
 

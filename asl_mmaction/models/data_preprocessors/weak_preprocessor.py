@@ -22,7 +22,18 @@ class WeakPreprocessor(FeaturePreprocessor):
         super().__init__(size_divisor=size_divisor, **kwargs)
 
     def pad_ground_truths(self, samples: Sequence, num_steps: int) -> WeakLabels:
-        """Video labels and clicks of the batch; see the parent."""
+        """Video labels and clicks of the batch; see the parent.
+
+        Raises:
+            ValueError: A sample has none.
+        """
+        for sample in samples:
+            if 'gt_clicks' not in sample:
+                raise ValueError(
+                    f'video {sample.video_name!r}: expected video labels and clicks to train on, '
+                    "as a dataset with supervision='click' or 'video' and PackWeakInputs give "
+                    'them, but got a sample without'
+                )
         video_labels = torch.stack([sample.gt_label for sample in samples])
         clicks = torch.full((len(samples), num_steps), NO_CLICK)
         for row, sample in zip(clicks, samples, strict=True):

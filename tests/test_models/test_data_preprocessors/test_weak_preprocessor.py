@@ -1,5 +1,6 @@
 """Padding of video labels and clicks."""
 
+import pytest
 import torch
 from mmengine.structures import InstanceData
 
@@ -33,3 +34,8 @@ def test_prediction_needs_no_labels(make_sample, collate):
     batch = WeakPreprocessor()(collate((feature, sample)))
     assert batch['ground_truths'] is None
     assert batch['inputs'].size(1) == 8
+
+
+def test_a_sample_of_full_supervision_is_refused(make_sample, collate):
+    with pytest.raises(ValueError, match="video 'v': expected video labels and clicks to train on"):
+        WeakPreprocessor()(collate(make_sample(8)), training=True)
