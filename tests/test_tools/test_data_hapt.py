@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asl_mmaction.files.clicks import read_click_file
+
 ROOT = Path(__file__).resolve().parents[2]
 spec = importlib.util.spec_from_file_location('prepare_hapt', ROOT / 'tools/data/hapt/prepare.py')
 prepare = importlib.util.module_from_spec(spec)
@@ -219,3 +221,34 @@ def test_only_test_subjects_give_no_statistics(tmp_path, capsys):
     only = {NAMES[1]: signals[NAMES[1]]}
     write_arrays(tmp_path / 'arrays', only, rows)
     assert 'expected training recordings' in mistake(capsys, tmp_path / 'arrays', tmp_path / 'out')
+
+
+def test_clips_are_cut_where_no_action_is():
+    """By hand: cuts at 25 (a border), 60 (the middle of a gap), 81 (behind all actions)."""
+    actions = [(2.0, 10.0, 0), (8.0, 25.0, 1), (25.0, 58.0, 2), (62.0, 72.0, 3)]
+    signal = np.arange(90 * 50 * 6, dtype=np.float32).reshape(-1, 6)
+    clips = prepare.cut_into_clips(prepare.Recording(signal, actions), 20.0)
+    assert [len(clip.signal) / 50 for clip in clips] == [25, 35, 21, 9]
+    assert [[label for *_, label in clip.annotations] for clip in clips] == [[0, 1], [2], [3], []]
+    assert clips[1].annotations == [(0.0, 33.0, 2)]
+    assert clips[2].annotations == [(2.0, 12.0, 3)]
+    np.testing.assert_array_equal(np.concatenate([clip.signal for clip in clips]), signal)
+    # the first gap is a place too, and a cut leaves a window at least
+    late = prepare.cut_into_clips(prepare.Recording(signal, [(50.0, 89.5, 0)]), 20.0)
+    assert [len(clip.signal) / 50 for clip in late] == [25, 65]
+
+
+def test_real_clips(real_data, tmp_path):
+    out = tmp_path / 'clips'
+    assert prepare.main([str(real_data('hapt')), '--clips', '--out', str(out)]) == 0
+    content = json.loads((out / 'annotations.json').read_text())
+    videos = {
+        subset: [v for v in content['database'].values() if v['subset'] == subset]
+        for subset in ('training', 'test')
+    }
+    counts = {name: (len(x), sum(len(v['annotations']) for v in x)) for name, x in videos.items()}
+    assert counts == {'training': (544, 849), 'test': (233, 365)}
+    classes = [len({x['label'] for x in v['annotations']}) for v in videos['training']]
+    assert classes.count(0) == 43
+    assert classes.count(1) + classes.count(2) > 0.85 * len(classes)
+    assert len(read_click_file(out / 'action_clicks.json').clicks) == 544

@@ -25,11 +25,11 @@ FEAT_DIM = 16
 GRID = FeatureGrid(fps=10, feat_stride=4, clip_len=8)
 
 NUM_STEPS = (60, 110)  # of a video
-ACTION_STEPS = (6, 20)
-GAP_STEPS = (4, 16)
+ACTION_STEPS = (8, 25)
+GAP_STEPS = (5, 20)
 MAX_CLASSES = 2  # of a video
 CONTEXT_CHANCE = 0.6  # of a stretch of background
-CONTEXT_HEIGHT = 1.3  # that of an action is 1
+ACTION_HEIGHT, CONTEXT_HEIGHT = 3.0, 3.9
 NOISE = 0.6
 #: Click file -> how its clicks are drawn.
 CLICK_FILES = {
@@ -112,7 +112,7 @@ def make_video(seed: int, subset: int, index: int) -> tuple[np.ndarray, float, l
     annotations = []
     for start, end in _place_actions(rng, duration):
         label = int(rng.choice(classes))
-        feature[(times >= start) & (times < end)] += directions[label]
+        feature[(times >= start) & (times < end)] += ACTION_HEIGHT * directions[label]
         annotations.append({'segment': [start, end], 'label': CLASSES[label], 'label_id': label})
     present = sorted({item['label_id'] for item in annotations})
     segments = np.array([item['segment'] for item in annotations])

@@ -18,7 +18,7 @@ def data(tmp_path_factory):
 
 
 def test_features_hold_action_and_context(data):
-    """Mean projections on the planted directions: 1 in an action, 0 or 1.3 beside it."""
+    """Mean projections on the planted directions: 3 in an action, 0 or 3.9 beside it."""
     database = json.loads((data / 'annotations.json').read_text())['database']
     assert len(database) == 43
     directions = context._directions(0)
@@ -40,13 +40,13 @@ def test_features_hold_action_and_context(data):
             steps = (times >= start) & (times < end)
             if steps.sum() >= 4:
                 heights.append(max(shown[steps, 4 + label].mean() for label in present))
-    assert np.mean(inside) == pytest.approx(1, abs=0.05)
+    assert np.mean(inside) == pytest.approx(3, abs=0.05)
     assert np.mean(strays) == pytest.approx(0, abs=0.05)
     heights = np.array(heights)
-    with_context = heights > 0.65
+    with_context = heights > 2
     # five standard deviations of the share, and of the mean
     assert abs(with_context.mean() - 0.6) < 5 * np.sqrt(0.24 / len(heights))
-    assert np.mean(heights[with_context]) == pytest.approx(1.3, abs=0.1)
+    assert np.mean(heights[with_context]) == pytest.approx(3.9, abs=0.1)
 
 
 def test_click_files(data):

@@ -1,7 +1,7 @@
-"""Prepare ActivityNet-1.3: annotations of three forms -> one annotation file.
+"""Prepare ActivityNet-1.3, ActivityNet-1.2 or HACS: annotations of three forms -> one file.
 
-``python tools/data/activitynet13/prepare.py SOURCE [...] [--out data/activitynet13]``; README.md
-beside this file says where SOURCE comes from.
+``python tools/data/activitynet13/prepare.py SOURCE [...] [--release activitynet13] [--out DIR]``;
+README.md beside this file says where SOURCE comes from.
 """
 
 import argparse
@@ -21,8 +21,19 @@ from asl_mmaction.files.reading import in_context, read_object, videos_of
 
 SUBSETS = {'training': 'training', 'validation': 'validation', 'testing': 'test', 'test': 'test'}
 PREFIX = 'v_'  # of file names; the official names have none
-#: The official file. Fewer videos: those whose features are missing, or blocked.
-KNOWN = {'training': (10024, 15410), 'validation': (4926, 7654), 'test': (5044, 0)}
+#: Release -> its name, and the videos and segments of the official file. Fewer videos: those whose
+#: features are missing, or blocked. HACS v1.1.1 leaves out some videos of v1.1, which is counted.
+RELEASES = {
+    'activitynet13': (
+        'ActivityNet 1.3',
+        {'training': (10024, 15410), 'validation': (4926, 7654), 'test': (5044, 0)},
+    ),
+    'activitynet12': (
+        'ActivityNet 1.2',
+        {'training': (4819, 7151), 'validation': (2383, 3582), 'test': (2480, 0)},
+    ),
+    'hacs': ('HACS Segments', {}),
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -40,17 +51,23 @@ def main(argv: list[str] | None = None) -> int:
         help="file of the official form that tells the subset of each video (mmaction2's "
         'anet_anno_action.json does not)',
     )
-    add_arguments(parser, 'data/activitynet13')
+    parser.add_argument(
+        '--release', choices=RELEASES, default='activitynet13', help='ActivityNet-1.3'
+    )
+    add_arguments(parser, 'data/<release>')
     args = parser.parse_args(argv)
+    if args.out == Path('data/<release>'):
+        args.out = Path('data', args.release)
+    version, known = RELEASES[args.release]
     with report_mistakes():
-        source = read(args.sources, args.subsets)
-        print(write_sources({'annotations.json': source}, args, args.sources, KNOWN))
+        source = read(args.sources, args.subsets, version)
+        print(write_sources({'annotations.json': source}, args, args.sources, known))
     return 0
 
 
-def read(paths: list[Path], subsets: Path | None) -> Source:
+def read(paths: list[Path], subsets: Path | None, version: str) -> Source:
     """Read sources of any form; classes are all labels, sorted, which is the official order."""
-    source = Source('ActivityNet 1.3', [])
+    source = Source(version, [])
     known = videos_of(subsets, read_object(subsets)) if subsets else {}
     for path in paths:
         content = read_object(path)

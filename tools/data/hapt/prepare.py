@@ -1,7 +1,7 @@
 """Prepare HAPT (UCI 341): raw inertial signals -> window features and one annotation file.
 
-``python tools/data/hapt/prepare.py SOURCE [--out data/hapt]``; README.md beside this file says
-where SOURCE comes from and what is written.
+``python tools/data/hapt/prepare.py SOURCE [--clips] [--out data/hapt]``; README.md beside this file
+says where SOURCE comes from and what is written.
 """
 
 import argparse
@@ -16,13 +16,23 @@ from pathlib import Path
 import numpy as np
 
 from asl_mmaction.cli.mistakes import report_mistakes
+from asl_mmaction.datasets.preparation.click_simulation import ClickRule, simulate_clicks
 from asl_mmaction.datasets.preparation.dataset_writer import write_dataset
+from asl_mmaction.files.clicks import write_click_file
 from asl_mmaction.files.mistakes import FileMistake, ValueMistake
 from asl_mmaction.files.reading import in_context, read_object, videos_of
 
 FPS = 50.0
 CLIP_LEN = 50  # samples in a window
 FEAT_STRIDE = 25  # samples between windows
+CLIP_SECONDS = 20.0  # least length of a clip
+#: A gap between actions shorter than a step has no click.
+STEP = FEAT_STRIDE / FPS
+CLICK_FILES = {
+    'background_clicks.json': ClickRule(min_gap=STEP),
+    'action_clicks.json': ClickRule(per_stretch=0, action='uniform'),
+    'all_clicks.json': ClickRule(min_gap=STEP, action='uniform'),
+}
 NUM_CHANNELS = 6  # accelerometer x y z (g), gyroscope x y z (rad/s)
 CLASSES = (
     'WALKING',
@@ -64,13 +74,24 @@ def main(argv: list[str] | None = None) -> int:
         type=Path,
         help='the original distribution (folder or zip), or a folder with hapt.json and raw/*.npy',
     )
-    parser.add_argument('--out', type=Path, default=Path('data/hapt'))
+    parser.add_argument(
+        '--clips', action='store_true', help='cut into clips of few classes, with click files'
+    )
+    parser.add_argument('--out', type=Path, help='folder; data/hapt, or data/hapt_clips')
     args = parser.parse_args(argv)
+    out = args.out or Path('data/hapt_clips' if args.clips else 'data/hapt')
     with report_mistakes():
         recordings = read_recordings(args.source)
-        write_recordings(recordings, args.out)
+        statistics = training_statistics(recordings)
+        if args.clips:
+            recordings = {
+                f'{name}_{number:02d}': clip
+                for name, recording in recordings.items()
+                for number, clip in enumerate(cut_into_clips(recording))
+            }
+        write_recordings(recordings, out, statistics, args.clips)
     print(count_table(recordings))
-    print(f'written to {args.out}')
+    print(f'written to {out}')
     return 0
 
 
@@ -215,12 +236,71 @@ def _check(name: str, recording: Recording) -> None:
             )
 
 
+# Clips
+
+
+def cut_into_clips(recording: Recording, least: float = CLIP_SECONDS) -> list[Recording]:
+    """Cut a recording where no action is, so that the label of a clip says something.
+
+    The next cut is at the first moment at least ``least`` seconds after the last one that no action
+    covers: the middle of a gap, or the border of two neighbours.
+
+    Args:
+        recording: A whole one.
+        least: Seconds.
+    """
+    duration = len(recording.signal) / FPS
+    moments, covered = [], 0.0
+    for start, end, _ in [*sorted(recording.annotations), (duration, duration, -1)]:
+        if start >= covered and (start > covered or covered > 0):
+            moments.append((covered + start) / 2)
+        covered = max(covered, end)
+    cuts = [0]
+    for moment in moments:
+        sample = round(moment * FPS)
+        if sample - cuts[-1] >= least * FPS and len(recording.signal) - sample >= CLIP_LEN:
+            cuts.append(sample)
+    return [
+        Recording(
+            recording.signal[first:last],
+            [
+                (start - first / FPS, end - first / FPS, label)
+                for start, end, label in recording.annotations
+                if first / FPS <= (start + end) / 2 < last / FPS
+            ],
+        )
+        for first, last in zip(cuts, [*cuts[1:], len(recording.signal)], strict=True)
+    ]
+
+
+def write_clicks(folder: Path, database: dict) -> None:
+    """Write click files of the training clips: background, actions, and both."""
+    training = {name: video for name, video in database.items() if video['subset'] == 'training'}
+    for file, rule in CLICK_FILES.items():
+        clicks = simulate_clicks(training, rule)
+        write_click_file(
+            folder / file, clicks, source='annotations.json', simulated=rule.description
+        )
+
+
 # Writing
 
 
-def write_recordings(recordings: dict[str, Recording], out: Path) -> None:
-    """Write features and annotations of all recordings into the folder ``out``."""
-    mean, std = training_statistics(recordings)
+def write_recordings(
+    recordings: dict[str, Recording],
+    out: Path,
+    statistics: tuple[np.ndarray, np.ndarray],
+    with_clicks: bool = False,
+) -> None:
+    """Write features and annotations of all recordings into the folder ``out``.
+
+    Args:
+        recordings: Whole ones, or clips.
+        out: Folder.
+        statistics: Mean and standard deviation of each channel.
+        with_clicks: Write click files too.
+    """
+    mean, std = statistics
     database = {}
     with write_dataset(out, made_by='tools/data/hapt/prepare.py') as writer:
         for name, recording in recordings.items():
@@ -243,11 +323,14 @@ def write_recordings(recordings: dict[str, Recording], out: Path) -> None:
                 'database': database,
             }
         )
+        if with_clicks:
+            write_clicks(writer.root, database)
 
 
 def subset(name: str) -> str:
-    """The official subset of a recording ``expNN_userNN``."""
-    return 'test' if int(name.rpartition('user')[2]) in TEST_SUBJECTS else 'training'
+    """The official subset of a recording ``expNN_userNN``, or of a clip of it."""
+    user = name.partition('user')[2].partition('_')[0]
+    return 'test' if int(user) in TEST_SUBJECTS else 'training'
 
 
 def training_statistics(recordings: dict[str, Recording]) -> tuple[np.ndarray, np.ndarray]:

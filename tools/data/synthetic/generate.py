@@ -1,23 +1,37 @@
-"""Generate the synthetic demo data (see asl_mmaction/datasets/preparation/synthetic.py)."""
+"""Generate synthetic data: where a frame matters is known, or what is context and no action.
+
+Kind ``moments``: asl_mmaction/datasets/preparation/synthetic.py. Kind ``context``: context.py
+beside it.
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
 from asl_mmaction.cli.mistakes import report_mistakes
-from asl_mmaction.datasets.preparation.synthetic import generate
+from asl_mmaction.datasets.preparation import context, synthetic
+
+#: Kind -> what makes it, its folder, and its test sequences.
+KINDS = {
+    'moments': (synthetic.generate, 'data/demo', 40),
+    'context': (context.generate, 'data/context_demo', 60),
+}
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--out', type=Path, default=Path('data/demo'))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--kind', choices=KINDS, default='moments')
+    parser.add_argument('--out', type=Path, help='folder; data/demo, or data/context_demo')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--num-train', type=int, default=120, help='training videos')
-    parser.add_argument('--num-test', type=int, default=40, help='test videos')
+    parser.add_argument('--num-test', type=int, help='test videos; 40, or 60')
     args = parser.parse_args(argv)
+    generate, folder, num_test = KINDS[args.kind]
+    out = args.out or Path(folder)
+    num_test = num_test if args.num_test is None else args.num_test
     with report_mistakes():
-        generate(args.out, seed=args.seed, num_train=args.num_train, num_test=args.num_test)
-    print(f'{args.num_train} training and {args.num_test} test sequences written to {args.out}')
+        generate(out, seed=args.seed, num_train=args.num_train, num_test=num_test)
+    print(f'{args.num_train} training and {num_test} test sequences written to {out}')
     return 0
 
 
