@@ -20,8 +20,9 @@ from asl_mmaction.apis import load_config
 ROOT = Path(__file__).parents[1] / 'configs'
 FILES = sorted(ROOT.rglob('*.py'))
 BASES = [path for path in FILES if '_base_' in path.parts]
-# mmaction2's own localizers have their own tests, in tests/test_baselines.
-CONFIGS = [path for path in FILES if path not in BASES and path.parent.name != 'mmaction']
+# With tests of their own: tests/test_baselines, and test_backtal_configs.py.
+APART = ('mmaction', 'backtal')
+CONFIGS = [path for path in FILES if path not in BASES and path.parent.name not in APART]
 BASELINES = [path for path in CONFIGS if path.stem.startswith(('actionformer_', 'tridet_'))]
 # The full method and its baseline on the same data; component rows have no baseline of their name.
 FULL = [

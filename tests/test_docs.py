@@ -144,8 +144,9 @@ def test_parameters_at_inference(name, rows, ablate):
 def test_results_of_the_tables_have_their_labels(ablate):
     """Below each command of ablate.py, the rows of its tables; those not run are named."""
     tables, seen = ablate.load_tables(), []
-    for section in re.split(r'^##', (ROOT / 'docs' / 'benchmarks.md').read_text(), flags=re.M):
-        for line in re.findall(r'tools/analysis/ablate\.py ([a-z ]+)--', section):
+    pages = [(ROOT / 'docs' / name).read_text() for name in ('benchmarks.md', 'backtal.md')]
+    for section in (part for page in pages for part in re.split(r'^##', page, flags=re.M)):
+        for line in re.findall(r'tools/analysis/ablate\.py ([a-z_ ]+)--', section):
             labels = {row['label'] for name in line.split() for row in tables[name]['rows']}
             named = {first.strip('`') for first, *cells in table_rows(section) if '±' in str(cells)}
             assert named <= labels

@@ -21,6 +21,8 @@ EXPECTED = {
     'epic100_verb': (2304, 97, 'validation', 1.875, (0.1, 0.5)),
     'epic100_noun': (2304, 300, 'validation', 1.875, (0.1, 0.5)),
     'activitynet13': (512, 200, 'validation', 15 / 16, (0.5, 0.95)),
+    'activitynet12': (2048, 100, 'validation', 25 / 16, (0.5, 0.95)),
+    'hacs': (2304, 200, 'validation', 15 / 8, (0.5, 0.95)),
 }
 # What every fragment defines, and how the names of some differ from that
 NAMES = {
@@ -32,6 +34,10 @@ NAMES = {
 }
 OTHER_NAMES = {
     'activitynet13': {'max_len', 'length', 'missing_videos'},
+    'activitynet12': {'max_len', 'length', 'missing_videos', 'resize'},
+    'hacs': {'missing_videos'},
+    'context_demo': {'num_workers'},
+    'hapt_clips': {'num_workers'},
     'demo': {'num_workers'},
     'hapt': {'num_workers'},
     'ego4d': {'sources', 'recall_multiples'},
@@ -102,7 +108,7 @@ def test_fragment(name, simulated, tmp_path, capsys):
             ]
             packed = dataset[1]
             sample = packed['data_samples']
-            steps = 192 if name == 'activitynet13' else round(61 * rate)
+            steps = simulated.get('length', round(61 * rate))
             low = 0.85 if loader == 'train' else 0.93  # crops; the last clips
             assert low * steps <= len(packed['inputs']) <= steps + 1
             assert packed['inputs'].shape[1] == width

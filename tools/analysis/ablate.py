@@ -1,6 +1,6 @@
-"""Run the tables of experiments on ASL and print them in Markdown.
+"""Run the tables of experiments on ASL and BackTAL and print them in Markdown.
 
-The tables are in ``configs/asl/ablation/tables.yml``; a row is a config, and settings of its own
+The tables are in ``configs/*/ablation/tables.yml``; a row is a config, and settings of its own
 over it. Runs are those of compare.py: a row without settings has the folder of its config, with
 what compare.py made of it; a row with settings has a folder of its own, ``<table>/<label>``. Rows
 that are the same in several tables are trained once, in the folder of the first. Numbers of the
@@ -30,7 +30,7 @@ from compare import (
 )
 
 CONFIGS = TOOLS.parent / 'configs'
-TABLES = CONFIGS / 'asl' / 'ablation' / 'tables.yml'
+TABLES = sorted(CONFIGS.glob('*/ablation/tables.yml'))
 KEYS = {'label', 'config', 'options', 'paper'}
 
 
@@ -43,19 +43,21 @@ def load_tables() -> dict[str, dict]:
     Raises:
         Mistake: A row has a key that nothing reads.
     """
-    tables = yaml.safe_load(TABLES.read_text())
+    tables: dict[str, dict] = {}
     names: dict[tuple, str] = {}
-    for name, content in tables.items():
-        for row in content['rows']:
-            if not row.keys() <= KEYS:
-                raise Mistake(
-                    f'{TABLES}: expected rows with {", ".join(sorted(KEYS))} but got one of {name} '
-                    f'with {", ".join(row)}'
-                )
-            config = CONFIGS / row.get('config', content['config'])
-            options = tuple(sorted(row.get('options', ())))
-            own = f'{name}/{folder_name(row["label"])}' if options else config.stem
-            row['run'] = Row(names.setdefault((config, options), own), config, options)
+    for path in TABLES:
+        for name, content in yaml.safe_load(path.read_text()).items():
+            for row in content['rows']:
+                if not row.keys() <= KEYS:
+                    raise Mistake(
+                        f'{path}: expected rows with {", ".join(sorted(KEYS))} but got one of '
+                        f'{name} with {", ".join(row)}'
+                    )
+                config = CONFIGS / row.get('config', content['config'])
+                options = tuple(sorted(row.get('options', ())))
+                own = f'{name}/{folder_name(row["label"])}' if options else config.stem
+                row['run'] = Row(names.setdefault((config, options), own), config, options)
+            tables[name] = content
     return tables
 
 
