@@ -18,7 +18,7 @@ from asl_mmaction.files.mistakes import ValueMistake
 WIDTHS = ((0, 128, 5e-4, 1000), (1000, 256, 2e-4, 2000), (2500, 512, 1e-4, 3500))
 NARROWEST = (64, 1e-3, 600)
 #: Epochs: fewer see too few crops of a recording, more learn it by heart.
-EPOCHS = (15, 250)
+EPOCHS = (15, 120)
 VALIDATIONS = 8
 #: Feature steps of a batch; recordings of one; batches of an epoch at least, where they allow it.
 BATCH_STEPS, BATCH_SIZES, BATCHES_OF_EPOCH = 2048, (2, 16), 8

@@ -123,7 +123,7 @@ def test_epochs_make_the_steps():
 
     plan = of(100)
     assert (plan['batch_size'], plan['max_epochs']) == (2, 20)  # 50 steps each, 1000 in all
-    assert of(4)['max_epochs'] == 250
+    assert of(4)['max_epochs'] == 120
     assert of(900)['max_epochs'] == 15
     assert [of(n, 100)['batch_size'] for n in (4, 16, 32, 64, 128, 999)] == [2, 2, 4, 8, 16, 16]
     assert of(100, 1000)['batch_size'] == 2

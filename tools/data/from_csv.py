@@ -1,0 +1,344 @@
+"""Your own data in one command: a table of actions and a folder of features -> a data set to train.
+
+``python tools/data/from_csv.py actions.csv --features feats/ --fps 25 --stride 4 --clip-len 16
+--out data/kitchen`` writes ``annotations.json`` and two configs, ``my_asl.py`` and
+``my_baseline.py``, whose numbers are worked out from the data; docs/own_data.md has it all.
+"""
+
+import argparse
+import os
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from mmaction.registry import MODELS
+from mmengine.registry import init_default_scope
+
+import asl_mmaction  # noqa: F401 (registers its parts)
+from asl_mmaction.apis import load_config
+from asl_mmaction.cli.arguments import SettingsAction
+from asl_mmaction.cli.mistakes import report_mistakes
+from asl_mmaction.datasets.preparation.action_rows import COLUMNS, UNITS, Row, Rows, read_rows
+from asl_mmaction.datasets.preparation.conversion import convert
+from asl_mmaction.datasets.preparation.feature_folder import (
+    Feature,
+    find_features,
+    read_features,
+)
+from asl_mmaction.datasets.preparation.other_forms import read_json_rows
+from asl_mmaction.datasets.preparation.own_data import make_source
+from asl_mmaction.datasets.preparation.plan import Choice, Recording, Statistics, make_plan
+from asl_mmaction.datasets.preparation.plan_config import asl_config, baseline_config
+from asl_mmaction.datasets.preparation.source import Source
+from asl_mmaction.datasets.preparation.splitting import (
+    find_test_subset,
+    given_subsets,
+    named_subsets,
+    split_by_chance,
+)
+from asl_mmaction.datasets.transforms.lengths import FeatureLength, explain, length_mismatch
+from asl_mmaction.files.mistakes import FileExistsMistake, ValueMistake
+from asl_mmaction.files.reading import finite, in_context, read_classes, read_durations, read_names
+from asl_mmaction.files.writing import prepare_folder, write_json
+from asl_mmaction.structures.feature_grid import GRID_KEYS
+
+TIOU_THRESHOLDS = [0.3, 0.4, 0.5, 0.6, 0.7]
+FILES = ('annotations.json', 'my_baseline.py', 'my_asl.py')
+SHOWN = 6
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse(argv)
+    with report_mistakes():
+        check_out(args.out, args.overwrite)
+        table = read(args)
+        found, pattern = find_features(args.features, table.rows, skip_missing=args.skip_missing)
+        left_out = len({row.video for row in table.rows} - set(found))
+        rows = [replace(row, video=found[row.video]) for row in table.rows if row.video in found]
+        own_fps = {row.video: None for row in rows}
+        own_fps.update({row.video: row.fps for row in rows if row.fps})
+        lengths = read_durations(args.durations) if args.durations else {}
+        own_fps.update({v: lengths[v][1] for v in own_fps if v in lengths and lengths[v][1]})
+        features, width, layout, notes = read_features(
+            args.features, pattern, own_fps, grid_settings(args), args.key
+        )
+        durations = {video: seconds for video, (seconds, _) in lengths.items()}
+        classes = read_classes(args.classes) if args.classes else None
+        source = make_source(args.actions, rows, features, durations, classes)
+        check_lengths(source, features)
+        notes += split(source, rows, args)
+        content = convert(source)
+        training = subset_statistics(content['database'], features, width)
+        plan = make_plan(training)
+        if left_out:
+            notes.append(f'{left_out} recordings without a feature file: left out')
+        notes += [f'{what}: {n}' if n > 1 else what for what, n in table.notes.items()]
+        notes += remarks(content, features, args)
+        load = {'key': args.key} if args.key else {}
+        load |= {'layout': layout} if layout else {}
+        write(args, content, settings(args, content, features, width, pattern), load, plan)
+        print('\n'.join(report(args, content, features, notes, plan)))
+    return 0
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'actions',
+        type=Path,
+        help='CSV file with columns video, label, start, end (and subset, duration, fps); or JSON '
+        "of ActivityNet's form, PointTAD's, mmaction2's or Label Studio's",
+    )
+    parser.add_argument('--features', type=Path, required=True, help='folder, a file a recording')
+    parser.add_argument('--out', type=Path, required=True, help='folder for the data set')
+    grid = parser.add_argument_group('features (what sidecars say may be left out)')
+    grid.add_argument('--fps', type=positive, help='frames, or samples, of a second')
+    grid.add_argument('--stride', type=positive, help='frames between two steps')
+    grid.add_argument('--clip-len', type=positive, help='frames that a step sees')
+    grid.add_argument('--key', help='name of the array in files that hold several')
+    table = parser.add_argument_group('actions')
+    table.add_argument(
+        '--columns',
+        nargs='+',
+        action=SettingsAction,
+        default={},
+        metavar='WHAT=NAME',
+        help=f'columns with other names than usual: {", ".join(COLUMNS)}',
+    )
+    table.add_argument('--unit', choices=UNITS, help='of the times (default: by the column names)')
+    table.add_argument('--durations', type=Path, help='CSV or JSON of the recordings (seconds)')
+    table.add_argument('--classes', type=Path, help='names of the classes, in the order of labels')
+    table.add_argument('--skip-missing', action='store_true', help='leave out what has no feature')
+    parts = parser.add_argument_group('what to test on (default: a column subset, or by chance)')
+    parts.add_argument('--test', type=Path, help='names of the recordings to test on, in a file')
+    parts.add_argument('--test-fraction', type=float, help='of the recordings, by chance (0.3)')
+    parts.add_argument('--seed', type=int, default=0, help='of the chance')
+    parts.add_argument(
+        '--subsets',
+        nargs='+',
+        action=SettingsAction,
+        default={},
+        metavar='NAME=SUBSET',
+        help='what other names of subsets mean, e.g. validation=training',
+    )
+    parser.add_argument('--overwrite', action='store_true', help='replace what is in --out')
+    return parser.parse_args(argv)
+
+
+def positive(text: str) -> float:
+    try:
+        number = finite('a number > 0', text, above=0)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return int(number) if number == int(number) else number
+
+
+def check_out(out: Path, overwrite: bool) -> None:
+    """Refuse to replace files, which may have been edited."""
+    there = [name for name in FILES if (out / name).exists()]
+    if there and not overwrite:
+        raise FileExistsMistake(
+            f'expected a new folder but got {out / there[0]}, which exists; --overwrite replaces it'
+        )
+
+
+def read(args: argparse.Namespace) -> Rows:
+    unknown = [what for what in args.columns if what not in COLUMNS]
+    if unknown:
+        raise ValueMistake(f'expected --columns of {", ".join(COLUMNS)} but got {unknown[0]!r}')
+    if args.actions.suffix.lower() == '.json':
+        return read_json_rows(args.actions, read_classes(args.classes) if args.classes else None)
+    columns = {what: str(name) for what, name in args.columns.items()}
+    return read_rows(args.actions, columns, args.unit)
+
+
+def grid_settings(args: argparse.Namespace) -> dict[str, float]:
+    given = zip(GRID_KEYS, (args.fps, args.stride, args.clip_len), strict=True)
+    return {name: value for name, value in given if value is not None}
+
+
+def check_lengths(source: Source, features: Mapping[str, Feature]) -> None:
+    """Refuse durations and features that do not fit; what would explain it is named."""
+    lengths, wrong = [], []
+    for name, video in source.videos.items():
+        feature = features[name]
+        lengths.append(FeatureLength(video.duration, feature.grid, feature.num_steps))
+        sample = {'video_name': name, 'grid': feature.grid, 'duration': video.duration}
+        wrong.append(length_mismatch(sample, feature.num_steps))
+    mismatches = [text for text in wrong if text]
+    if mismatches:
+        others = len(mismatches) - 1
+        reason = explain(lengths)
+        raise ValueMistake(
+            mismatches[0]
+            + (f', and {others} more like that' if others else '')
+            + (f'; {reason.text}' if reason else '')
+        )
+
+
+def split(source: Source, rows: list[Row], args: argparse.Namespace) -> list[str]:
+    """Give each recording its subset, in the source; what is odd, as notes."""
+    labels = {name: {label for *_, label in v.actions} for name, v in source.videos.items()}
+    if args.test is not None and args.test_fraction is not None:
+        raise ValueMistake('expected --test or --test-fraction but got both')
+    words = {str(name): str(subset) for name, subset in args.subsets.items()}
+    subsets: dict[str, str] = {}
+    if args.test is not None:
+        with in_context(str(args.test)):
+            subsets = named_subsets(list(labels), read_names(args.test))
+    elif args.test_fraction is None:
+        subsets = given_subsets(rows, words)
+    with in_context(str(args.actions)):
+        if not subsets:
+            fraction = 0.3 if args.test_fraction is None else args.test_fraction
+            tested = split_by_chance(labels, fraction, args.seed)
+            subsets = named_subsets(list(labels), tested)
+        find_test_subset(subsets)
+    for name, video in source.videos.items():
+        video.subset = subsets[name]
+    trained = set().union(*(labels[n] for n, subset in subsets.items() if subset == 'training'))
+    notes = [
+        f'class {label!r} has no action in training: it cannot be learned'
+        for label in source.classes
+        if label not in trained
+    ]
+    if len(source.classes) == 1:
+        notes.append(f'one class alone: all that is found is {source.classes[0]!r}')
+    return notes
+
+
+def subset_statistics(database: Mapping, features: Mapping[str, Feature], width: int) -> Statistics:
+    return Statistics.of(
+        (
+            Recording(features[name].num_steps, features[name].grid.to_grid(segments(video)))
+            for name, video in database.items()
+            if video['subset'] == 'training'
+        ),
+        width,
+    )
+
+
+def segments(video: Mapping) -> np.ndarray:
+    """(G, 2) seconds."""
+    return np.array([item['segment'] for item in video['annotations']], float).reshape(-1, 2)
+
+
+def remarks(content: dict, features: Mapping[str, Feature], args: argparse.Namespace) -> list[str]:
+    """What was left out or looks odd, a line each."""
+    totals: Counter = Counter()
+    for counts in content['conversion']['counts'].values():
+        totals.update(counts)
+    known = ('videos', 'segments', 'segments in the source')
+    notes = [f'{n} {what}' for what, n in sorted(totals.items()) if what not in known]
+    database = content['database']
+    latest = [segments(v).max() / v['duration'] for v in database.values() if v['annotations']]
+    if totals['segments'] >= 5 and 60 * max(latest) <= 1:
+        notes.append('all actions end in the first 1/60 of their recordings, as if in minutes')
+    few = sum(feature.num_steps < 8 for feature in features.values())
+    if few:
+        notes.append(f'{few} recordings of fewer than 8 steps')
+    return notes
+
+
+def settings(
+    args: argparse.Namespace,
+    content: dict,
+    features: Mapping[str, Feature],
+    width: int,
+    pattern: str,
+) -> dict:
+    """What the config says of the data."""
+    grids = [feature.grid for feature in features.values()]
+    grid = {}
+    for name in GRID_KEYS:
+        values = {getattr(item, name) for item in grids}
+        if len(values) == 1:
+            value = values.pop()
+            grid[name] = int(value) if value == int(value) else value
+    own = [name for name in GRID_KEYS if name not in grid]
+    if 'fps' in grid:
+        for video in content['database'].values():
+            del video['fps']
+    try:
+        folder = Path(os.path.relpath(args.features, args.out)).as_posix()
+    except ValueError:  # another drive
+        folder = args.features.resolve().as_posix()
+    return {
+        'feature_folder': folder,
+        'feature_file': pattern,
+        'feat_dim': width,
+        'num_classes': len(content['classes']),
+        'grid': (grid, f'{" and ".join(own)}: of each recording' if own else ''),
+        'train_subset': 'training',
+        'test_subset': find_test_subset({n: v['subset'] for n, v in content['database'].items()}),
+        'tiou_thresholds': (TIOU_THRESHOLDS, 'mAP is their average; those of your field'),
+    }
+
+
+def write(
+    args: argparse.Namespace,
+    content: dict,
+    about: dict,
+    load: dict,
+    plan: Mapping[str, Choice],
+) -> None:
+    prepare_folder(args.out)
+    write_json(args.out / FILES[0], content)
+    texts = baseline_config(args.out.name, about, load, plan), asl_config()
+    for name, text in zip(FILES[1:], texts, strict=True):
+        (args.out / name).write_text(text, encoding='utf-8')
+
+
+def report(
+    args: argparse.Namespace,
+    content: dict,
+    features: Mapping[str, Feature],
+    notes: list[str],
+    plan: Mapping[str, Choice],
+) -> list[str]:
+    database = content['database']
+    counts = Counter(item['label'] for v in database.values() for item in v['annotations'])
+    shown = [f'{label} {counts[label]}' for label in content['classes'][:SHOWN]]
+    more = ', ...' if len(content['classes']) > SHOWN else ''
+    seconds = np.concatenate([np.diff(segments(v))[:, 0] for v in database.values()])
+    steps = np.concatenate(
+        [np.diff(features[name].grid.to_grid(segments(v)))[:, 0] for name, v in database.items()]
+    )
+    parts = []
+    for subset in ('training', 'validation', 'test'):
+        videos = [v for v in database.values() if v['subset'] == subset]
+        if videos:
+            actions = sum(len(v['annotations']) for v in videos)
+            parts.append(f'{subset} {len(videos)} recordings, {actions} actions')
+    lines = [
+        f'{len(database)} recordings, {counts.total()} actions, {len(content["classes"])} classes '
+        f'({", ".join(shown)}{more}); lengths {seconds.min():.1f}..{seconds.max():.1f} s = '
+        f'{steps.min():.0f}..{steps.max():.0f} steps',
+        '; '.join(parts),
+        *(f'note: {note}' for note in notes),
+        'the plan:',
+    ]
+    name_width = max(map(len, plan)) + 2
+    for choice in plan.values():
+        lines.append(f'  {choice.name.ljust(name_width)}{choice.value}  ({choice.reason})')
+    asl, baseline = (count_parameters(args.out / name) for name in ('my_asl.py', 'my_baseline.py'))
+    lines.append(
+        f'wrote {args.out / FILES[0]}, configs: my_asl.py ({asl:.1f} M parameters), '
+        f'my_baseline.py ({baseline:.1f} M)'
+    )
+    lines.append(f'next: python tools/train.py {args.out / "my_asl.py"}')
+    return lines
+
+
+def count_parameters(path: Path) -> float:
+    """Millions, of the model of a config."""
+    init_default_scope('mmaction')
+    model = MODELS.build(load_config(path).model)
+    return sum(value.numel() for value in model.parameters()) / 1e6
+
+
+if __name__ == '__main__':
+    sys.exit(main())
