@@ -7,14 +7,16 @@ import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs t
 from asl_mmaction.cli.arguments import make_parser
 from asl_mmaction.cli.memory import keep_freed_memory
 from asl_mmaction.cli.mistakes import report_mistakes
-from asl_mmaction.cli.training import runner_to_train
+from asl_mmaction.cli.training import train
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     keep_freed_memory()
     with report_mistakes():
-        runner_to_train(args).train()
+        text = train(args)
+    if text is not None:
+        print(text)
     return 0
 
 
@@ -26,6 +28,17 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         const='auto',
         metavar='CHECKPOINT',
         help='go on from a checkpoint, or without one from the latest in the work dir',
+    )
+    parser.add_argument(
+        '--epochs', type=int, help='train for so many, with a warm-up and schedules to match'
+    )
+    parser.add_argument(
+        '--dry-run',
+        action='store_true',
+        help='build all, run a few steps, say how large, slow and hungry it is; keep nothing',
+    )
+    parser.add_argument(
+        '--print-config', nargs='?', const='', metavar='KEY', help='print the config, or a part'
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision (bfloat16), CPU or GPU')
     parser.add_argument('--no-validate', action='store_true', help='no validation while training')

@@ -11,14 +11,32 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
+from torch import nn
 
 from asl_mmaction.apis.config import load_config
+from asl_mmaction.cli.screen import ScreenHook, filter_console
 from asl_mmaction.files.mistakes import Mistake
 
 
 class RecordedRunner(Runner):
     """Writes no config when it is built: :class:`RecordHook` does, once a step has succeeded."""
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """See the parent; the console is for people."""
+        logger = super().build_logger(*args, **kwargs)
+        self.screen = ScreenHook(filter_console(logger))
+        return logger
+
+    def train(self) -> nn.Module:
+        """See the parent."""
+        self.register_hook(self.screen)
+        self.screen.begin(self)
+        try:
+            return super().train()
+        finally:
+            self.screen.close()
 
     def dump_config(self) -> None:
         """See the parent."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 
 from mmengine.config import Config
@@ -17,7 +18,22 @@ from asl_mmaction.cli.checks.resuming import check_resumed_settings, check_resum
 from asl_mmaction.cli.checks.schedules import check_schedules
 from asl_mmaction.cli.checks.starting_weights import describe_starting_weights
 from asl_mmaction.cli.runner import build_runner, configure, for_this_run
+from asl_mmaction.cli.trial import dry_run, print_config, shorten
 from asl_mmaction.files.mistakes import Mistake
+
+
+def train(args: argparse.Namespace) -> str | None:
+    """Train, or what an argument asks for in its place; what is to be printed at the end."""
+    if args.print_config is not None:
+        config = configure(args)
+        apply_arguments(config, args)
+        return print_config(config, args.print_config)
+    if args.dry_run:
+        with tempfile.TemporaryDirectory() as folder:
+            args.work_dir = folder
+            return dry_run(runner_to_train(args))
+    runner_to_train(args).train()
+    return None
 
 
 def runner_to_train(args: argparse.Namespace) -> Runner:
@@ -55,6 +71,8 @@ def runner_to_train(args: argparse.Namespace) -> Runner:
 
 def apply_arguments(config: Config, args: argparse.Namespace) -> None:
     """Change the experiment to what the arguments ask for."""
+    if args.epochs is not None:
+        shorten(config, args.epochs)
     if args.amp:
         config.optim_wrapper.type = 'BFloat16OptimWrapper'
     if args.auto_scale_lr:

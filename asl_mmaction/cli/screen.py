@@ -1,0 +1,173 @@
+"""What a training shows on the screen: a line to begin with, then one an epoch.
+
+Everything else goes to the log file alone, but warnings and what this package says by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from datetime import timedelta
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.logging import MMLogger
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+#: Modules between a call that logs and the filter.
+LOGGING = ('logging', 'mmengine.logging', __name__)
+
+
+class ScreenFilter(logging.Filter):
+    """Lets through warnings and, unless ``quiet``, what the package itself logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.quiet = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See logging.Filter."""
+        if record.levelno >= logging.WARNING:
+            return True
+        frame = sys._getframe()
+        while frame.f_back is not None and frame.f_globals['__name__'].startswith(LOGGING):
+            frame = frame.f_back
+        return not self.quiet and frame.f_globals['__name__'].startswith('asl_mmaction')
+
+
+def filter_console(logger: MMLogger) -> ScreenFilter:
+    """Let the console of a logger show what a person reads; its file keeps everything."""
+    found = ScreenFilter()
+    for handler in logger.handlers:
+        if type(handler) is logging.StreamHandler:
+            handler.addFilter(found)
+    return found
+
+
+class ScreenHook(Hook):
+    """Shows how a training by epochs goes; any other is shown as mmengine does.
+
+    The line of an epoch: losses (mean of what was logged in it), learning rate, seconds, the time
+    that is left, and after a validation the metric that chooses the best checkpoint, in percent,
+    with a star if this is the best so far. On a terminal a bar is below.
+
+    Args:
+        screen: filter of the console.
+    """
+
+    priority = 'LOWEST'  # after the checkpoint, which says what is best
+
+    def __init__(self, screen: ScreenFilter) -> None:
+        self.screen = screen
+        self.console = Console(highlight=False, soft_wrap=True, quiet=not is_main_process())
+        self.progress: Progress | None = None
+        self.line: str | None = None
+
+    def begin(self, runner: Runner) -> None:
+        """From here on, the lines of this hook take the place of all others."""
+        self.shown = isinstance(runner.train_loop, EpochBasedTrainLoop)
+        self.screen.quiet = self.shown
+
+    def before_train(self, runner: Runner) -> None:
+        """See mmengine's Hook."""
+        if not self.shown:
+            return
+        self.start, self.first_epoch = time.monotonic(), runner.epoch
+        model = getattr(runner.model, 'module', runner.model)
+        count = sum(value.numel() for value in model.parameters())
+        size = f'{count / 1e6:.1f} M' if count >= 1e5 else f'{count:,}'
+        videos = len(runner.train_dataloader.dataset)
+        steps = len(runner.train_dataloader)
+        resumed = f', from epoch {runner.epoch + 1} on' if runner.epoch else ''
+        self.console.print(
+            f'{runner.experiment_name.rsplit("_", 2)[0]}: {size} parameters, {videos} videos, '
+            f'{runner.max_epochs} epochs of {steps} steps{resumed}; log and checkpoints in '
+            f'{os.path.relpath(runner.work_dir)}',
+            markup=False,
+        )
+        if self.console.is_terminal:
+            columns = (BarColumn(), TextColumn('{task.description}'), TimeRemainingColumn())
+            self.progress = Progress(*columns, console=self.console, transient=True)
+            self.task = self.progress.add_task('', total=runner.max_iters, completed=runner.iter)
+            self.progress.start()
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """See mmengine's Hook."""
+        self._flush()
+        self.epoch_start = time.monotonic()
+        self.counts = {
+            key: len(buffer.data[0])
+            for key, buffer in runner.message_hub.log_scalars.items()
+        }  # fmt: skip
+
+    def after_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
+        """See mmengine's Hook."""
+        if self.progress is not None:
+            done = f'epoch {runner.epoch + 1}/{runner.max_epochs}'
+            self.progress.update(self.task, completed=runner.iter + 1, description=done)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """See mmengine's Hook."""
+        if not self.shown:
+            return
+        now = time.monotonic()
+        # The hook runs before the loop counts the epoch.
+        epoch = runner.epoch + 1
+        left = (now - self.start) / (epoch - self.first_epoch) * (runner.max_epochs - epoch)
+        losses = []
+        for key, buffer in runner.message_hub.log_scalars.items():
+            name = key.removeprefix('train/')
+            values = buffer.data[0][self.counts.get(key, 0) :]
+            if name.startswith('loss') and len(values):
+                losses.append(f'{name.removeprefix("loss_")} {values.mean():.3f}')
+        width = len(str(runner.max_epochs))
+        self.line = '  '.join(
+            [
+                f'{epoch:>{width}}/{runner.max_epochs}',
+                *losses,
+                f'lr {runner.optim_wrapper.get_lr()["lr"][0]:.1e}',
+                f'{now - self.epoch_start:.1f} s',
+                *([f'eta {timedelta(seconds=round(left))}'] if left else []),
+            ]
+        )
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """See mmengine's Hook."""
+        if self.line is None or not metrics:
+            return
+        chosen = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+        keys = [key for hook in chosen for key in getattr(hook, 'key_indicators', None) or []]
+        key = next((key for key in keys if key in metrics), next(iter(metrics)))
+        best = runner.message_hub.runtime_info.get('best_score') == metrics[key]
+        self.line += f'  {key} {100 * metrics[key]:.1f}{" *" if best else ""}'
+
+    def after_train(self, runner: Runner) -> None:
+        """See mmengine's Hook."""
+        if not self.shown:
+            return
+        self.close()
+        latest, best = (
+            path and os.path.relpath(path)
+            for path in map(runner.message_hub.runtime_info.get, ('last_ckpt', 'best_ckpt'))
+        )
+        files = f'; the best: {best}' if best else ''
+        took = timedelta(seconds=round(time.monotonic() - self.start))
+        self.console.print(f'done in {took}; the last checkpoint: {latest}{files}', markup=False)
+
+    def close(self) -> None:
+        """Leave the screen as it was, also where a training ends with an error."""
+        self._flush()
+        self.screen.quiet = False
+        if self.progress is not None:
+            self.progress.stop()
+            self.progress = None
+
+    def _flush(self) -> None:
+        if self.line is not None:
+            self.console.print(self.line, markup=False)
+            self.line = None
