@@ -275,6 +275,17 @@ TASKS = dict(
         epochs=45,
     ),
 )
+# HAPT's model for dense data; budget and numbers of detections are ours
+TASKS['billboard'] = TASKS['hapt'] | dict(
+    feat_dim=48,
+    classes=37,
+    grid=dict(fps=44100 / 2048, feat_stride=5, clip_len=10),
+    match='all',
+    topk=5000,
+    max_per_video=1000,
+    warmup=1,
+    epochs=8,
+)
 TASKS['epic100_noun'] = TASKS['epic100_verb'] | dict(classes=300, smoothing=0.1)
 TASKS['ego4d_egovlp'] = TASKS['ego4d'] | dict(
     feat_dim=256,
@@ -315,6 +326,7 @@ PAPER = dict(
     activitynet13=dict(batch=16, epochs=15, lr=1e-3, max_per_video=100, feat_dim=2048)
     | dict(grid=dict(fps=25, feat_stride=16, clip_len=16)),
     hapt={},
+    billboard=dict(match='all'),
 )
 # TriDet (Shi et al., CVPR 2023) and its released code
 TRIDET = dict(
@@ -382,7 +394,7 @@ def plain(value):
 NAMES = [
     *(f'{method}_{task}' for task in TASKS for method in ('actionformer', 'asl')),
     *(f'asl_{task}_paper' for task in TASKS),
-    *('tridet_hapt', 'asl_tridet_hapt'),
+    *('tridet_hapt', 'asl_tridet_hapt', 'tridet_billboard', 'asl_tridet_billboard'),
 ]
 
 

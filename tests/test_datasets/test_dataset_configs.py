@@ -38,6 +38,7 @@ OTHER_NAMES = {
     'hacs': {'missing_videos'},
     'context_demo': {'num_workers'},
     'hapt_clips': {'num_workers'},
+    'billboard': {'num_workers'},
     'demo': {'num_workers'},
     'hapt': {'num_workers'},
     'ego4d': {'sources', 'recall_multiples'},
