@@ -21,7 +21,7 @@ from asl_mmaction.apis.checkpoint import dataset_meta, load_checkpoint, load_wei
 from asl_mmaction.apis.classes import check_classes, find_classes
 from asl_mmaction.apis.config import load_config
 from asl_mmaction.apis.datasets import agreed_settings, dataset_configs
-from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.files.mistakes import TypeMistake, ValueMistake
 from asl_mmaction.files.reading import check_file, in_context, is_number
 from asl_mmaction.files.results import write_results
 from asl_mmaction.files.sidecar import complete_grid, read_sidecar
@@ -71,7 +71,7 @@ class TALInferencer:
         self.config = load_config(config)
         missing = [key for key in ('model', 'test_dataloader') if not self.config.get(key)]
         if missing:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected a config with model and test_dataloader but got no {missing[0]} in '
                 f'{self.config.filename or "it"}'
             )
@@ -83,7 +83,7 @@ class TALInferencer:
             self.classes = ('action',)  # the classes come from elsewhere
         self.simulated = bool(dataset_meta(content).get('simulated'))
         if not isinstance(grid, Mapping | None):
-            raise TypeError(f'expected grid with some of {GRID_KEYS} but got {grid!r}')
+            raise TypeMistake(f'expected grid with some of {GRID_KEYS} but got {grid!r}')
         self.sources, pipeline, self.grid = _data_settings(self.config, grid or {})
         self.elsewhere = any(step.get('backend_args') for step in pipeline)
         FeatureGrid.from_settings(dict.fromkeys(GRID_KEYS, 1), self.grid)  # checks the values
@@ -138,13 +138,15 @@ class TALInferencer:
         for name, value in (('batch_size', batch_size), ('top_k', top_k)):
             counts = isinstance(value, (int, np.integer)) and value >= 1
             if not counts and (name, value) != ('top_k', None):
-                raise ValueError(f'expected {name} to be a whole number >= 1 but got {value!r}')
+                raise ValueMistake(f'expected {name} to be a whole number >= 1 but got {value!r}')
         if not is_number(score_threshold):
-            raise ValueError(f'expected score_threshold to be a number but got {score_threshold!r}')
+            raise ValueMistake(
+                f'expected score_threshold to be a number but got {score_threshold!r}'
+            )
         if out is not None:
             out = Path(out)
             if out.is_dir():
-                raise ValueError(f'expected a file to write but got the folder {out}')
+                raise ValueMistake(f'expected a file to write but got the folder {out}')
             prepare_folder(out.parent)
         single = isinstance(inputs, (Mapping, str, bytes, os.PathLike, np.ndarray, Tensor))
         if single or not isinstance(inputs, Iterable):
@@ -153,7 +155,7 @@ class TALInferencer:
         names = [sample['video_name'] for sample in samples]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f'expected a name of its own for each video but got {twice} twice')
+            raise ValueMistake(f'expected a name of its own for each video but got {twice} twice')
         outputs, limits = [], {}
         for start in range(0, len(samples), batch_size):
             for data_sample in self._run(samples[start : start + batch_size]):
@@ -177,7 +179,7 @@ class TALInferencer:
         """One sample as TALDataset hands it to the pipeline, without annotations."""
         settings = dict(item) if isinstance(item, Mapping) else {'feature': item}
         if settings.keys() - INPUT_KEYS or 'feature' not in settings:
-            raise ValueError(
+            raise ValueMistake(
                 f"input {index}: expected 'feature' and some of {sorted(INPUT_KEYS)} but got "
                 f'{list(settings)}'
             )
@@ -187,9 +189,9 @@ class TALInferencer:
         files = [part for part in parts if isinstance(part, str)]
         name = settings.get('video_name', Path(files[0]).stem if files else f'array_{index}')
         if not isinstance(name, str):
-            raise TypeError(f'input {index}: expected video_name to be a string but got {name!r}')
+            raise TypeMistake(f'input {index}: expected video_name to be a string but got {name!r}')
         if len(parts) != len(self.sources) and (several or files):
-            raise ValueError(
+            raise ValueMistake(
                 f'video {name!r}: expected {len(self.sources)} features in a list '
                 f'({", ".join(self.sources)}) but got {len(parts)}'
             )
@@ -204,7 +206,7 @@ class TALInferencer:
         if sidecar is not None and duration is None:
             duration = sample['duration'] = (read_sidecar(sidecar) or {}).get('duration')
         if duration is not None and not (is_number(duration) and duration > 0):
-            raise ValueError(
+            raise ValueMistake(
                 f'video {name!r}: expected a duration > 0, in seconds, but got {duration!r}'
             )
         with in_context(f'video {name!r}'):
@@ -240,7 +242,7 @@ class TALInferencer:
         found = data_sample.pred_instances.cpu()
         limits = found.get('limits')
         if limits and top_k is not None and top_k > limits.max_detections:
-            raise ValueError(
+            raise ValueMistake(
                 f'video {data_sample.video_name!r}: expected top_k of at most '
                 f'{limits.max_detections}, what {limits.settings} of the post_processor allow for, '
                 f'but got {top_k}'
@@ -270,7 +272,7 @@ def _find_device(device: str | torch.device | None) -> torch.device:
         torch.empty(0, device=found)
     except (AssertionError, NotImplementedError, RuntimeError) as error:
         reason = str(error).partition('\n')[0]
-        raise ValueError(
+        raise ValueMistake(
             f'expected a device of this machine but got {device!r}: {reason}'
         ) from error
     return found
@@ -283,11 +285,11 @@ def _as_loaded(feature: Feature, index: int) -> str | np.ndarray:
         return feature
     if isinstance(feature, Tensor):
         if feature.layout != torch.strided:
-            raise TypeError(f'input {index}: expected a dense tensor but got {feature.layout}')
+            raise TypeMistake(f'input {index}: expected a dense tensor but got {feature.layout}')
         # numpy has no bfloat16
         return (feature.float() if feature.is_floating_point() else feature).detach().cpu().numpy()
     found = type(feature).__name__
-    raise TypeError(f'input {index}: expected a feature file or array but got {found}')
+    raise TypeMistake(f'input {index}: expected a feature file or array but got {found}')
 
 
 def _data_settings(config: Config, grid: Mapping) -> tuple[list[str], list[dict], dict]:

@@ -13,6 +13,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import check_file
 from asl_mmaction.files.results import read_results
 from asl_mmaction.structures.candidates import Candidates, DenseCandidates
@@ -58,7 +59,7 @@ class AttachProposals(BaseTransform):
 
     def __init__(self, *, path: str, min_overlap: float = 0.75) -> None:
         if not 0 < min_overlap <= 1:
-            raise ValueError(f'expected 0 < min_overlap <= 1 but got {min_overlap}')
+            raise ValueMistake(f'expected 0 < min_overlap <= 1 but got {min_overlap}')
         self.path = path
         self.min_overlap = min_overlap
 
@@ -66,7 +67,7 @@ class AttachProposals(BaseTransform):
         """Attach; see the class."""
         sample = results['data_samples']
         if sample.video_name not in self._proposals:
-            raise ValueError(
+            raise ValueMistake(
                 f'{self.path}: expected proposals of video {sample.video_name!r} but got those of '
                 f'{len(self._proposals)} others, such as {next(iter(self._proposals), None)!r}'
             )

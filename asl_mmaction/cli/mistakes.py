@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import inspect
-import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -13,8 +12,6 @@ from pathlib import Path
 
 from asl_mmaction.files.mistakes import Mistake
 
-MISTAKES = re.compile(r'(expected|should be) .* but ', re.DOTALL)
-KNOWN = (Mistake, FileNotFoundError)
 # Packages whose constructors check what a config gives them.
 STACK = {'mmaction', 'mmcv', 'mmengine', 'numpy', 'torch', *sys.stdlib_module_names}
 
@@ -40,7 +37,8 @@ def describe_mistake(error: Exception) -> str | None:
     """
     # A full disk is found when writing into an open file, whose name the error does not have.
     system = isinstance(error, OSError) and (error.filename or error.errno == errno.ENOSPC)
-    text = _text(error) if system or isinstance(error, KNOWN) or _worded(error) else refusal(error)
+    known = system or isinstance(error, (Mistake, FileNotFoundError))
+    text = _text(error) if known else refusal(error)
     if text is None:
         return None
     # A data loader's worker passes its error on behind a traceback of its own.
@@ -83,11 +81,6 @@ def refusal(error: Exception) -> str | None:
     ):
         return text
     return part and f'{part} does not take what the config gives it: {text}'
-
-
-def _worded(error: Exception) -> bool:
-    kinds = (ImportError, TypeError, ValueError)
-    return isinstance(error, kinds) and bool(MISTAKES.search(str(error)))
 
 
 def _text(error: Exception) -> str:

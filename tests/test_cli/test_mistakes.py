@@ -9,7 +9,7 @@ from torch import nn
 from asl_mmaction.cli.arguments import make_parser
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.cli.runner import configure, for_this_run
-from asl_mmaction.files.mistakes import Mistake
+from asl_mmaction.files.mistakes import Mistake, PackageMistake, ValueMistake
 
 WORKER = """Caught ValueError in DataLoader worker process 0.
 Original Traceback (most recent call last):
@@ -29,9 +29,9 @@ def arguments(*words):
         (PermissionError(13, 'Permission denied', 'a.npy'), "Permission denied: 'a.npy'"),
         (NotADirectoryError(20, 'Not a directory', 'a/b'), "Not a directory: 'a/b'"),
         (OSError(28, 'No space left on device'), 'No space left on device'),
-        (ValueError('video v: expected 2 but got 3'), 'video v: expected 2 but got 3'),
-        (ImportError('a.h5: expected h5py, but it is not installed'), 'a.h5: expected h5py'),
-        (ValueError(WORKER), 'error: a.npy: expected width 3 but got 4\n'),
+        (ValueMistake('video v: expected 2 but got 3'), 'video v: expected 2 but got 3'),
+        (PackageMistake('a.h5: expected h5py, but it is not installed'), 'a.h5: expected h5py'),
+        (ValueMistake(WORKER), 'error: a.npy: expected width 3 but got 4\n'),
     ],
 )
 def test_a_mistake_ends_with_one_line(capsys, error, line):
@@ -47,6 +47,7 @@ def test_a_mistake_ends_with_one_line(capsys, error, line):
     'error',
     [
         ValueError('operands could not be broadcast together'),
+        ValueError('expected 2 but got 3'),  # words alone make no mistake
         RuntimeError('expected scalar type Float but got Half'),
         KeyError('loss_cls'),
         KeyError('X is not in the mmaction::model registry'),  # words, raised elsewhere

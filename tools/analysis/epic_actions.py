@@ -18,7 +18,7 @@ from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.evaluation.functional import Instances, average_precision, join_detections
 from asl_mmaction.evaluation.metrics.reports import SIMULATED
 from asl_mmaction.files.annotations import read_checked_annotations
-from asl_mmaction.files.mistakes import Mistake
+from asl_mmaction.files.mistakes import Mistake, ValueMistake
 from asl_mmaction.files.results import read_results
 from asl_mmaction.files.writing import write_json
 from asl_mmaction.ops.soft_nms import soft_nms
@@ -78,7 +78,7 @@ def evaluate(args: argparse.Namespace) -> tuple[dict, str | None]:
         detections = read_results(path)
         missing = [name for name in names if name not in detections['results']]
         if missing:
-            raise ValueError(
+            raise ValueMistake(
                 f'{path}: expected results of all {len(names)} videos of subset {args.subset!r} '
                 f'but got none of {len(missing)}, such as {missing[0]!r}'
             )
@@ -137,9 +137,11 @@ def read_subset(path: Path, subset: str) -> dict:
         name: video for name, video in content['database'].items() if video.get('subset') == subset
     }
     if not videos:
-        raise ValueError(f'{path}: expected videos of subset {subset!r} but got none')
+        raise ValueMistake(f'{path}: expected videos of subset {subset!r} but got none')
     if not isinstance(content.get('classes'), list):
-        raise ValueError(f"{path}: expected a list of 'classes' but got {content.get('classes')!r}")
+        raise ValueMistake(
+            f"{path}: expected a list of 'classes' but got {content.get('classes')!r}"
+        )
     return {**content, 'database': videos}
 
 
@@ -149,7 +151,7 @@ def pair_numbers(classes: dict[str, list[str]], path: Path) -> np.ndarray:
     numbers = {name: number for number, name in enumerate(names)}
     unknown = [name for name in classes['action'] if name not in numbers]
     if unknown:
-        raise ValueError(f'{path}: expected classes of a verb and a noun but got {unknown[0]!r}')
+        raise ValueMistake(f'{path}: expected classes of a verb and a noun but got {unknown[0]!r}')
     return np.array([numbers[name] for name in classes['action']])
 
 
@@ -162,10 +164,10 @@ def as_instances(
     rows = []
     for video, items in videos.items():
         if video not in numbers:
-            raise ValueError(f'{path}: expected videos of the subset but got {video!r}')
+            raise ValueMistake(f'{path}: expected videos of the subset but got {video!r}')
         for item in items:
             if item['label'] not in labels:
-                raise ValueError(
+                raise ValueMistake(
                     f'{path}: video {video!r}: expected a class of the annotations but got '
                     f'{item["label"]!r}'
                 )

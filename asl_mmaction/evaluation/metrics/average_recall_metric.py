@@ -13,6 +13,7 @@ from asl_mmaction.evaluation.functional import AverageRecall, Instances, average
 from asl_mmaction.evaluation.functional.recall import NUM_BUDGETS
 from asl_mmaction.evaluation.metrics.base_metric import BaseTALMetric, as_instances
 from asl_mmaction.evaluation.metrics.reports import SIMULATED
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.results import write_results
 from asl_mmaction.files.writing import write_json
 
@@ -60,14 +61,14 @@ class AverageRecallMetric(BaseTALMetric):
         super().__init__(exclude_videos, out_dir, collect_device, prefix, collect_dir)
         self.tiou_thresholds = [float(tiou) for tiou in tiou_thresholds]
         if not self.tiou_thresholds or not all(0 < tiou <= 1 for tiou in self.tiou_thresholds):
-            raise ValueError(f'expected tIoU thresholds in (0, 1] but got {self.tiou_thresholds}')
+            raise ValueMistake(f'expected tIoU thresholds in (0, 1] but got {self.tiou_thresholds}')
         self.numbers = sorted(numbers)
         if not self.numbers or not self.numbers[0] > 0:
-            raise ValueError(f'expected numbers above 0 but got {self.numbers}')
+            raise ValueMistake(f'expected numbers above 0 but got {self.numbers}')
         budgets = np.array(self.numbers) / self.numbers[-1] * NUM_BUDGETS
         self.budgets = np.round(budgets).astype(int)
         if not np.allclose(budgets, self.budgets) or self.budgets[0] < 1:
-            raise ValueError(
+            raise ValueMistake(
                 f'expected numbers that are whole hundredths of the largest but got {self.numbers}'
             )
 

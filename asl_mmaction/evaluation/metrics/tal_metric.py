@@ -19,6 +19,7 @@ from asl_mmaction.evaluation.functional import (
 )
 from asl_mmaction.evaluation.metrics.base_metric import BaseTALMetric, as_instances
 from asl_mmaction.evaluation.metrics.reports import format_table
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.results import write_results
 from asl_mmaction.files.writing import write_json
 
@@ -96,16 +97,16 @@ class TALMetric(BaseTALMetric):
         }
         for name, tious in self.averages.items():
             if not tious or not all(0 < tiou <= 1 for tiou in tious):
-                raise ValueError(f'expected tIoU thresholds in (0, 1] for {name} but got {tious}')
+                raise ValueMistake(f'expected tIoU thresholds in (0, 1] for {name} but got {tious}')
         if not all(multiple == int(multiple) >= 1 for multiple in recall_multiples):
-            raise ValueError(f'expected recall_multiples >= 1 but got {list(recall_multiples)}')
+            raise ValueMistake(f'expected recall_multiples >= 1 but got {list(recall_multiples)}')
         if not 0 < recall_tiou <= 1:
-            raise ValueError(f'expected recall_tiou in (0, 1] but got {recall_tiou}')
+            raise ValueMistake(f'expected recall_tiou in (0, 1] but got {recall_tiou}')
         edges = None if length_edges is None else [float(edge) for edge in length_edges]
         if edges is not None and not (
             len(edges) == len(LENGTHS) - 1 and all(np.diff([0.0, *edges]) > 0)
         ):
-            raise ValueError(f'expected four rising length_edges above 0 but got {edges}')
+            raise ValueMistake(f'expected four rising length_edges above 0 but got {edges}')
         self.tious = sorted({tiou for tious in self.averages.values() for tiou in tious})
         self.recall_multiples = [int(multiple) for multiple in recall_multiples]
         self.recall_tiou = float(recall_tiou)
@@ -121,7 +122,7 @@ class TALMetric(BaseTALMetric):
             return
         for result in self.results[len(self.results) - len(data_samples) :]:
             if result['labels'].any():
-                raise ValueError(
+                raise ValueMistake(
                     f'video {result["video_name"]!r}: expected class-agnostic detections (label 0) '
                     f'for score_fusion but got labels {np.unique(result["labels"]).tolist()}'
                 )
@@ -205,7 +206,7 @@ class TALMetric(BaseTALMetric):
     def _classes(self) -> list[str]:
         classes = (self.dataset_meta or {}).get('classes')
         if not classes:
-            raise ValueError("expected the dataset's metainfo to have 'classes' but got none")
+            raise ValueMistake("expected the dataset's metainfo to have 'classes' but got none")
         return list(classes)
 
     def _classifier_accuracy(self, videos: list[dict], classes: list[str]) -> float | None:
@@ -345,7 +346,7 @@ class TALMetric(BaseTALMetric):
 def _duration(video: dict) -> float:
     duration = video['duration']
     if duration is None or not duration > 0:
-        raise ValueError(
+        raise ValueMistake(
             f'video {video["video_name"]!r}: expected a duration > 0 for relative_lengths '
             f'but got {duration}'
         )

@@ -45,5 +45,6 @@ def test_unknown_reduction_raises(name):
 
 @pytest.mark.parametrize('reduction', ['none', 'sum'])
 def test_average_factor_needs_mean(reduction):
-    with pytest.raises(ValueError, match=f"expected reduction='mean' with avg_factor but got '{reduction}'"):
+    match = f"expected reduction='mean' with avg_factor but got '{reduction}'"
+    with pytest.raises(ValueError, match=match):
         weight_reduce_loss(LOSS, None, reduction, 2)
