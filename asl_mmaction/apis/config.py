@@ -7,6 +7,7 @@ import difflib
 import inspect
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -38,6 +39,7 @@ RUNNER_KEYS = sorted(
         'activation_checkpointing',
         'compile',
         'efficient_conv_bn_eval',
+        'extractor',
         'find_unused_parameters',
         'model_wrapper_cfg',
         'sync_bn',
@@ -52,8 +54,9 @@ def load_config(
     """A config from a file, from an installed package, or one that is built already; checked.
 
     Args:
-        config: path of a file, ``'package::file within its configs'`` such as
-            ``'asl_mmaction::asl/asl_hapt.py'``, or a config, which is not changed.
+        config: path of a file, name of a config of this package (``'asl_hapt'``),
+            ``'package::file within its configs'`` such as ``'asl_mmaction::asl/asl_hapt.py'``, or a
+            config, which is not changed.
         options: settings that replace its own, by keys of levels joined by dots, as
             ``--cfg-options`` gives them.
 
@@ -94,6 +97,7 @@ def load_config(
 
 
 def _read(path: str) -> Config:
+    path = _bundled(path) or path
     packaged = '::' in path
     if not packaged:
         check_file(path, 'a config file')
@@ -101,6 +105,15 @@ def _read(path: str) -> Config:
         return get_config(path) if packaged else Config.fromfile(path)
     except CONFIG_ERRORS as error:
         raise ValueMistake(f'cannot read {path}: {type(error).__name__}: {error}') from error
+
+
+def _bundled(name: str) -> str | None:
+    """``'asl_hapt'`` -> path of that config of this package; None if it is none's name."""
+    if not name.isidentifier() or os.path.exists(name):
+        return None
+    folder = Path(__file__).parents[1] / '.mim' / 'configs'
+    found = [path for path in folder.rglob(f'{name}.py') if '_base_' not in path.parts]
+    return str(found[0]) if len(found) == 1 else None
 
 
 def _adapt(config: Config) -> None:

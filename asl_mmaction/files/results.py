@@ -10,7 +10,11 @@ from asl_mmaction.files.writing import write_json
 
 
 def write_results(
-    path: Path, detections: Mapping[str, Iterable[tuple]], *, simulated: bool = False
+    path: Path,
+    detections: Mapping[str, Iterable[tuple]],
+    *,
+    simulated: bool = False,
+    about: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a file of results.
 
@@ -19,14 +23,15 @@ def write_results(
         detections: By name of the video, (segment in seconds, score, name of the class) of each;
             proposals are without the class.
         simulated: Whether the features were made up; the file says so.
+        about: More that the file is to say; readers of ActivityNet's form pass over it.
     """
     keys = ('segment', 'score', 'label')
     results = {
         video: [dict(zip(keys, row, strict=False)) for row in rows]
         for video, rows in detections.items()
     }
-    mark = {'simulated': True} if simulated else {}
-    write_json(path, {'version': 'VERSION 1.3', 'results': results, 'external_data': {}, **mark})
+    more = {**(about or {}), **({'simulated': True} if simulated else {})}
+    write_json(path, {'version': 'VERSION 1.3', 'results': results, 'external_data': {}, **more})
 
 
 def read_results(path: Path, *, labels: bool | None = True) -> dict[str, Any]:

@@ -26,6 +26,15 @@ def prepare_folder(folder: Path) -> None:
         ) from error
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a file of UTF-8, see :func:`replaced`.
+
+    What is no valid Unicode is written as an escape (``\\udc80``).
+    """
+    with replaced(path) as scratch:
+        scratch.write_text(text, encoding='utf-8', errors='backslashreplace', newline='')
+
+
 def write_json(path: Path, content: Mapping) -> None:
     """Write a JSON file: whatever goes wrong, ``path`` is the old file or the new one.
 
@@ -35,8 +44,7 @@ def write_json(path: Path, content: Mapping) -> None:
     Raises:
         ValueError: a number is nan or inf, which JSON does not have.
     """
-    with replaced(path) as scratch:
-        scratch.write_text(json.dumps(content, allow_nan=False, indent=1) + '\n', encoding='utf-8')
+    write_text(path, json.dumps(content, allow_nan=False, indent=1) + '\n')
 
 
 @contextmanager

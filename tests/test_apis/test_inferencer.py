@@ -30,6 +30,10 @@ def feature(files):
     return np.load(files[0])
 
 
+def predict(inferencer, *args, **settings):
+    return inferencer(*args, **settings)['predictions']
+
+
 def assert_same(found, expected):
     """Equal up to rounding; scores that differ by less may swap places."""
     assert len(found) == len(expected) > 0
@@ -50,7 +54,9 @@ def test_numbers_are_those_of_the_test_tool(demo, inferencer, files, tmp_path, l
         {'feature': file, 'duration': database[name]['duration']}
         for name, file in zip(NAMES, files, strict=True)
     ]
-    outputs = inferencer(inputs, batch_size=2)  # the batches of the tool: the same to the bit
+    outputs = predict(
+        inferencer, inputs, batch_size=2
+    )  # the batches of the tool: the same to the bit
     assert [output['video_name'] for output in outputs] == NAMES == sorted(expected)
     for output in outputs:
         for found in output['detections']:
@@ -66,7 +72,7 @@ def test_no_graph_is_kept(inferencer, feature, monkeypatch):
         'test_step',
         lambda data: enabled.append(torch.is_grad_enabled()) or step(data),
     )
-    inferencer(feature)
+    predict(inferencer, feature)
     assert enabled == [False]
 
 
@@ -83,11 +89,11 @@ def with_test_data(demo, *changes):
 def test_several_test_datasets_that_agree_are_as_one(demo, inferencer, files):
     config = with_test_data(demo, {'subset': 'test'}, {'subset': 'other', 'data_root': 'there'})
     joined = TALInferencer(config, demo.checkpoint, device='cpu')
-    assert joined(files) == inferencer(files)
+    assert predict(joined, files) == predict(inferencer, files)
 
 
 def test_several_test_datasets_have_to_agree(demo, inferencer, feature):
-    grid = dict(inferencer.grid)
+    grid = dict(inferencer.samples.grid)
     for change, message in (
         ({'feature_file': 'x_{video}.npy'}, "feature_file .* 'x_{video}.npy' in test_dataloader"),
         ({'grid': {**grid, 'fps': 7}}, r'grid\.fps in all datasets but got 10 in .* and 7 in'),
@@ -99,14 +105,14 @@ def test_several_test_datasets_have_to_agree(demo, inferencer, feature):
         assert '\n' not in str(error.value)
     config = with_test_data(demo, {}, {'grid': {**grid, 'fps': 7}})
     given = TALInferencer(config, demo.checkpoint, device='cpu', grid={'fps': 10})
-    assert given(feature) == inferencer(feature)
+    assert predict(given, feature) == predict(inferencer, feature)
 
 
 def test_arrays_files_and_batches_agree(double, demo, files, feature):
     inferencer = TALInferencer(demo.config, demo.checkpoint, device='cpu')
-    one_by_one = [output for file in files for output in inferencer(str(file))]
-    together = inferencer(files, batch_size=2)
-    arrays = inferencer([np.load(files[1]), torch.from_numpy(feature)])
+    one_by_one = [output for file in files for output in predict(inferencer, str(file))]
+    together = predict(inferencer, files, batch_size=2)
+    arrays = predict(inferencer, [np.load(files[1]), torch.from_numpy(feature)])
     assert [output['video_name'] for output in together] == NAMES
     assert [output['video_name'] for output in arrays] == ['array_0', 'array_1']
     for output, other in zip(one_by_one, together, strict=True):
@@ -128,12 +134,12 @@ def test_arrays_files_and_batches_agree(double, demo, files, feature):
     ],
 )
 def test_arrays_of_any_layout_and_precision(inferencer, feature, change):
-    assert inferencer(change(feature)) == inferencer(feature)
+    assert predict(inferencer, change(feature)) == predict(inferencer, feature)
 
 
 def test_a_bfloat16_tensor_is_its_numbers(inferencer, feature):
     tensor = torch.from_numpy(feature).bfloat16()
-    assert inferencer(tensor) == inferencer(tensor.float())
+    assert predict(inferencer, tensor) == predict(inferencer, tensor.float())
 
 
 @pytest.mark.parametrize(
@@ -157,13 +163,13 @@ def test_other_formats(inferencer, feature, tmp_path, kind):
         np.savez(path, feature)
     else:
         torch.save(torch.from_numpy(feature), path)
-    (output,) = inferencer(path)
+    (output,) = predict(inferencer, path)
     assert output['video_name'] == 'a'
-    assert output['detections'] == inferencer(feature)[0]['detections']
+    assert output['detections'] == predict(inferencer, feature)[0]['detections']
 
 
 def test_detections_have_names_seconds_and_falling_scores(demo, inferencer, feature):
-    (output,) = inferencer(feature)
+    (output,) = predict(inferencer, feature)
     # 10 fps, a clip of 8 frames every 4 frames
     assert output['duration'] == pytest.approx((4 * (len(feature) - 1) + 8) / 10)
     scores = [found['score'] for found in output['detections']]
@@ -175,13 +181,13 @@ def test_detections_have_names_seconds_and_falling_scores(demo, inferencer, feat
 
 
 def test_threshold_and_top_k_keep_the_best(inferencer, feature):
-    everything = inferencer(feature)[0]['detections']
+    everything = predict(inferencer, feature)[0]['detections']
     middle = everything[len(everything) // 2]['score']
-    above = inferencer(feature, score_threshold=middle)[0]['detections']
+    above = predict(inferencer, feature, score_threshold=middle)[0]['detections']
     assert above == [found for found in everything if found['score'] >= middle]
     assert 0 < len(above) < len(everything)
-    assert inferencer(feature, top_k=3)[0]['detections'] == everything[:3]
-    assert inferencer(feature, score_threshold=1.1)[0]['detections'] == []
+    assert predict(inferencer, feature, top_k=3)[0]['detections'] == everything[:3]
+    assert predict(inferencer, feature, score_threshold=1.1)[0]['detections'] == []
 
 
 def test_top_k_above_what_the_model_gives(demo, inferencer, feature):
@@ -190,20 +196,20 @@ def test_top_k_above_what_the_model_gives(demo, inferencer, feature):
         'pre_nms_topk=2000 of the post_processor allow for, but got 201'
     )
     with pytest.raises(ValueError, match=message):
-        inferencer(feature, top_k=201)
-    assert len(inferencer(feature, top_k=200)[0]['detections']) == 200
+        predict(inferencer, feature, top_k=201)
+    assert len(predict(inferencer, feature, top_k=200)[0]['detections']) == 200
     config = Config(demo.config.to_dict())
     config.model.post_processor.pre_nms_topk = 50
     fewer = TALInferencer(config, demo.checkpoint, device='cpu')
     with pytest.raises(ValueError, match=r'expected top_k of at most 50, .* but got 51'):
-        fewer(feature, top_k=51)
+        predict(fewer, feature, top_k=51)
     config = Config(demo.config.to_dict())
     config.model.update(type='SlidingWindowLocalizer', window_length=64)
     inferencer = TALInferencer(config, demo.checkpoint, device='cpu')
     most = 200 * len(feature) // 64
     with pytest.raises(ValueError, match=f'at most {most}, .* but got {most + 1}'):
-        inferencer(feature, top_k=most + 1)
-    assert 200 < len(inferencer(feature, top_k=most)[0]['detections']) <= most
+        predict(inferencer, feature, top_k=most + 1)
+    assert 200 < len(predict(inferencer, feature, top_k=most)[0]['detections']) <= most
 
 
 def test_what_the_limits_left_out_is_said_once(demo, files, monkeypatch):
@@ -215,11 +221,11 @@ def test_what_the_limits_left_out_is_said_once(demo, files, monkeypatch):
     config.model.post_processor.max_per_video = 3
     content = torch.load(demo.checkpoint, weights_only=True)
     inferencer = TALInferencer(config, demo.checkpoint, device='cpu')
-    inferencer(files)
+    predict(inferencer, files)
     assert lines == []  # the scores of the untrained model are low
     content['state_dict']['head.cls_out.bias'] += 5
     inferencer.model.load_state_dict(content['state_dict'])
-    inferencer(files, batch_size=2)
+    predict(inferencer, files, batch_size=2)
     (line,) = lines
     assert re.fullmatch(
         r'max_per_video=3 left out \d+ detections that score above 0.1 in 3 of 3 videos, the most '
@@ -229,11 +235,14 @@ def test_what_the_limits_left_out_is_said_once(demo, files, monkeypatch):
 
 
 def test_time_settings_can_be_given(demo, inferencer, feature):
-    expected = inferencer({'feature': feature, 'duration': 1e6})[0]['detections']
+    expected = predict(inferencer, {'feature': feature, 'duration': 1e6})[0]['detections']
     # Twice the frames a second: everything happens in half the time.
-    faster = inferencer({'feature': feature, 'fps': 20, 'duration': 1e6})[0]['detections']
+    faster = predict(inferencer, {'feature': feature, 'fps': 20, 'duration': 1e6})[0]['detections']
     inferencer = TALInferencer(demo.config, demo.checkpoint, device='cpu', grid={'fps': 20})
-    for found in (faster, inferencer({'feature': feature, 'duration': 1e6})[0]['detections']):
+    for found in (
+        faster,
+        predict(inferencer, {'feature': feature, 'duration': 1e6})[0]['detections'],
+    ):
         times = np.array([item['segment'] for item in found])
         np.testing.assert_allclose(2 * times, [item['segment'] for item in expected], atol=1e-4)
 
@@ -243,28 +252,28 @@ def test_a_sidecar_completes_the_grid_and_has_to_agree(demo, inferencer, feature
     grid = config.test_dataloader.dataset.pop('grid')
     bare = TALInferencer(config, demo.checkpoint, device='cpu')
     np.save(tmp_path / 'a.npy', feature)
-    expected = inferencer({'feature': feature, 'video_name': 'a', 'duration': 20.0})
+    expected = predict(inferencer, {'feature': feature, 'video_name': 'a', 'duration': 20.0})
     with pytest.raises(ValueError, match='the config has no fps, feat_stride, clip_len'):
-        bare(tmp_path / 'a.npy')
+        predict(bare, tmp_path / 'a.npy')
     (tmp_path / 'a.json').write_text(json.dumps({**grid, 'duration': 20.0}))
-    assert bare(tmp_path / 'a.npy') == inferencer(tmp_path / 'a.npy') == expected
-    shorter = inferencer({'feature': tmp_path / 'a.npy', 'duration': 10.0})
+    assert predict(bare, tmp_path / 'a.npy') == predict(inferencer, tmp_path / 'a.npy') == expected
+    shorter = predict(inferencer, {'feature': tmp_path / 'a.npy', 'duration': 10.0})
     assert shorter[0]['duration'] == 10.0
     (tmp_path / 'a.json').write_text(json.dumps({**grid, 'feat_stride': 7}))
     words = "video 'a': expected feat_stride 7, as .*a.json says .* but got feat_stride=4"
     with pytest.raises(ValueError, match=words):
-        inferencer(tmp_path / 'a.npy')
+        predict(inferencer, tmp_path / 'a.npy')
 
 
 def test_a_duration_cuts_the_detections(inferencer, feature):
-    (output,) = inferencer({'feature': feature, 'duration': 10.0, 'video_name': 'v'})
+    (output,) = predict(inferencer, {'feature': feature, 'duration': 10.0, 'video_name': 'v'})
     assert (output['video_name'], output['duration']) == ('v', 10.0)
     assert max(found['segment'][1] for found in output['detections']) == 10.0
     assert all(found['segment'][0] < found['segment'][1] for found in output['detections'])
 
 
 def test_out_is_activitynet_form(inferencer, files, tmp_path):
-    outputs = inferencer(files[:2], out=tmp_path / 'new' / 'found.json', top_k=5)
+    outputs = predict(inferencer, files[:2], out=tmp_path / 'new' / 'found.json', top_k=5)
     content = json.loads((tmp_path / 'new' / 'found.json').read_text())
     assert (content.pop('version'), content.pop('external_data')) == ('VERSION 1.3', {})
     assert list(content) == ['results']
@@ -279,7 +288,7 @@ def test_out_is_activitynet_form(inferencer, files, tmp_path):
 def test_an_output_that_cannot_be_written_stops_before_the_run(inferencer, tmp_path, name):
     (tmp_path / 'file').touch()
     with pytest.raises(ValueError, match=f'expected a f.* but got .*{tmp_path}'):
-        inferencer('none.npy', out=tmp_path / name)
+        predict(inferencer, 'none.npy', out=tmp_path / name)
 
 
 def test_sensitivity_may_be_in_the_config_the_checkpoint_or_neither(demo, files, tmp_path):
@@ -296,7 +305,7 @@ def test_sensitivity_may_be_in_the_config_the_checkpoint_or_neither(demo, files,
     }
     torch.save(content, tmp_path / 'plain.pth')
     outputs = [
-        TALInferencer(config, checkpoint, device='cpu')(files[0])
+        predict(TALInferencer(config, checkpoint, device='cpu'), files[0])
         for config in (demo.config, plain_config)
         for checkpoint in (demo.checkpoint, tmp_path / 'plain.pth')
     ]
@@ -311,7 +320,7 @@ def test_sensitivity_may_be_in_the_config_the_checkpoint_or_neither(demo, files,
         (lambda f: np.where(np.arange(24) == 3, np.nan, f), ValueError, r"'array_0'.*got NaN"),
         (lambda f: f[None], ValueError, r'expected shape \(T, 24\)'),
         (lambda f: 'no/such.npy', FileNotFoundError, r"'such': .* no/such\.npy, which does not ex"),
-        (lambda f: str(ROOT), FileNotFoundError, r'expected a feature file .*, which is a fold'),
+        (lambda f: [[str(ROOT)]], FileNotFoundError, r'a feature file .*, which is a fold'),
         (lambda f: __file__, ValueError, r"\.npy.* but got '\.py'"),
         (lambda f: 7, TypeError, r'input 0: expected a feature file or array but got int'),
         (lambda f: None, TypeError, r'input 0: expected a feature file or array but got NoneType'),
@@ -333,20 +342,20 @@ def test_sensitivity_may_be_in_the_config_the_checkpoint_or_neither(demo, files,
 )  # fmt: skip
 def test_mistakes_in_the_input_are_one_clear_line(inferencer, feature, change, error, match):
     with pytest.raises(error, match=match) as info:
-        inferencer(change(feature))
+        predict(inferencer, change(feature))
     assert '\n' not in str(info.value)
 
 
 def test_a_missing_file_is_found_before_anything_is_computed(inferencer, files, monkeypatch):
-    monkeypatch.setattr(inferencer, '_run', None)
+    monkeypatch.setattr(inferencer, 'forward', None)
     with pytest.raises(FileNotFoundError, match=r"'gone': .* gone\.npy, which does not exist"):
-        inferencer([*files, 'gone.npy'])
+        predict(inferencer, [*files, 'gone.npy'])
 
 
 @pytest.mark.parametrize('threshold', ['0.3', None, float('nan')])
 def test_a_threshold_is_a_number(inferencer, feature, threshold):
     with pytest.raises(ValueError, match='expected score_threshold to be a number but got'):
-        inferencer(feature, score_threshold=threshold)
+        predict(inferencer, feature, score_threshold=threshold)
 
 
 def test_a_device_that_is_not_there(demo):
@@ -384,15 +393,15 @@ def test_several_sources(two_sources, feature, tmp_path):
     for file, part in zip(files, (feature[:, :16], feature[:, 16:]), strict=True):
         file.parent.mkdir()
         np.save(file, part)
-    (expected,) = two_sources(feature)
-    (output,) = two_sources([files])
+    (expected,) = predict(two_sources, feature)
+    (output,) = predict(two_sources, [files])
     assert (output['video_name'], expected['video_name']) == ('v', 'array_0')
     assert_same(output['detections'], expected['detections'])
     inputs = [
         [feature[:, :16], torch.from_numpy(feature[:, 16:])],
         {'feature': [files[0], feature[:, 16:]]},
     ]
-    for output in two_sources(inputs, batch_size=2, out=tmp_path / 'found.json'):
+    for output in predict(two_sources, inputs, batch_size=2, out=tmp_path / 'found.json'):
         assert_same(output['detections'], expected['detections'])
     assert json.loads((tmp_path / 'found.json').read_text())['simulated'] is True
 
@@ -405,13 +414,13 @@ def test_a_missing_source_is_one_clear_line(two_sources, inferencer, feature, tm
     )
     for inputs in (file, [[file]], {'feature': [file] * 3}):
         with pytest.raises(ValueError, match=expected + r'but got [13]$'):
-            two_sources(inputs)
+            predict(two_sources, inputs)
     with pytest.raises(FileNotFoundError, match=r"video 'v': .*gone\.npy, which does not exist"):
-        two_sources([[file, tmp_path / 'gone.npy']])
+        predict(two_sources, [[file, tmp_path / 'gone.npy']])
     with pytest.raises(ValueError, match=r"video 'v': .*v\.npy: expected shape \(T, 8\)"):
-        two_sources([[file, file]])
+        predict(two_sources, [[file, file]])
     with pytest.raises(ValueError, match=r"'v': expected 1 features in a list .* but got 2$"):
-        inferencer([[file, file]])
+        predict(inferencer, [[file, file]])
 
 
 def test_classes_of_a_class_agnostic_model(demo, feature, tmp_path):
@@ -422,7 +431,7 @@ def test_classes_of_a_class_agnostic_model(demo, feature, tmp_path):
         state = MODELS.build(config.model).state_dict()
     meta = {'dataset_meta': {'classes': demo.classes}}
     torch.save({'meta': meta, 'state_dict': state}, tmp_path / 'one.pth')
-    (output,) = TALInferencer(config, tmp_path / 'one.pth', device='cpu')(feature)
+    (output,) = predict(TALInferencer(config, tmp_path / 'one.pth', device='cpu'), feature)
     assert {found['label'] for found in output['detections']} == {'action'}
 
 
@@ -431,11 +440,11 @@ def test_classes_of_a_class_agnostic_model(demo, feature, tmp_path):
 def test_counts_are_positive(inferencer, feature, option, value):
     match = f'expected {option} to be a whole number >= 1 but got {value!r}'
     with pytest.raises(ValueError, match=match):
-        inferencer(feature, **{option: value})
+        predict(inferencer, feature, **{option: value})
 
 
 def test_no_input_gives_no_output(inferencer):
-    assert inferencer([]) == []
+    assert predict(inferencer, []) == []
 
 
 def test_a_grid_that_nobody_gave_is_asked_for(demo, feature):
@@ -443,8 +452,8 @@ def test_a_grid_that_nobody_gave_is_asked_for(demo, feature):
     config.test_dataloader.dataset.grid = {'feat_stride': 4, 'clip_len': 8}
     inferencer = TALInferencer(config, demo.checkpoint, device='cpu')
     with pytest.raises(ValueError, match=r'the config has no fps: give grid=dict\(fps=\.\.\.\)'):
-        inferencer(feature)
-    assert inferencer({'feature': feature, 'fps': 10})[0]['detections']
+        predict(inferencer, feature)
+    assert predict(inferencer, {'feature': feature, 'fps': 10})[0]['detections']
 
 
 def test_weights_of_another_architecture_are_refused(demo):

@@ -62,7 +62,8 @@ def test_out_gets_detections_and_metrics(
     inferencer = TALInferencer(tiny_config, checkpoint, device='cpu')
     for name in videos:
         feature = demo_data / 'features' / f'{name}.npy'
-        (found,) = inferencer({'feature': feature, 'duration': database[name]['duration']})
+        duration = database[name]['duration']
+        (found,) = inferencer({'feature': feature, 'duration': duration})['predictions']
         assert len(results[name]) == len(found['detections']) > 0
         for ours, theirs in zip(results[name], found['detections'], strict=True):
             assert ours['label'] == theirs['label']

@@ -1,0 +1,237 @@
+"""A folder of detections: written as they come, and gone on with after an interruption."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from asl_mmaction.files.exports import Row, write_subtitles, write_table
+from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.files.results import read_results, write_results
+from asl_mmaction.files.writing import check_file_name, prepare_folder
+from asl_mmaction.visualization import (
+    Recording,
+    draw_timeline,
+    save_figure,
+    write_html_index,
+    write_html_timeline,
+)
+
+#: Files of all recordings, and one for each.
+TABLES, SUBTITLES = ('json', 'csv'), ('srt', 'vtt')
+PICTURES = ('png', 'pdf', 'svg', 'html')
+#: Pictures of detections of any score show those of this score and more.
+SHOWN_FROM = 0.3
+#: Of the time of a run that may go into writing what was written before.
+SHARE = 0.05
+
+
+def check_formats(formats: Sequence[str], draw: Sequence[str]) -> None:
+    """Make sure that there are such formats.
+
+    Raises:
+        ValueError: There are not.
+    """
+    for kind, asked, known in (
+        ('formats', formats, (*TABLES, *SUBTITLES)),
+        ('draw', draw, PICTURES),
+    ):
+        unknown = [name for name in asked if name not in known]
+        if isinstance(asked, str) or unknown:
+            wrong = asked if isinstance(asked, str) else unknown[0]
+            raise ValueMistake(f'expected {kind} with some of {known} but got {wrong!r}')
+
+
+def check_file(path: Path) -> None:
+    """Make sure that detections can be written into a file of such a name.
+
+    Raises:
+        ValueError: They cannot.
+    """
+    kind = path.suffix.lower().lstrip('.')
+    if path.is_dir():
+        raise ValueMistake(f'expected a file to write but got the folder {path}')
+    if kind not in (*TABLES, *SUBTITLES):
+        raise ValueMistake(
+            f'expected a file name that ends in {", ".join((*TABLES, *SUBTITLES))} but got {path}'
+        )
+    prepare_folder(path.parent)
+
+
+def check_count(path: Path, recordings: int) -> None:
+    """Make sure that so many recordings go into one file.
+
+    Raises:
+        ValueError: They do not: subtitles are of one.
+    """
+    if path.suffix.lower().lstrip('.') in SUBTITLES and recordings != 1:
+        raise ValueMistake(f'expected one recording for subtitles in {path} but got {recordings}')
+
+
+def write_file(path: Path, rows: Mapping[str, list[Row]], *, simulated: bool) -> None:
+    """Write detections, by name of the recording, in the form that a file's name ends in."""
+    kind = path.suffix.lower().lstrip('.')
+    if kind == 'json':
+        write_results(path, rows, simulated=simulated)
+    elif kind == 'csv':
+        write_table(path, rows)
+    else:
+        write_subtitles(path, *rows.values())
+
+
+def rows_of(prediction: Mapping) -> list[Row]:
+    """The detections of a prediction as files have them: segment, score, label."""
+    return [(x['segment'], x['score'], x['label']) for x in prediction['detections']]
+
+
+class ResultFolder:
+    """What is found, in files.
+
+    ``detections.json`` and ``detections.csv`` hold all recordings; they are replaced now and then
+    while these are added, at once and as a whole. Subtitles and pictures are files of each
+    recording, in folders where its name has some.
+
+    Args:
+        folder: Is made.
+        formats: Some of ``'json'``, ``'csv'``, ``'srt'``, ``'vtt'``.
+        draw: Some of ``'png'``, ``'pdf'``, ``'svg'``, ``'html'``.
+        about: Of the model and its settings: what all results in a folder have in common. The JSON
+            file has it, and ``classes`` in it is the order in which they are drawn.
+        simulated: Whether the model was trained on features that were made up.
+        resume: Keep what is in the JSON file.
+
+    Raises:
+        ValueError: The folder cannot be written to, an unknown format, results to go on with that
+            another model or other settings have made, or that are not to be written as JSON.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        formats: Sequence[str],
+        draw: Sequence[str],
+        about: Mapping[str, Any],
+        simulated: bool = False,
+        resume: bool = False,
+    ) -> None:
+        check_formats(formats, draw)
+        prepare_folder(folder)
+        self.folder, self.formats, self.pictures = folder, formats, draw
+        self.about, self.simulated = about, simulated
+        self.rows: dict[str, list[Row]] = {}
+        self.videos: dict[str, dict] = {}
+        self.pages: dict[Path, Recording] = {}
+        self.written: list[Path] = []
+        self._next_writing = 0.0
+        if resume:
+            self._go_on()
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a recording's detections are there."""
+        return name in self.rows
+
+    def _go_on(self) -> None:
+        path = self.folder / 'detections.json'
+        if 'json' not in self.formats:
+            raise ValueMistake(f'expected json among the formats to resume but got {self.formats}')
+        if not path.is_file():
+            return
+        content = read_results(path)
+        for key, value in self.about.items():
+            if content.get(key) != value:
+                raise ValueMistake(
+                    f'{path}: expected results with {key} {value!r} to go on with but it was made '
+                    f'with {content.get(key)!r}'
+                )
+        videos = content.get('videos')
+        for name, rows in content['results'].items():
+            if not isinstance(videos, dict) or not isinstance(videos.get(name), dict):
+                raise ValueMistake(f'{path}: expected a duration of {name!r} but got none')
+            self.rows[name] = [(list(x['segment']), x['score'], x['label']) for x in rows]
+            self.videos[name] = videos[name]
+            page = self._path(name, 'html')
+            if 'html' in self.pictures and page.is_file():
+                self.pages[page] = self._recording(name)
+
+    def add(self, prediction: Mapping, file: str | None) -> None:
+        """Write what was found in a recording.
+
+        Args:
+            prediction: ``video_name``, ``duration`` and ``detections``.
+            file: That was looked at.
+        """
+        name = prediction['video_name']
+        self.rows[name] = rows_of(prediction)
+        self.videos[name] = {'duration': prediction['duration'], 'file': file}
+        for form in self.formats:
+            if form in SUBTITLES:
+                write_subtitles(self._path(name, form), self.rows[name])
+        if time.monotonic() >= self._next_writing:
+            self._write_tables()
+
+    def draw(self, name: str, video: Path | None = None) -> list[Path]:
+        """Draw what was found in a recording.
+
+        Args:
+            name: Of a recording that was added.
+            video: For the page to play.
+
+        Returns:
+            The files.
+        """
+        recording = self._recording(name) if self.pictures else None
+        threshold = self.about['score_threshold'] or SHOWN_FROM
+        drawn = [self._path(name, form) for form in self.pictures]
+        for form, path in zip(self.pictures, drawn, strict=True):
+            if form == 'html':
+                write_html_timeline(path, recording, video=video, score_threshold=threshold)
+                self.pages[path] = recording
+            else:
+                save_figure(draw_timeline(recording, score_threshold=threshold), path)
+        return drawn
+
+    def __enter__(self) -> ResultFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write what is not written yet, whatever ended the run."""
+        self.written = self._write_tables()
+        if self.pages:
+            threshold = self.about['score_threshold'] or SHOWN_FROM
+            index = self.folder / 'index.html'
+            self.written.append(write_html_index(index, self.pages, score_threshold=threshold))
+
+    def _write_tables(self) -> list[Path]:
+        start = time.monotonic()
+        written = []
+        for form in self.formats if self.rows else []:
+            path = self.folder / f'detections.{form}'
+            if form == 'json':
+                about = {**self.about, 'videos': self.videos}
+                write_results(path, self.rows, simulated=self.simulated, about=about)
+            elif form == 'csv':
+                write_table(path, self.rows)
+            written += [path] if form in TABLES else []
+        end = time.monotonic()
+        self._next_writing = end + (end - start) / SHARE
+        return written
+
+    def _recording(self, name: str) -> Recording:
+        rows = [
+            {'segment': segment, 'score': score, 'label': label}
+            for segment, score, label in self.rows[name]
+        ]
+        return Recording(
+            name,
+            self.videos[name]['duration'],
+            {'found': rows},
+            classes=self.about.get('classes', ()),
+        )
+
+    def _path(self, name: str, form: str) -> Path:
+        name = 'index_page' if form == 'html' and name == 'index' else name  # index.html lists all
+        stem = self.folder / check_file_name(name)
+        return stem.with_name(f'{stem.name}.{form}')

@@ -1,0 +1,174 @@
+"""Find actions: ``python tools/infer.py work_dirs/my_asl videos/ 'new/*.npy' --out found/``.
+
+The model is the work dir of a training, or a config and a checkpoint. What is looked at: files,
+folders and patterns; a video becomes features by the config's ``extractor``. Files of results are
+written as recordings are done; ``--resume`` goes on after an interruption. A file that cannot be
+read does not stop the others: it is listed at the end, and the exit code is 1.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+
+import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from asl_mmaction.apis import TALInferencer, load_config
+from asl_mmaction.apis.inferencer import Found
+from asl_mmaction.apis.outputs import PICTURES, SUBTITLES, TABLES
+from asl_mmaction.apis.work_dir import find_model
+from asl_mmaction.cli.arguments import add_cfg_options
+from asl_mmaction.cli.memory import keep_freed_memory
+from asl_mmaction.cli.mistakes import describe_mistake, report_mistakes
+from asl_mmaction.visualization.html_timeline import clock
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    keep_freed_memory()
+    with report_mistakes():
+        return infer(args)
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'model',
+        help='work dir of a training; or its config, or the name of a bundled one (asl_hapt), and '
+        'then a checkpoint',
+    )
+    parser.add_argument(
+        'inputs', nargs='+', help='files, folders, patterns such as "new/*.npy": features, videos'
+    )
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='for the results')
+    parser.add_argument(
+        '--score-threshold', type=float, default=0.3, help='leave out what scores less (0.3)'
+    )
+    parser.add_argument('--top-k', type=int, help='at most so many detections of each recording')
+    parser.add_argument(
+        '--format', nargs='+', choices=[*TABLES, *SUBTITLES], default=['json', 'csv']
+    )
+    parser.add_argument('--draw', nargs='+', choices=[*PICTURES, 'none'], default=['png', 'html'])
+    parser.add_argument('--features', metavar='DIR', help='keep features of videos there')
+    parser.add_argument('--resume', action='store_true', help='leave out what is in DIR already')
+    parser.add_argument('--device', help='such as cpu or cuda:0')
+    parser.add_argument('--batch-size', type=int, default=1, help='recordings at once (1)')
+    add_cfg_options(parser)
+    args = parser.parse_args(argv)
+    args.checkpoint = None
+    if not Path(args.model).is_dir():
+        args.checkpoint, *args.inputs = args.inputs
+        if not args.inputs:
+            parser.error(
+                f'expected a work dir, or a config and a checkpoint, and inputs but got the config '
+                f'{args.model} and {args.checkpoint}'
+            )
+    return args
+
+
+def infer(args: argparse.Namespace) -> int:
+    """Look at everything; the exit code."""
+    console = Console(file=sys.stdout)
+    inferencer = open_model(args)
+    say(console, describe_model(inferencer))
+    items = inferencer.find(args.inputs)
+    options = {'score_threshold': args.score_threshold, 'top_k': args.top_k}
+    draw = [form for form in args.draw if form != 'none']
+    folder = inferencer.open_folder(
+        args.out, formats=args.format, draw=draw, resume=args.resume, **options
+    )
+    todo = [item for item in items if item.name not in folder]
+    if len(todo) < len(items):
+        say(console, f'{len(items) - len(todo)} of {len(items)} recordings are there already')
+    bad = []
+    with folder, Bar(console, len(todo)) as bar:
+        for found in inferencer.each(
+            todo, args.batch_size, features_dir=args.features, progress=bar.frames, **options
+        ):
+            name = Path(found.input.file).name
+            if found.error is not None:
+                bad.append(f'{name}  {describe_mistake(found.error) or found.error}')
+                say(console, bad[-1])
+            else:
+                folder.add(found.prediction, found.input.file)
+                inferencer.visualize([found.input], [found.prediction], folder=folder)
+                say(console, describe_found(name, found))
+            bar.step()
+    if folder.written:
+        say(console, f'wrote {", ".join(map(str, folder.written))}')
+    if bad:
+        say(console, f'{len(bad)} of {len(items)} could not be read:')
+        for line in bad:
+            say(console, f'  {line}')
+    return 1 if bad else 0
+
+
+def open_model(args: argparse.Namespace) -> TALInferencer:
+    """The model that the arguments name."""
+    config, checkpoint = find_model(args.model, args.checkpoint)
+    config = load_config(config, args.cfg_options)
+    return TALInferencer(config, checkpoint, device=args.device)
+
+
+def describe_model(inferencer: TALInferencer) -> str:
+    """``my_asl, 3 classes (work_dirs/my_asl/my_asl.py, epoch_35.pth), cpu``."""
+    config = inferencer.config.filename
+    count = len(inferencer.classes)
+    return (
+        f'{Path(config).stem}, {count} class{"es" * (count != 1)} '
+        f'({config}, {Path(inferencer.checkpoint).name}), {inferencer.device}'
+    )
+
+
+def describe_found(name: str, found: Found) -> str:
+    """``kitchen_07.mp4   1:42.0   11 actions   cut 5  stir 3  pour 3``."""
+    detections = found.prediction['detections']
+    counts = Counter(item['label'] for item in detections).most_common()
+    each = '  '.join(f'{label} {count}' for label, count in counts)
+    actions = f'{len(detections)} action{"s" * (len(detections) != 1)}'
+    return f'{name}   {clock(found.prediction["duration"])}   {actions}   {each}'.rstrip()
+
+
+class Bar:
+    """How many recordings are done, and the frames of a video, where there is a screen for it."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self.progress = Progress(
+            TextColumn('{task.description}'),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn('left:'),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.recordings = self.progress.add_task('recordings', total=total)
+        self.video = self.progress.add_task('frames', total=None, visible=False)
+
+    def __enter__(self) -> 'Bar':
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.progress.stop()
+
+    def frames(self, done: int, total: float | None) -> None:
+        """Of a video that becomes features."""
+        self.progress.update(self.video, completed=done, total=total and round(total), visible=True)
+
+    def step(self) -> None:
+        """A recording is done."""
+        self.progress.reset(self.video, visible=False, total=None)
+        self.progress.advance(self.recordings)
+
+
+def say(console: Console, line: str) -> None:
+    """Print a line as it is: no colours, no wrapping."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
