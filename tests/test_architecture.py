@@ -41,7 +41,9 @@ IMPORTS = {
     'apis': {
         'evaluation.functional',
         'evaluation.metrics',
+        'extraction',
         'files',
+        'models.localizers',
         'structures',
         'visualization',
     },

@@ -110,7 +110,7 @@ def _expand(place: str | os.PathLike, sources: Sequence[str]) -> Iterable[Input 
             )
         return found
     if glob.has_magic(str(place)) and not os.path.isfile(place):
-        files = sorted(glob.glob(str(place), recursive=True))
+        files = sorted(filter(os.path.isfile, glob.glob(str(place), recursive=True)))
         if not files:
             raise FileMistake(f'expected files of the pattern {place} but got none')
         return files

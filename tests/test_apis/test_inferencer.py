@@ -448,7 +448,7 @@ def test_no_input_gives_no_output(inferencer):
 
 
 def test_a_grid_that_nobody_gave_is_asked_for(demo, feature):
-    config = demo.config.copy()
+    config = Config(demo.config.to_dict())
     config.test_dataloader.dataset.grid = {'feat_stride': 4, 'clip_len': 8}
     inferencer = TALInferencer(config, demo.checkpoint, device='cpu')
     with pytest.raises(ValueError, match=r'the config has no fps: give grid=dict\(fps=\.\.\.\)'):
@@ -469,3 +469,68 @@ def test_as_many_class_names_as_the_model_has_classes(demo, tmp_path):
     torch.save(content, tmp_path / 'three.pth')
     with pytest.raises(ValueError, match=r'expected 5 classes .* but got 3 in .*three\.pth'):
         TALInferencer(demo.config, tmp_path / 'three.pth', device='cpu')
+
+
+def test_a_long_sequence_is_looked_at_in_windows(demo, feature, monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        'asl_mmaction.apis.inferencer.print_log', lambda message, **_: lines.append(message)
+    )
+    monkeypatch.setattr('asl_mmaction.apis.inferencer.MAX_STEPS', 100)
+    long = np.concatenate([feature] * 3)
+    inferencer = TALInferencer(demo.config, demo.checkpoint, device='cpu')
+    divisor = inferencer.model.data_preprocessor.size_divisor
+    assert divisor <= 100 < len(long)
+    (found,) = predict(inferencer, long)
+    config = Config(demo.config.to_dict())
+    config.model.update(
+        type='SlidingWindowLocalizer', window_length=100 // divisor * divisor, windows_per_batch=1
+    )
+    windowed = TALInferencer(config, demo.checkpoint, device='cpu')
+    assert [found] == predict(windowed, long)
+    said = [line for line in lines if 'windows' in line]
+    assert said == [
+        f"video 'array_0': {len(long)} steps are looked at in windows of "
+        f'{100 // divisor * divisor}, since memory grows with them'
+    ]
+    assert len(feature) <= 100 or predict(inferencer, feature[:100])  # short: not in windows
+    assert len([line for line in lines if 'windows' in line]) == 1
+
+
+def test_each_goes_on_behind_a_bad_file(inferencer, files, tmp_path):
+    (tmp_path / 'broken.npy').write_bytes(b'')
+    inputs = [files[0], tmp_path / 'broken.npy', files[1]]
+    with pytest.raises(ValueError, match=r"video 'broken': .*broken\.npy: expected"):
+        inferencer(inputs, out_dir=tmp_path / 'out')
+    content = json.loads((tmp_path / 'out' / 'detections.json').read_text())
+    assert list(content['results']) == [NAMES[0]]  # what was found before
+    found = list(inferencer.each(inferencer.find(inputs), 2))
+    assert [one.input.name for one in found] == ['broken', NAMES[0], NAMES[1]]
+    assert [one.error is None for one in found] == [False, True, True]
+
+
+def test_data_samples_are_those_of_the_model(inferencer, feature):
+    result = inferencer(feature, return_datasamples=True, top_k=1)
+    (sample,) = result['predictions']
+    assert result['visualization'] == [[]]
+    (prediction,) = predict(inferencer, feature)
+    assert sample.pred_instances.scores.tolist() == [
+        found['score'] for found in prediction['detections']
+    ]
+
+
+def test_drawing_needs_a_folder(inferencer, feature, tmp_path):
+    with pytest.raises(ValueError, match=r"expected out_dir for draw=\['png'\] but got none"):
+        inferencer(feature, draw=['png'])
+    result = inferencer(feature, draw=['png', 'svg'], out_dir=tmp_path)
+    assert result['visualization'] == [[tmp_path / 'array_0.png', tmp_path / 'array_0.svg']]
+    assert all(path.is_file() for path in result['visualization'][0])
+
+
+def test_the_ending_of_out_decides(inferencer, files, tmp_path):
+    inferencer(files[0], out=tmp_path / 'a.srt', top_k=2)
+    assert (tmp_path / 'a.srt').read_text().count('-->') == 2
+    with pytest.raises(ValueError, match='expected one recording for subtitles'):
+        inferencer(files, out=tmp_path / 'a.srt')
+    with pytest.raises(ValueError, match=r'ends in json, csv, srt, vtt but got .*a\.txt'):
+        inferencer(files, out=tmp_path / 'a.txt')

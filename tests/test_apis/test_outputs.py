@@ -1,0 +1,150 @@
+"""A folder of results: complete at any time, and gone on with."""
+
+import json
+
+import pytest
+
+from asl_mmaction.apis import outputs
+from asl_mmaction.apis.outputs import ResultFolder, check_count, check_file, write_file
+
+ABOUT = {'classes': ['cut', 'stir'], 'model': 'm', 'score_threshold': 0.0, 'top_k': None}
+
+
+def found(name, *labels):
+    detections = [
+        {'label': label, 'label_id': 0, 'score': 0.9 - 0.5 * i, 'segment': [i + 0.5, i + 2.0]}
+        for i, label in enumerate(labels)
+    ]
+    return {'video_name': name, 'duration': 7.25, 'detections': detections}
+
+
+def open_folder(folder, *, formats=('json', 'csv'), draw=(), about=ABOUT, **settings):
+    return ResultFolder(folder, formats=formats, draw=draw, about=about, **settings)
+
+
+def test_files_of_all_and_of_each(tmp_path):
+    with open_folder(tmp_path / 'out', formats=('json', 'csv', 'srt', 'vtt')) as folder:
+        folder.add(found('a/v', 'cut', 'stir'), 'in/v.npy')
+        folder.add(found('w'), None)
+    content = json.loads((tmp_path / 'out' / 'detections.json').read_text())
+    assert content['results'] == {
+        'a/v': [
+            {'segment': [0.5, 2.0], 'score': 0.9, 'label': 'cut'},
+            {'segment': [1.5, 3.0], 'score': 0.4, 'label': 'stir'},
+        ],
+        'w': [],
+    }
+    assert content['classes'] == ['cut', 'stir']
+    assert content['videos'] == {
+        'a/v': {'duration': 7.25, 'file': 'in/v.npy'},
+        'w': {'duration': 7.25, 'file': None},
+    }
+    assert 'simulated' not in content
+    names = {str(p.relative_to(tmp_path / 'out')) for p in (tmp_path / 'out').rglob('*.*')}
+    subtitles = {f'{name}.{form}' for name in ('a/v', 'w') for form in ('srt', 'vtt')}
+    assert names == {'detections.json', 'detections.csv', *subtitles}
+    assert (tmp_path / 'out/detections.csv').read_text().count('\n') == 3
+    assert [path.name for path in folder.written] == ['detections.json', 'detections.csv']
+
+
+def test_pictures_and_pages_link_each_other(tmp_path):
+    video = tmp_path / 'v.mp4'
+    video.touch()
+    with open_folder(tmp_path / 'out', draw=('png', 'html'), simulated=True) as folder:
+        for name in ('v', 'index'):
+            folder.add(found(name, 'cut'), str(video))
+            drawn = folder.draw(name, video)
+            assert all(path.stat().st_size > 500 for path in drawn)
+    assert [path.name for path in drawn] == ['index.png', 'index_page.html']
+    assert [path.name for path in folder.written][-1] == 'index.html'
+    page = (tmp_path / 'out' / 'index.html').read_text()
+    assert 'v.html' in page
+    assert 'index_page.html' in page
+    assert '../v.mp4' in (tmp_path / 'out' / 'v.html').read_text()
+    assert json.loads((tmp_path / 'out' / 'detections.json').read_text())['simulated'] is True
+
+
+def test_what_was_added_is_there_before_the_end(tmp_path, monkeypatch):
+    clock = iter(range(0, 1000, 100))  # each look at the clock is 100 s after the one before
+    monkeypatch.setattr(outputs.time, 'monotonic', lambda: next(clock))
+    folder = open_folder(tmp_path)
+    written = []
+    for name in 'abcd':
+        folder.add(found(name, 'cut'), None)
+        written.append(sorted(json.loads((tmp_path / 'detections.json').read_text())['results']))
+    # Writing takes 100 s, so the next one is 2000 s away.
+    assert written == [['a']] * 4
+    with folder:
+        pass
+    assert sorted(json.loads((tmp_path / 'detections.json').read_text())['results']) == [*'abcd']
+
+
+def test_a_run_that_is_interrupted_leaves_what_it_has(tmp_path):
+    folder = open_folder(tmp_path)
+    for name in 'abc':
+        folder.add(found(name, 'cut'), None)
+    with pytest.raises(KeyboardInterrupt), folder:
+        raise KeyboardInterrupt
+    with open_folder(tmp_path, resume=True, draw=('html',)) as folder:
+        assert [name in folder for name in 'abcd'] == [True, True, True, False]
+        folder.add(found('d', 'stir'), None)
+        folder.draw('d')
+    content = json.loads((tmp_path / 'detections.json').read_text())
+    assert sorted(content['results']) == [*'abcd']
+    assert content['videos']['a']['duration'] == 7.25
+    assert content['results']['a'] == [{'segment': [0.5, 2.0], 'score': 0.9, 'label': 'cut'}]
+    page = (tmp_path / 'index.html').read_text()
+    assert 'd.html' in page
+    assert 'a.html' not in page  # never drawn
+    with open_folder(tmp_path, resume=True, draw=('html',)):
+        pass
+    assert 'd.html' in (tmp_path / 'index.html').read_text()
+
+
+def test_nothing_yet_is_nothing_to_go_on_with(tmp_path):
+    with open_folder(tmp_path, resume=True):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_of_another_model_or_setting_are_not_gone_on_with(tmp_path):
+    with open_folder(tmp_path) as folder:
+        folder.add(found('a', 'cut'), None)
+    for change, message in (
+        ({'model': 'n'}, r"detections\.json: expected results with model 'n' .* with 'm'"),
+        ({'score_threshold': 0.5}, r'with score_threshold 0\.5 to go on with but .* with 0\.0'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            open_folder(tmp_path, resume=True, about={**ABOUT, **change})
+    with pytest.raises(ValueError, match='expected json among the formats to resume'):
+        open_folder(tmp_path, resume=True, formats=('csv',))
+    (tmp_path / 'detections.json').write_text(
+        json.dumps({**ABOUT, 'results': {'a': [{'segment': [0, 1], 'score': 1, 'label': 'cut'}]}})
+    )
+    with pytest.raises(ValueError, match="expected a duration of 'a' but got none"):
+        open_folder(tmp_path, resume=True)
+
+
+def test_unknown_formats(tmp_path):
+    for settings, message in (
+        ({'formats': ('txt',)}, r"expected formats with some of .* but got 'txt'"),
+        ({'formats': 'json'}, r"expected formats with some of .* but got 'json'"),
+        ({'draw': ('gif',)}, r"expected draw with some of .* but got 'gif'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            open_folder(tmp_path, **settings)
+    with pytest.raises(ValueError, match=r'ends in json, csv, srt, vtt but got .*a\.txt'):
+        check_file(tmp_path / 'a.txt')
+    with pytest.raises(ValueError, match=r'expected one recording for subtitles in .* but got 2'):
+        check_count(tmp_path / 'a.srt', 2)
+    check_count(tmp_path / 'a.srt', 1)
+    check_count(tmp_path / 'a.csv', 2)
+
+
+def test_the_ending_of_a_name_decides(tmp_path):
+    rows = {'v': [([0.5, 2.0], 0.9, 'cut')]}
+    for kind, start in (('json', '{'), ('csv', 'video,label,'), ('srt', '1\n'), ('vtt', 'WEBVTT')):
+        path = tmp_path / f'a.{kind}'
+        check_file(path)
+        write_file(path, rows, simulated=False)
+        assert path.read_text().startswith(start)
