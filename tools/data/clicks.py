@@ -13,7 +13,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from asl_mmaction.cli.arguments import report_mistakes
+from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation.click_files import (
     clean_clicks,
     count_inside,
