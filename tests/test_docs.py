@@ -168,12 +168,15 @@ def test_the_config_of_get_started_has_windows_and_metrics(tmp_path):
     assert metric.recall_multiples == [1, 5]
 
 
-def test_readme_shows_the_config_of_own_data():
+def test_readme_and_own_data_begin_with_one_command(load_tool):
+    """The same one, and the tool takes it."""
     readme, own_data = (
-        next(block for block in blocks((ROOT / name).read_text(), 'python') if 'kitchen' in block)
+        next(words for words in commands((ROOT / name).read_text()) if 'from_csv.py' in words[1])
         for name in ('README.md', 'docs/own_data.md')
     )
     assert readme == own_data
+    args = load_tool('data/from_csv').parse(own_data[2:])
+    assert (args.fps, args.stride, args.clip_len) == (25, 4, 16)
 
 
 def assert_several_places(text, config_text, config):
