@@ -107,6 +107,7 @@ def test_from_nothing_to_a_loss(make, run, monkeypatch):
         assert model.head.point_generator.strides == config.strides
         assert model.projection.out_channels == config.width
         assert config.train_cfg.max_epochs == config.max_epochs == 120
+        assert config.param_scheduler[0].end == config.param_scheduler[1].begin == 12
     monkeypatch.chdir('..')  # the config says where its data is by where it lies itself
     with DefaultScope.overwrite_default_scope('mmaction'):
         config = load_config(next(Path().glob('*/data/my/my_asl.py')))
@@ -119,7 +120,7 @@ def test_each_choice_stands_in_the_config_with_its_reason(make, run):
     text = Path('data/my/my_baseline.py').read_text()
     config = load_config('data/my/my_baseline.py')
     plan = out.split('the plan:\n')[1].splitlines()[:-2]
-    assert len(plan) == 15
+    assert len(plan) == 16
     for line in plan:
         name, rest = line.split(maxsplit=1)
         value, reason = rest.rstrip(')').split('  (', 1)

@@ -217,6 +217,7 @@ def make_plan(stats: Statistics) -> dict[str, Choice]:
             f'{"at once" if small else "beside the training"}',
         ),
         Choice('max_epochs', epochs, why_epochs),
+        Choice('warmup_epochs', max(1, round(epochs / 10)), 'a tenth of the training'),
         Choice('val_interval', max(1, round(epochs / VALIDATIONS)), 'epochs between validations'),
         Choice('lr', lr, f'for width {width}'),
     )

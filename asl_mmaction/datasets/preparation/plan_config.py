@@ -66,6 +66,10 @@ model = dict(
 )
 train_cfg = dict(max_epochs=max_epochs, val_interval=val_interval)
 optim_wrapper = dict(optimizer=dict(lr=lr))
+param_scheduler = [
+    dict(_base_.param_scheduler[0], end=warmup_epochs),
+    dict(_base_.param_scheduler[1], begin=warmup_epochs),
+]
 auto_scale_lr = dict(base_batch_size=batch_size)
 """
 # Videos of a batch are padded to the longest

@@ -151,6 +151,12 @@ NAMES = (
 SIX = [(0, 4), (4, 8), (8, 16), (16, 32), (32, 64), (64, 10000)]
 DIFFERENT = {
     'hapt': {'max_per_video': 500, 'max_epochs': 48},
+    'billboard': {
+        'strides': [1, 2, 4, 8, 16, 32, 64, 128],
+        'regress_ranges': [*SIX[:5], (64, 128), (128, 256), (256, 10000)],
+        'max_per_video': 4000,
+        'max_epochs': 15,
+    },
     'thumos14': {},
     'multithumos': {
         'strides': [1, 2, 4, 8, 16, 32, 64],
@@ -184,8 +190,11 @@ def made_by_hand(config):
 
 
 def read_source(name, real_data, load_tool):
-    if name == 'hapt':
-        return load_tool('data/activitynet13/prepare').read([real_data('hapt/hapt.json')], None)
+    if name in ('hapt', 'billboard'):
+        file = real_data(
+            {'hapt': 'hapt/hapt.json', 'billboard': 'billboard/annotations.json'}[name]
+        )
+        return load_tool('data/activitynet13/prepare').read([file], None)
     tool = load_tool(f'data/{name.removesuffix("_verb")}/prepare')
     if name == 'thumos14':
         return tool.read([real_data('thumos14/thumos14.json')], None)
