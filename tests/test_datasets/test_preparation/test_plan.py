@@ -7,12 +7,15 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from asl_mmaction.datasets.preparation.conversion import read_database
 from asl_mmaction.datasets.preparation.plan import (
     Recording,
     Statistics,
     make_plan,
     positives_per_action,
 )
+from asl_mmaction.datasets.preparation.source import Source
+from asl_mmaction.files.reading import read_object
 from asl_mmaction.models.task_modules import PointAssigner, PointGenerator
 from asl_mmaction.structures.feature_grid import FeatureGrid
 from asl_mmaction.structures.point_targets import GroundTruths
@@ -194,7 +197,8 @@ def read_source(name, real_data, load_tool):
         file = real_data(
             {'hapt': 'hapt/hapt.json', 'billboard': 'billboard/annotations.json'}[name]
         )
-        return load_tool('data/activitynet13/prepare').read([file], None)
+        subsets = {'training': 'training', 'test': 'test'}
+        return read_database(file, read_object(file), Source(name, []), subsets)
     tool = load_tool(f'data/{name.removesuffix("_verb")}/prepare')
     if name == 'thumos14':
         return tool.read([real_data('thumos14/thumos14.json')], None)
