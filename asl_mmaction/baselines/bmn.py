@@ -42,8 +42,12 @@ def distinct_candidates(candidates: Candidates) -> Candidates:
     """Without those whose segment another one of higher score has too; in the order of time."""
     order = np.argsort(-candidates.scores, kind='stable')
     _, first = np.unique(candidates.segments[order], axis=0, return_index=True)
-    *columns, limit, left_out = candidates
-    return Candidates(*(column[order[first]] for column in columns), limit, left_out)
+    kept = order[first]
+    return candidates._replace(
+        segments=candidates.segments[kept],
+        scores=candidates.scores[kept],
+        labels=candidates.labels[kept],
+    )
 
 
 def score_pairs(confidence: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor, Tensor]:

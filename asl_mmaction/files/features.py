@@ -64,7 +64,7 @@ def read_feature(
         raise ValueMistake(f'expected one of {", ".join(READERS)}, .csv but got {extension!r}')
     if backend_args is None:
         check_file(path, 'a feature file')
-        file = path
+        file: str | io.BytesIO = path
     else:
         try:
             file = io.BytesIO(get(path, backend_args=backend_args))

@@ -82,7 +82,7 @@ def finite(what: str, value: Any, *, above: float = -math.inf) -> float:
         ValueError: It is not, or not above the bound.
     """
     try:
-        number = float(value) if isinstance(value, str) else value
+        number: Any = float(value) if isinstance(value, str) else value
     except ValueError:
         number = None
     if not is_number(number) or not number > above:

@@ -66,7 +66,7 @@ def _from_buffer(
     content: bytes | bytearray,
     dtype: Dtype,
     shape: Sequence[int],
-    order: str,
+    order: Any,
     axis_order: Sequence[int] | None = None,
 ) -> np.ndarray:
     _check(dtype, content)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from functools import partial, wraps
 from pickle import PickleError
+from typing import Any
 
 import numba
 import numpy as np
@@ -16,7 +17,7 @@ _TINY = np.finfo(np.float64).tiny
 
 
 def _compiled(function: Callable) -> Callable:
-    options = {'error_model': 'numpy', 'no_cfunc_wrapper': True}
+    options: dict[str, Any] = {'error_model': 'numpy', 'no_cfunc_wrapper': True}
     alone = numba.njit(**options)(function)
     try:
         kept = numba.njit(cache=True, **options)(function)

@@ -52,5 +52,11 @@ class Candidates(NamedTuple):
 def join_candidates(parts: Sequence[Candidates]) -> Candidates:
     """Those of all windows of a sequence, one window after the other."""
     none = Candidates(np.empty((0, 2)), np.empty(0), np.empty(0, dtype=np.int64), 0, 0)
-    *columns, limits, left_out = zip(none, *parts, strict=True)
-    return Candidates(*map(np.concatenate, columns), sum(limits), sum(left_out))
+    segments, scores, labels, limits, left_out = zip(none, *parts, strict=True)
+    return Candidates(
+        np.concatenate(segments),
+        np.concatenate(scores),
+        np.concatenate(labels),
+        sum(limits),
+        sum(left_out),
+    )

@@ -79,8 +79,8 @@ class FeaturePreprocessor(BaseDataPreprocessor):
             data = data.pin_memory()
         return super().cast_data(data)
 
-    def pad_ground_truths(self, samples: Sequence, num_steps: int) -> GroundTruths:
-        """What the batch is trained on, on the host.
+    def pad_ground_truths(self, samples: Sequence, num_steps: int) -> tuple:
+        """What the batch is trained on, on the host: a named tuple, here :class:`GroundTruths`.
 
         Args:
             samples: N data samples.

@@ -2,7 +2,7 @@
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmaction.registry import MODELS, TASK_UTILS
@@ -104,7 +104,7 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         self.register_buffer('normalizer', start)
         self.build_layers()
         # Last, so that the layers draw the same initial weights with it and without it.
-        self.sensitivity = None
+        self.sensitivity: Any = None
         if sensitivity is not None:
             sizes = dict(num_classes=num_classes, in_channels=in_channels)
             self.sensitivity = MODELS.build(sensitivity, default_args=sizes)
@@ -114,16 +114,16 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         """Create the layers of the head."""
 
     @abstractmethod
-    def predict_points(self, pyramid: PackedPyramid, points: Points) -> HeadOutputs:
-        """Raw predictions of all (N, P) points."""
+    def predict_points(self, pyramid: PackedPyramid, points: Points) -> Any:
+        """Raw predictions of all (N, P) points: :class:`HeadOutputs`, or a tuple of the child's."""
 
     @abstractmethod
-    def decode(self, points: Points, outputs: HeadOutputs, labels: Tensor | None = None) -> Tensor:
+    def decode(self, points: Points, outputs: Any, labels: Tensor | None = None) -> Tensor:
         """Segments on the grid.
 
         Args:
             points: P points.
-            outputs: Raw predictions.
+            outputs: Of :meth:`predict_points`.
             labels: (N, P) int64 class of which to decode the segment, for heads that predict
                 one segment per class; None = of all classes.
 
@@ -133,7 +133,7 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
 
     def forward(
         self, feats: Sequence[Tensor], masks: Sequence[Tensor]
-    ) -> tuple[HeadOutputs, Points, Tensor]:
+    ) -> tuple[Any, Points, Tensor]:
         """Predict.
 
         Args:
@@ -168,7 +168,7 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
 
     def loss_by_feat(
         self,
-        outputs: HeadOutputs,
+        outputs: Any,
         points: Points,
         mask: Tensor,
         targets: PointTargets,

@@ -46,9 +46,10 @@ class PointHead(BaseDenseHead):
         self.cls_out = MaskedConv1d(width, self.num_classes)
         self.loc_out = MaskedConv1d(width, 2)
         # A distance that starts below 0 at all points would stay there: ReLU passes no gradient.
-        nn.init.ones_(self.loc_out.bias)
+        nn.init.ones_(self.loc_out.get_parameter('bias'))
         self.scales = nn.Parameter(torch.ones(len(self.point_generator.strides)))
-        nn.init.constant_(self.cls_out.bias, -math.log((1 - self.prior_prob) / self.prior_prob))
+        log_odds = -math.log((1 - self.prior_prob) / self.prior_prob)
+        nn.init.constant_(self.cls_out.get_parameter('bias'), log_odds)
 
     def predict_points(self, pyramid: PackedPyramid, points: Points) -> HeadOutputs:
         """See :class:`BaseDenseHead`; offsets are (N, P, 2) >= 0, in strides."""

@@ -1,5 +1,7 @@
 """Masked 1-D convolution over (N, T, C) sequences, and the tower of them that all parts share."""
 
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -76,7 +78,7 @@ class MaskedConvTower(nn.Module):
     ) -> None:
         super().__init__()
         widths = [in_channels] + [channels] * num_convs
-        self.convs = nn.ModuleList(
+        self.convs: Any = nn.ModuleList(
             MaskedConv1d(widths[i], channels, kernel_size, bias=False) for i in range(num_convs)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(num_convs))

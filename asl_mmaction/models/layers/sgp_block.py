@@ -97,16 +97,15 @@ class SGPBlock(nn.Module):
         self.window_gate = depthwise(window_size)
         for branch in (self.instant, self.short, self.wide):
             nn.init.zeros_(branch.weight)
-            nn.init.zeros_(branch.bias)
+            nn.init.zeros_(branch.get_parameter('bias'))
         nn.init.zeros_(self.instant_gate.bias)
         self.sgp_path = ScaledDropPath(channels, drop_path)
         self.mlp_norm = MaskedGroupNorm(channels, num_groups)
         hidden = int(channels * mlp_ratio)
-        self.mlp = nn.Sequential(
-            nn.Linear(channels, hidden), nn.GELU(), nn.Linear(hidden, channels)
-        )
-        nn.init.zeros_(self.mlp[0].bias)
-        nn.init.zeros_(self.mlp[2].bias)
+        widen, narrow = nn.Linear(channels, hidden), nn.Linear(hidden, channels)
+        nn.init.zeros_(widen.bias)
+        nn.init.zeros_(narrow.bias)
+        self.mlp = nn.Sequential(widen, nn.GELU(), narrow)
         self.mlp_path = ScaledDropPath(channels, drop_path)
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -100,15 +100,10 @@ class TransformerBlock(nn.Module):
             proj_dropout=dropout,
         )
         self.mlp_norm = nn.LayerNorm(channels)
-        self.mlp = nn.Sequential(
-            nn.Linear(channels, hidden),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, channels),
-            nn.Dropout(dropout),
-        )
-        nn.init.zeros_(self.mlp[0].bias)
-        nn.init.zeros_(self.mlp[3].bias)
+        widen, narrow = nn.Linear(channels, hidden), nn.Linear(hidden, channels)
+        nn.init.zeros_(widen.bias)
+        nn.init.zeros_(narrow.bias)
+        self.mlp = nn.Sequential(widen, nn.GELU(), nn.Dropout(dropout), narrow, nn.Dropout(dropout))
         self.attn_path = ScaledDropPath(channels, drop_path)
         self.mlp_path = ScaledDropPath(channels, drop_path)
         if theta > 0:

@@ -12,8 +12,9 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.structures.activations import ActivationScores
 from asl_mmaction.structures.candidates import Candidates, DenseCandidates
-from asl_mmaction.structures.detections import detections_in_seconds
+from asl_mmaction.structures.detections import detections_in_seconds, video_bounds
 
 
 class BaseLocalizer(BaseModel, metaclass=ABCMeta):
@@ -21,7 +22,7 @@ class BaseLocalizer(BaseModel, metaclass=ABCMeta):
 
     In prediction a child finds the candidates of each video, and :meth:`detect` makes detections of
     them. It hands on all that the data preprocessor gives: ``inputs`` and whatever else is in the
-    batch, by name.
+    batch, by name. So ``loss``, ``predict`` and ``raw_outputs`` of a child name what is in it.
 
     Args:
         post_processor: Config of what chooses candidates (``select``) and thins them out
@@ -61,15 +62,15 @@ class BaseLocalizer(BaseModel, metaclass=ABCMeta):
         raise ValueMistake(f"expected mode to be 'loss', 'predict' or 'tensor' but got {mode!r}")
 
     @abstractmethod
-    def loss(self, inputs: Any, **batch: Any) -> dict[str, Tensor]:
+    def loss(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Losses of a batch, each under its own key."""
 
     @abstractmethod
-    def predict(self, inputs: Any, **batch: Any) -> list[ActionDataSample]:
+    def predict(self, *args: Any, **kwargs: Any) -> list[ActionDataSample]:
         """The data samples of a batch with ``pred_instances``."""
 
     @abstractmethod
-    def raw_outputs(self, inputs: Any, **batch: Any) -> Any:
+    def raw_outputs(self, *args: Any, **kwargs: Any) -> Any:
         """What the network gives, before anything is made of it."""
 
     def select_in_windows(
@@ -85,6 +86,18 @@ class BaseLocalizer(BaseModel, metaclass=ABCMeta):
         ends = [(bounds[0] - start, bounds[1] - start) for start in starts]
         selected = self.post_processor.select(found, ends)
         return [part.moved(start) for part, start in zip(selected, starts, strict=True)]
+
+    def detect_batch(
+        self, found: DenseCandidates | ActivationScores, samples: Sequence[ActionDataSample]
+    ) -> list[ActionDataSample]:
+        """Give the data samples of videos that are run whole their ``pred_instances``.
+
+        Args:
+            found: What a head says of N videos, as the post-processor takes it.
+            samples: N, see :meth:`detect`.
+        """
+        selected = self.post_processor.select(found, [video_bounds(s) for s in samples])
+        return [self.detect(part, s) for part, s in zip(selected, samples, strict=True)]
 
     def detect(
         self, candidates: Candidates, sample: ActionDataSample, num_windows: float = 1.0

@@ -1,18 +1,18 @@
 """The whole model: projection -> pyramid -> head -> post-processor."""
 
 import inspect
+from typing import Any
 
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
-from torch import Tensor, nn
+from torch import Tensor
 
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.localizers.base_localizer import BaseLocalizer
-from asl_mmaction.structures.detections import video_bounds
 from asl_mmaction.structures.point_targets import GroundTruths
 
 
-def build_part(config: dict, **width: int | None) -> nn.Module:
+def build_part(config: dict, **width: int | None) -> Any:
     """Build a part, as wide as what it gets if its config says no width.
 
     Args:
@@ -141,8 +141,7 @@ class DenseLocalizer(BaseLocalizer):
         """
         feats = self.extract_feat(inputs, masks)
         found = self.head.predict(*feats, with_quality=self.with_quality)
-        selected = self.post_processor.select(found, [video_bounds(s) for s in data_samples])
-        return [self.detect(part, s) for part, s in zip(selected, data_samples, strict=True)]
+        return self.detect_batch(found, data_samples)
 
     def raw_outputs(
         self,

@@ -5,7 +5,6 @@ from mmaction.structures import ActionDataSample
 from torch import Tensor
 
 from asl_mmaction.models.localizers.base_localizer import BaseLocalizer
-from asl_mmaction.structures.detections import video_bounds
 from asl_mmaction.structures.weak_labels import WeakLabels
 
 
@@ -66,9 +65,7 @@ class WeakLocalizer(BaseLocalizer):
             data_samples: N data samples with ``grid`` and ``duration``.
             ground_truths: Unused.
         """
-        found = self.head.predict(inputs, masks)
-        selected = self.post_processor.select(found, [video_bounds(s) for s in data_samples])
-        return [self.detect(part, s) for part, s in zip(selected, data_samples, strict=True)]
+        return self.detect_batch(self.head.predict(inputs, masks), data_samples)
 
     def raw_outputs(
         self,

@@ -103,8 +103,7 @@ class BasePyramid(BaseModule):
                 f'{x.size(1)}; set size_divisor={divisor} in the data preprocessor'
             )
         feats, masks = self.build_levels(x, mask)
-        if self.lateral is not None:
-            feats = self._top_down(feats, masks)
+        feats = self._top_down(feats, masks)
         feats = [
             norm(feat) * level_mask.unsqueeze(-1)
             for norm, feat, level_mask in zip(self.norms, feats, masks, strict=True)
@@ -112,6 +111,8 @@ class BasePyramid(BaseModule):
         return feats, masks
 
     def _top_down(self, feats: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
+        if self.lateral is None or self.smooth is None:
+            return feats
         out = [
             layer(feat) * mask.unsqueeze(-1)
             for layer, feat, mask in zip(self.lateral, feats, masks, strict=True)

@@ -26,6 +26,7 @@ from asl_mmaction.structures.limits import REPORTED_SCORE
 from asl_mmaction.structures.segments import clip_segments, segment_durations
 
 CONTRASTS = ('thresholded', 'raw')
+THRESHOLDS = tuple(0.025 * i for i in range(10))
 
 
 @MODELS.register_module()
@@ -72,7 +73,7 @@ class ActivationPostProcessor(SoftNMSPostProcessor):
         *,
         class_threshold: float = 0.25,
         fallback_class: bool = True,
-        thresholds: Sequence[float] = tuple(0.025 * i for i in range(10)),
+        thresholds: Sequence[float] = THRESHOLDS,
         magnitude_thresholds: Sequence[float] = (),
         outer_ratio: float = 0.25,
         video_score_weight: float = 0.2,
@@ -125,7 +126,7 @@ class ActivationPostProcessor(SoftNMSPostProcessor):
         self.samples_per_step = samples_per_step
 
     @torch.no_grad()
-    def select(
+    def select(  # type: ignore[override]  # each takes what its own heads give
         self, found: ActivationScores, bounds: Sequence[tuple[float, float]] | None = None
     ) -> list[Candidates]:
         """Candidates of a batch of videos that are run whole.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmaction.registry import MODELS
@@ -68,7 +69,7 @@ class SoftNMSPostProcessor:
         voting_threshold: float | None = None,
         max_per_video: int = 200,
     ) -> None:
-        self.nms_options = {
+        self.nms_options: dict[str, Any] = {
             'method': method,
             'sigma': sigma,
             'iou_threshold': iou_threshold,
@@ -116,7 +117,7 @@ class SoftNMSPostProcessor:
         self._check(found)
         bounds = [ENDLESS] * len(found.scores) if bounds is None else bounds
         scores = found.scores
-        if self.quality_power is not None:
+        if self.quality_power is not None and found.quality is not None:
             powers = scores.new_tensor(self.quality_power)
             scores = scores * (found.quality**powers).prod(-1, keepdim=True)
         videos = zip(found.segments, scores, found.masks, bounds, strict=True)
@@ -177,8 +178,13 @@ class SoftNMSPostProcessor:
         segments = segments.reshape(-1, 2)[rows].cpu().double()
         length = segment_durations(clip_segments(segments, *bounds))
         lasting = (length >= self.min_duration) & (length > 0)
-        columns = (part[lasting].numpy() for part in (segments, values.double(), labels))
-        return Candidates(*columns, self.pre_nms_topk, left_out)
+        return Candidates(
+            segments[lasting].numpy(),
+            values[lasting].double().numpy(),
+            labels[lasting].numpy(),
+            self.pre_nms_topk,
+            left_out,
+        )
 
     def _soft_nms(self, candidates: Candidates, **options) -> Kept:
         labels = None if self.class_agnostic else candidates.labels

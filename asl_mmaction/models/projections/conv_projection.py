@@ -23,6 +23,8 @@ class SinusoidalPosition(nn.Module):
         max_len: Trained length, in steps.
     """
 
+    table: Tensor
+
     def __init__(self, channels: int, max_len: int) -> None:
         super().__init__()
         if channels % 2:
