@@ -68,3 +68,39 @@ def _align(row: Sequence[str], widths: Sequence[int]) -> str:
     name, *numbers = row
     aligned = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
     return '  '.join([name.ljust(widths[0]), *aligned])
+
+
+def format_tiou(tiou: float) -> str:
+    """Two decimals, or as many as needed."""
+    return f'{tiou:.2f}' if abs(tiou - round(tiou, 2)) < 1e-9 else f'{tiou:g}'
+
+
+def low_limits(videos: list[dict], most: int) -> str | None:
+    """What to say where the post-processor gives fewer detections than Recall@kx asks for.
+
+    Args:
+        videos: With ``limits`` (None: not known), ``scores`` and ``scored_labels``.
+        most: The largest k.
+
+    Returns:
+        One sentence; None: it gives enough.
+    """
+    full = [
+        video
+        for video in videos
+        if video['limits'] and len(video['scores']) >= video['limits'].max_detections
+    ]
+    short = [
+        video
+        for video in full
+        if video['limits'].max_detections < most * len(video['scored_labels'])
+    ]
+    if not short:
+        return None
+    worst = max(short, key=lambda video: len(video['scored_labels']))
+    return (
+        f'expected up to {most} detections for each ground truth, for Recall@{most}x, but '
+        f'{worst["limits"].settings} give fewer in {len(short)} of {len(videos)} videos, '
+        f'as {worst["limits"].max_detections} for {len(worst["scored_labels"])} ground '
+        f'truths in video {worst["video_name"]!r}'
+    )

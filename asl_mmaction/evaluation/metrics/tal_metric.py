@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,18 @@ from asl_mmaction.evaluation.functional import (
     AveragePrecision,
     Instances,
     average_precision,
-    grouped_average_precision,
     recall_at_multiples,
 )
+from asl_mmaction.evaluation.metrics.action_lengths import (
+    LengthPrecision,
+    checked_edges,
+    precision_by_length,
+)
 from asl_mmaction.evaluation.metrics.base_metric import BaseTALMetric, as_instances
-from asl_mmaction.evaluation.metrics.reports import format_table
+from asl_mmaction.evaluation.metrics.reports import format_table, format_tiou, low_limits
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.results import write_results
 from asl_mmaction.files.writing import write_json
-
-LENGTHS = ('XS', 'S', 'M', 'L', 'XL')
 
 
 @METRICS.register_module()
@@ -102,18 +104,15 @@ class TALMetric(BaseTALMetric):
             raise ValueMistake(f'expected recall_multiples >= 1 but got {list(recall_multiples)}')
         if not 0 < recall_tiou <= 1:
             raise ValueMistake(f'expected recall_tiou in (0, 1] but got {recall_tiou}')
-        edges = None if length_edges is None else [float(edge) for edge in length_edges]
-        if edges is not None and not (
-            len(edges) == len(LENGTHS) - 1 and all(np.diff([0.0, *edges]) > 0)
-        ):
-            raise ValueMistake(f'expected four rising length_edges above 0 but got {edges}')
         self.tious = sorted({tiou for tious in self.averages.values() for tiou in tious})
         self.recall_multiples = [int(multiple) for multiple in recall_multiples]
         self.recall_tiou = float(recall_tiou)
-        self.length_edges = edges
+        self.length_edges = None if length_edges is None else checked_edges(length_edges)
         self.relative_lengths = relative_lengths
-        self.score_fusion = None if score_fusion is None else MODELS.build(dict(score_fusion))
         self.score_fusion_config = None if score_fusion is None else dict(score_fusion)
+        self.score_fusion: Any = None
+        if score_fusion is not None:
+            self.score_fusion = MODELS.build(dict(score_fusion))
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep the ground truths and detections of a batch; see the base."""
@@ -133,12 +132,12 @@ class TALMetric(BaseTALMetric):
     def _names(self) -> list[str]:
         return [
             *self.averages,
-            *(f'mAP@{_format_tiou(tiou)}' for tiou in self.tious),
+            *(f'mAP@{format_tiou(tiou)}' for tiou in self.tious),
             *self._recall_names(),
         ]
 
     def _recall_names(self) -> list[str]:
-        return [f'Recall@{k}x@{_format_tiou(self.recall_tiou)}' for k in self.recall_multiples]
+        return [f'Recall@{k}x@{format_tiou(self.recall_tiou)}' for k in self.recall_multiples]
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Metrics of the gathered results; logs the table and writes the files.
@@ -154,15 +153,7 @@ class TALMetric(BaseTALMetric):
             self.warn_of_nothing_to_score(self.counted(videos))
         if self.out_dir is not None:
             out_dir = Path(self.out_dir)
-            rows = {
-                name: zip(
-                    video['segments'].tolist(),
-                    video['scores'].tolist(),
-                    [classes[label] for label in video['labels']],
-                    strict=True,
-                )
-                for name, video in videos.items()
-            }
+            rows = {name: _rows(video, classes) for name, video in videos.items()}
             write_results(out_dir / 'detections.json', rows, **self.marks())
             write_json(out_dir / 'metrics.json', report)
         return report['metrics']
@@ -186,21 +177,30 @@ class TALMetric(BaseTALMetric):
         metrics = self._metrics(precision.mean_ap) if scored else {}
         if self.recall_multiples and scored:
             metrics.update(self._recall(ground_truths, detections, precision, per_class))
-            self._check_limits(counted)
-        report = {
+            warning = low_limits(counted, max(self.recall_multiples))
+            if warning is not None:
+                self.warn(warning)
+        report: dict[str, dict] = {
             'metrics': metrics,
             'per_class': per_class,
             'protocol': self._protocol(videos, precision),
         }
-        if self.score_fusion is not None:
+        if self.score_fusion_config is not None:
             report['protocol']['score_fusion'] = {
                 **self.score_fusion_config,
                 'top1_accuracy': self._classifier_accuracy(counted, classes),
             }
         if self.length_edges is not None:
-            report['per_length'] = self._per_length(
-                counted, ground_truths, detections, len(classes)
+            by_length = precision_by_length(
+                counted,
+                ground_truths,
+                detections,
+                len(classes),
+                self.tious,
+                self.length_edges,
+                relative=self.relative_lengths,
             )
+            report['per_length'] = self._per_length(by_length)
         return report
 
     def _classes(self) -> list[str]:
@@ -249,66 +249,18 @@ class TALMetric(BaseTALMetric):
         means = recall.sum(axis=1) / max(present.sum(), 1)  # absent classes have 0
         return dict(zip(names, means.tolist(), strict=True))
 
-    def _check_limits(self, videos: list[dict]) -> None:
-        """Warn if the post-processor gives fewer detections than Recall@kx asks for."""
-        most = max(self.recall_multiples)
-        full = [
-            video
-            for video in videos
-            if video['limits'] and len(video['scores']) >= video['limits'].max_detections
-        ]
-        short = [
-            video
-            for video in full
-            if video['limits'].max_detections < most * len(video['scored_labels'])
-        ]
-        if short:
-            worst = max(short, key=lambda video: len(video['scored_labels']))
-            self.warn(
-                f'expected up to {most} detections for each ground truth, for Recall@{most}x, but '
-                f'{worst["limits"].settings} give fewer in {len(short)} of {len(videos)} videos, '
-                f'as {worst["limits"].max_detections} for {len(worst["scored_labels"])} ground '
-                f'truths in video {worst["video_name"]!r}'
-            )
-
-    def _per_length(
-        self,
-        videos: list[dict],
-        ground_truths: Instances,
-        detections: Instances,
-        num_classes: int,
-    ) -> dict[str, dict]:
-        """mAP of the ground truths of each length."""
-        scales = np.ones(len(videos))
-        if self.relative_lengths:
-            scales = np.array([_duration(video) for video in videos])
-        groups = [
-            # Up to and including the edge; those without length are the shortest.
-            np.searchsorted(
-                self.length_edges, np.diff(part.segments)[:, 0] / scales[part.videos], 'left'
-            )
-            for part in (ground_truths, detections)
-        ]
-        by_length = grouped_average_precision(
-            ground_truths, detections, num_classes, self.tious, *groups, len(LENGTHS)
-        )
+    def _per_length(self, by_length: list[LengthPrecision]) -> dict[str, dict]:
         return {
             name: {
-                'above': low,
-                'up_to': high,
+                'above': above,
+                'up_to': up_to,
                 'ground_truths': int(precision.num_ground_truths.sum()),
                 'detections': int(precision.num_detections.sum()),
                 'ap': self._metrics(precision.mean_ap)
                 if precision.num_ground_truths.any()
                 else None,
             }
-            for name, low, high, precision in zip(
-                LENGTHS,
-                [0.0, *self.length_edges],
-                [*self.length_edges, None],
-                by_length,
-                strict=True,
-            )
+            for name, above, up_to, precision in by_length
         }
 
     def _metrics(self, values: np.ndarray) -> dict[str, float]:
@@ -318,7 +270,7 @@ class TALMetric(BaseTALMetric):
             name: float(np.mean([at[tiou] for tiou in chosen]))
             for name, chosen in self.averages.items()
         }
-        return {**averages, **{f'mAP@{_format_tiou(tiou)}': at[tiou] for tiou in self.tious}}
+        return {**averages, **{f'mAP@{format_tiou(tiou)}': at[tiou] for tiou in self.tious}}
 
     def _protocol(self, videos: dict[str, dict], precision: AveragePrecision) -> dict:
         """What was counted."""
@@ -343,16 +295,7 @@ class TALMetric(BaseTALMetric):
         return protocol
 
 
-def _duration(video: dict) -> float:
-    duration = video['duration']
-    if duration is None or not duration > 0:
-        raise ValueMistake(
-            f'video {video["video_name"]!r}: expected a duration > 0 for relative_lengths '
-            f'but got {duration}'
-        )
-    return duration
-
-
-def _format_tiou(tiou: float) -> str:
-    """Two decimals, or as many as needed."""
-    return f'{tiou:.2f}' if abs(tiou - round(tiou, 2)) < 1e-9 else f'{tiou:g}'
+def _rows(video: dict, classes: list[str]) -> Iterable[tuple]:
+    """The detections of a video as :func:`write_results` takes them."""
+    labels = [classes[label] for label in video['labels']]
+    return zip(video['segments'].tolist(), video['scores'].tolist(), labels, strict=True)
