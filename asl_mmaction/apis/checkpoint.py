@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from typing import Any
 
 import torch
 from mmengine.model import is_model_wrapper
@@ -79,10 +80,9 @@ def load_weights(model: nn.Module, content: dict, name: str | os.PathLike) -> No
     Raises:
         ValueError: the weights are those of another architecture.
     """
-    if is_model_wrapper(model):
-        model = model.module
+    inner: Any = model.module if is_model_wrapper(model) else model
     state = content['state_dict']
-    own = model.state_dict()
+    own = inner.state_dict()
     # Sensitivity does nothing at inference.
     wrong = [key for key in own.keys() ^ state.keys() if '.sensitivity.' not in key]
     wrong += [
@@ -101,7 +101,7 @@ def load_weights(model: nn.Module, content: dict, name: str | os.PathLike) -> No
             f'are missing, unknown or of another shape, such as {first}: expected '
             f'{expected} but got {found}'
         )
-    model.load_state_dict(state, strict=False)
+    inner.load_state_dict(state, strict=False)
 
 
 def dataset_meta(content: dict) -> dict:

@@ -89,7 +89,8 @@ def load_config(
         config.merge_from_dict(options or {})
     except (KeyError, TypeError) as error:
         raise ValueMistake(
-            f'expected --cfg-options that fit {where} but got {", ".join(options)}: {error.args[0]}'
+            f'expected --cfg-options that fit {where} but got {", ".join(options or {})}: '
+            f'{error.args[0]}'
         ) from error
     check_values({key: config[key] for key in RUNNER_KEYS if key in config})
     _adapt(config)
@@ -125,7 +126,7 @@ def _adapt(config: Config) -> None:
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = config.get(name) or {}
         if loader.get('num_workers') == 0 and loader.get('persistent_workers'):
-            loader.persistent_workers = False  # there are none; torch refuses to keep them
+            loader['persistent_workers'] = False  # there are none; torch refuses to keep them
         if torch.cuda.is_available():
             loader.setdefault('pin_memory', True)  # without a GPU torch warns of it
 

@@ -92,7 +92,7 @@ def _annotations(part: Callable | None) -> dict[str, set]:
     found: dict[str, set] = {}
     # What a constructor takes as **kwargs is an argument of its base.
     bases = reversed(inspect.getmro(part)) if inspect.isclass(part) else []
-    functions = [vars(base).get('__init__') for base in bases] or [part]
+    functions: list[Any] = [vars(base).get('__init__') for base in bases] or [part]
     for function in filter(inspect.isfunction, map(inspect.unwrap, functions)):
         for key, parameter in inspect.signature(function).parameters.items():
             alone = SimpleNamespace(__annotations__={key: parameter.annotation})

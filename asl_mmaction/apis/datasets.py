@@ -15,7 +15,7 @@ from asl_mmaction.files.mistakes import ValueMistake
 HOLDERS = ('datasets', 'dataset')
 
 
-def find_datasets(dataset: Mapping | Dataset, key: str = 'dataset') -> dict[str, Mapping | Dataset]:
+def find_datasets(dataset: Mapping | Dataset, key: str = 'dataset') -> dict[str, Any]:
     """The datasets that are no wrappers, in the order in which they are read.
 
     The one place that looks into wrappers. They may be nested in any way, and configs may hold
@@ -37,7 +37,7 @@ def find_datasets(dataset: Mapping | Dataset, key: str = 'dataset') -> dict[str,
             parts = {f'{key}.{name}': held}
         else:
             continue
-        found: dict[str, Mapping | Dataset] = {}
+        found: dict[str, Any] = {}
         for path, part in parts.items():
             found |= find_datasets(part, path)
         return found

@@ -79,15 +79,14 @@ def read_scored(
             f'{results}: expected videos of {annotations} but got {unknown[0]!r}, '
             f'the first of {len(unknown)}'
         )
-    if subsets is None:
-        subsets = {database[name].get('subset') for name in found}
+    counting = {database[name].get('subset') for name in found} if subsets is None else set(subsets)
     names = sorted(
         name
         for name, video in database.items()
-        if video.get('subset') in subsets and name not in set(exclude)
+        if video.get('subset') in counting and name not in set(exclude)
     )
     if not names:
-        raise ValueMistake(f'{annotations}: expected videos of {sorted(subsets)} but got none')
+        raise ValueMistake(f'{annotations}: expected videos of {sorted(counting)} but got none')
     classes = find_classes(str(annotations), schema)
     labels = {name: index for index, name in enumerate(classes)}
     videos = []

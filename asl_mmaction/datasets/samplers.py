@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 from mmaction.registry import DATA_SAMPLERS
-from torch.utils.data import BatchSampler, Sampler
+from torch.utils.data import BatchSampler
 
 from asl_mmaction.files.mistakes import ValueMistake
 
@@ -29,7 +30,7 @@ class LengthGroupedBatchSampler(BatchSampler):
 
     def __init__(
         self,
-        sampler: Sampler[int],
+        sampler: Any,
         batch_size: int,
         drop_last: bool = False,
         bucket_batches: int = 8,
@@ -38,6 +39,7 @@ class LengthGroupedBatchSampler(BatchSampler):
         if bucket_batches < 1:
             raise ValueMistake(f'expected bucket_batches >= 1 but got {bucket_batches}')
         self.bucket_batches = bucket_batches
+        self.dataset = sampler.dataset
 
     def __iter__(self) -> Iterator[list[int]]:
         indices = iter(self.sampler)
@@ -47,7 +49,7 @@ class LengthGroupedBatchSampler(BatchSampler):
             yield from self._batches(bucket)
 
     def _batches(self, bucket: list[int]) -> list[list[int]]:
-        info = self.sampler.dataset.get_data_info
+        info = self.dataset.get_data_info
         order = sorted(range(len(bucket)), key=lambda i: info(bucket[i])['duration'])
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         return [[bucket[i] for i in batch] for batch in sorted(batches)]

@@ -204,9 +204,9 @@ class TALDataset(BaseDataset):
         classes = self._metainfo['classes']
         counts, simulated = weaken(samples, classes, database, self.supervision, self.click_file)
         if self.click_file:
-            counts = ', '.join(f'{count} {what}' for what, count in counts.items())
+            found = ', '.join(f'{count} {what}' for what, count in counts.items())
             note = ', SIMULATED' if simulated else ''
-            print_log(f'{self.click_file}: {counts}{note}', logger='current')
+            print_log(f'{self.click_file}: {found}{note}', logger='current')
         print_log(f'supervision: {self.supervision}', logger='current')
 
     def filter_data(self) -> list[dict]:
@@ -241,21 +241,21 @@ class TALDataset(BaseDataset):
     # The file as a whole
 
     def _find_grid(self, in_file: Any) -> dict:
-        in_config = None if self.grid_cfg is None else merge_grid_settings(self.grid_cfg)
         if not isinstance(in_file, dict | None):
             raise TypeMistake(
                 f"{self.ann_file}: expected key 'grid' to be an object "
                 f'but got {reprlib.repr(in_file)}'
             )
-        for key in set(in_file or {}) & set(in_config or {}):
-            if in_file[key] != in_config[key]:
+        given: dict = in_file or {}
+        settings = given if self.grid_cfg is None else merge_grid_settings(self.grid_cfg)
+        for key in set(given) & set(settings):
+            if given[key] != settings[key]:
                 raise ValueMistake(
-                    f'{self.ann_file}: expected {key} {in_file[key]} (the features were made so) '
-                    f'but got grid {key}={in_config[key]}'
+                    f'{self.ann_file}: expected {key} {given[key]} (the features were made so) '
+                    f'but got grid {key}={settings[key]}'
                 )
-        settings = in_file if in_config is None else in_config
-        _check_keys('grid', settings or {}, set(GRID_KEYS), where=f'{self.ann_file}: ')
-        return settings or {}
+        _check_keys('grid', settings, set(GRID_KEYS), where=f'{self.ann_file}: ')
+        return settings
 
     def _select(self, database: dict) -> list[str]:
         subsets = {
@@ -326,14 +326,14 @@ class TALDataset(BaseDataset):
         }
 
     def _feature_path(self, name: str) -> str | list[str]:
-        several = not isinstance(self.feature_file, str)
         with in_context(self._where(name)):
             check_file_name(name)
-        paths = [
-            os.path.join(self.data_prefix['feature'], file.replace('{video}', name))
-            for file in (self.feature_file if several else [self.feature_file])
-        ]
-        return paths if several else paths[0]
+
+        def path(file: str) -> str:
+            return os.path.join(self.data_prefix['feature'], file.replace('{video}', name))
+
+        files = self.feature_file
+        return path(files) if isinstance(files, str) else [path(file) for file in files]
 
     def _parse_grid(self, name: str, video: dict, path: str | list[str]) -> FeatureGrid:
         settings = self._grid_settings

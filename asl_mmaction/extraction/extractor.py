@@ -151,12 +151,13 @@ class FeatureExtractor:
         return content
 
     def _describe(self, video: Video, steps: int) -> dict:
+        frames = video.num_frames or 0  # known: all its pictures were seen
         return {
             'fps': video.fps,
             **self.settings(),
             'T': steps,
-            'frames': video.num_frames,
-            'duration': float(video.num_frames / video.rate),
+            'frames': frames,
+            'duration': float(frames / video.rate),
             'video': video.path.name,
             'video_bytes': video.path.stat().st_size,
             'recognizer': self.network.name,
@@ -182,9 +183,10 @@ class FeatureExtractor:
 
     def _prepared(self, video: Video, first_step: int) -> Iterator[Run]:
         """The frames that clips see, prepared; and the last one, which says how many there are."""
-        held = None
-        for picture in video.pictures():
-            if held is not None and self.sampling.is_needed(held.first, held.end, first_step):
+        pictures = video.pictures()
+        held = next(pictures)  # a video has one, or it is refused
+        for picture in pictures:
+            if self.sampling.is_needed(held.first, held.end, first_step):
                 yield Run(held.first, held.end, self.network.prepare(held.image))
             held = picture
         short = held.end < self.sampling.clip_len
@@ -271,8 +273,9 @@ def _sampling(
             raise ValueMistake(f'expected clip_len, for {network.name} takes any, but got none')
         clip_len = own * (frame_interval or network.own_interval)
     if frame_interval is None:
-        fits = own is not None and isinstance(clip_len, int) and clip_len % own == 0
-        frame_interval = max(1, clip_len // own) if fits else 1
+        frame_interval = 1
+        if own is not None and isinstance(clip_len, int) and clip_len % own == 0:
+            frame_interval = max(1, clip_len // own)
     sampling = ClipSampling(clip_len, stride, frame_interval)
     if network.strict and sampling.num_frames != own:
         raise ValueMistake(

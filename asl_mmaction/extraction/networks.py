@@ -28,8 +28,10 @@ from asl_mmaction.files.reading import check_file
 Image = np.ndarray
 #: What chooses and reads frames in a pipeline of mmaction2's; here that is the reader's work.
 SAMPLING = ('SampleFrames', 'UniformSample', 'DenseSampleFrames', 'UntrimmedSampleFrames')
-READING = ('DecordInit', 'DecordDecode', 'OpenCVInit', 'OpenCVDecode', 'PyAVInit', 'PyAVDecode')
-READING += ('PIMSInit', 'PIMSDecode', 'RawFrameDecode')
+READING = (
+    *('DecordInit', 'DecordDecode', 'OpenCVInit', 'OpenCVDecode', 'PyAVInit', 'PyAVDecode'),
+    *('PIMSInit', 'PIMSDecode', 'RawFrameDecode'),
+)
 
 
 class Network(ABC):
@@ -53,7 +55,7 @@ class Network(ABC):
     own_interval: int = 1
     strict: bool = False
     framewise: bool = False
-    model: nn.Module
+    model: Any
 
     @abstractmethod
     def prepare(self, image: Image) -> Any:
@@ -220,7 +222,7 @@ class AnyNetwork(Network):
     def __init__(self, backbone: str) -> None:
         self.name = backbone
         model = _find(backbone)()
-        size = getattr(model, 'frame_size', None)
+        size: Any = getattr(model, 'frame_size', None)
         sized = isinstance(size, (tuple, list)) and len(size) == 2
         if not isinstance(model, nn.Module) or not (
             sized and all(isinstance(x, int) for x in size)

@@ -17,8 +17,10 @@ from asl_mmaction.files.mistakes import TypeMistake, ValueMistake
 from asl_mmaction.files.reading import check_file, is_number
 
 #: Name endings by which a folder is searched; the reader itself goes by the content.
-VIDEO_SUFFIXES = ('.3gp', '.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg')
-VIDEO_SUFFIXES += ('.mpg', '.mts', '.ogv', '.ts', '.webm', '.wmv')
+VIDEO_SUFFIXES = (
+    *('.3gp', '.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg'),
+    *('.mpg', '.mts', '.ogv', '.ts', '.webm', '.wmv'),
+)
 #: A file that declares so many seconds more than it holds is cut short; less is the rounding of
 #: containers, or a sound track that ends later.
 CUT_SHORT = 1.0
@@ -69,8 +71,8 @@ class Video:
         check_file(path, 'a video file')
         with self._opened() as (container, stream):
             rate = stream.average_rate or stream.guessed_rate if fps is None else fps
-            declared = stream.duration and stream.duration * stream.time_base
-            whole = container.duration and Fraction(container.duration, av.time_base)
+            declared = _seconds(stream.duration, stream.time_base) if stream.duration else None
+            whole = _seconds(container.duration, None) if container.duration else None
             if len(container.streams) == 1:
                 declared = declared or whole
             start = container.start_time
@@ -82,9 +84,10 @@ class Video:
         #: Known once :meth:`pictures` has ended.
         self.num_frames: int | None = None
         #: Seconds, or None: as the file says of the picture, or else of all that it holds.
-        self.declared_duration = float(declared or whole) if declared or whole else None
+        longest = declared or whole
+        self.declared_duration = None if longest is None else float(longest)
         self._declared = declared
-        self._start = None if start is None else Fraction(start, av.time_base)
+        self._start = None if start is None else _seconds(start, None)
 
     def pictures(self) -> Iterator[Picture]:
         """All frames from the first to the last, in runs of one picture.
@@ -94,7 +97,7 @@ class Video:
         Raises:
             ValueMistake: the file is damaged, cut short, or holds no picture.
         """
-        shown, first, position = None, 0, None
+        shown, first, position = None, 0, Fraction(0)
         for frame, time in self._frames():
             index = max(math.floor(time * self.rate + Fraction(1, 2)), first)
             if shown is not None and index > first:
@@ -133,7 +136,7 @@ class Video:
                 if frame.pts is None:
                     time = Fraction(0) if last is None else last + 1 / self.rate
                 else:
-                    time = frame.pts * frame.time_base
+                    time = _seconds(frame.pts, frame.time_base)
                     start = time if start is None else start
                     time -= start
                 if last is not None and last - time > OUT_OF_ORDER:
@@ -145,8 +148,9 @@ class Video:
                 yield frame, time
 
     def _length(self, frame: av.VideoFrame) -> Fraction:
-        length = frame.duration * frame.time_base if frame.duration else 1 / self.rate
-        return max(length, Fraction(0))
+        if not frame.duration:
+            return 1 / self.rate
+        return max(_seconds(frame.duration, frame.time_base), Fraction(0))
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
@@ -172,6 +176,11 @@ class Video:
         if head.lstrip().startswith(b'<'):
             return f'a page of the web: {head[:32]!r}'
         return 'a file that is cut short, damaged, or of another kind'
+
+
+def _seconds(count: int, unit: Fraction | None) -> Fraction:
+    """What FFmpeg counts in a unit of its own; None: in the unit of its containers."""
+    return Fraction(count, av.time_base) if unit is None else count * unit
 
 
 def _is_cover(stream: av.VideoStream) -> bool:

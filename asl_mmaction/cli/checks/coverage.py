@@ -6,8 +6,8 @@ import copy
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -89,7 +89,7 @@ def as_trained(sample: Mapping, transforms: Sequence, num_steps: int | None = No
     return Video(sample['video_name'], grid, total, segments, sample['labels'], keepable)
 
 
-def find_uncovered(videos: Iterable[Video], head: nn.Module) -> list[Uncovered]:
+def find_uncovered(videos: Iterable[Video], head: Any) -> list[Uncovered]:
     """The ground truths of a data set that no point of a head is assigned to.
 
     Computed with the head's own point generator and assigner, on whole videos: crops begin at any
@@ -103,7 +103,7 @@ def find_uncovered(videos: Iterable[Video], head: nn.Module) -> list[Uncovered]:
     found = []
     items = [(video.num_steps, video.grid.to_grid(video.segments)) for video in filled]
     for video, covered in zip(filled, _covered(items, head), strict=True):
-        found += [(video, index) for index in np.flatnonzero(~(covered & video.keepable))]
+        found += [(video, int(index)) for index in np.flatnonzero(~(covered & video.keepable))]
     return [
         Uncovered(
             reason,
@@ -148,7 +148,7 @@ def warn_of_uncovered(model: nn.Module, dataset: Dataset) -> None:
 
 
 def _covered(
-    items: Sequence[Item], head: nn.Module, *, any_length: bool = False, whole: bool = False
+    items: Sequence[Item], head: Any, *, any_length: bool = False, whole: bool = False
 ) -> list[np.ndarray]:
     """Which segments have a point.
 
@@ -183,9 +183,9 @@ def _covered(
         batch = stretches[first : first + size]
         starts = torch.tensor([start for _, start, _ in batch], dtype=torch.float64)
         left = torch.tensor([items[item][0] for item, *_ in batch]) - starts  # steps to the end
-        segments = [torch.from_numpy(items[item][1][near]) for item, _, near in batch]
-        masks = pad_sequence([torch.ones(len(x), dtype=bool) for x in segments], True)
-        segments = (pad_sequence(segments, True) - starts[:, None, None]).float()
+        near_by = [torch.from_numpy(items[item][1][near]) for item, _, near in batch]
+        masks = pad_sequence([torch.ones(len(x), dtype=torch.bool) for x in near_by], True)
+        segments = (pad_sequence(near_by, True) - starts[:, None, None]).float()
         rows = _assign(assigner, points, left, segments, masks)
         for row, (item, _, near) in zip(rows.numpy(), batch, strict=True):
             found[item][near] |= row[: len(near)]
@@ -202,7 +202,7 @@ def _stretches(items: Sequence[Item], length: int) -> Iterator[tuple[int, int, n
 
 
 def _assign(
-    assigner: Callable, points: Points, steps: Tensor, segments: Tensor, masks: Tensor
+    assigner: Any, points: Points, steps: Tensor, segments: Tensor, masks: Tensor
 ) -> Tensor:
     """Which of the segments (N, G, 2) with masks (N, G) have one of P points; (N, G) bool.
 
@@ -217,7 +217,7 @@ def _assign(
     return ((targets.class_targets > 0) & valid[..., None]).any(1)
 
 
-def _reasons(found: Sequence[tuple[Video, int]], head: nn.Module) -> list[str]:
+def _reasons(found: Sequence[tuple[Video, int]], head: Any) -> list[str]:
     """Why segments, given by video and index, have no point: each is looked at alone."""
     items = [(video.num_steps, video.grid.to_grid(video.segments[[i]])) for video, i in found]
     alone = _covered(items, head)
@@ -241,7 +241,7 @@ def _reasons(found: Sequence[tuple[Video, int]], head: nn.Module) -> list[str]:
     return reasons
 
 
-def _place(video: Video, index: int, head: nn.Module) -> str:
+def _place(video: Video, index: int, head: Any) -> str:
     """Where a segment lies that holds no point of any level."""
     start, end = video.grid.to_grid(video.segments[index])
     first = head.point_generator.offset

@@ -41,7 +41,7 @@ def check_loops(**loops: BaseLoop | None) -> None:
                 _check_test(name, datasets, loop.evaluator.metrics)
 
 
-def _check_wrappers(name: str, dataset: Dataset) -> dict[str, Dataset]:
+def _check_wrappers(name: str, dataset: Dataset) -> dict[str, Any]:
     """The datasets inside; mmengine asks the outermost alone what to write into checkpoints."""
     found = find_datasets(dataset, f'{name}_dataloader.dataset')
     metainfo = {key: setting_of(part, 'metainfo') or {} for key, part in found.items()}
@@ -128,7 +128,7 @@ def _check_actions(name: str, datasets: Mapping[str, Dataset], metric: BaseTALMe
     )
 
 
-def _samples(datasets: Mapping[str, Dataset]) -> Iterator[tuple[str, dict]]:
+def _samples(datasets: Mapping[str, Any]) -> Iterator[tuple[str, dict]]:
     """Key of the dataset, and what it says of each video; only of datasets that do."""
     for key, dataset in datasets.items():
         for index in range(len(dataset) if hasattr(dataset, 'get_data_info') else 0):

@@ -54,10 +54,10 @@ def check_monitors(runner: Runner) -> None:
             )
         return
     _check_begin(runner)
-    keys = [getattr(metric, 'keys', None) for metric in loop.evaluator.metrics]
-    if None in keys:
+    metrics = loop.evaluator.metrics
+    if not all(hasattr(metric, 'keys') for metric in metrics):
         return
-    given = [key for names in keys for key in names]
+    given = [key for metric in metrics for key in metric.keys]
     for monitor in monitors:
         if monitor.key not in given:
             raise ValueMistake(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.model import PretrainedInit, is_model_wrapper
@@ -35,10 +36,9 @@ def describe_starting_weights(
         FileNotFoundError: there is no such checkpoint.
         ValueError: it cannot be read, none of its weights fits, or a class has another label in it.
     """
-    if is_model_wrapper(model):
-        model = model.module
+    inner: Any = model.module if is_model_wrapper(model) else model
     lines = []
-    for name, module, settings in pretrained_parts(model):
+    for name, module, settings in pretrained_parts(inner):
         source = settings['checkpoint']
         content = read_checkpoint(source)
         state = with_prefix(content.get('state_dict', content), settings.get('prefix'))
@@ -51,7 +51,7 @@ def describe_starting_weights(
         source = config.load_from
         content = load_checkpoint(source)
         fitting, line = describe_fit(
-            model, with_prefix(content['state_dict'], None), f'load_from {source}'
+            inner, with_prefix(content['state_dict'], None), f'load_from {source}'
         )
         lines += [line, *describe_classes(config, content, source, classes, fitting)]
     return lines

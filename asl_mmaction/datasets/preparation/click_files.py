@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,26 +58,27 @@ def read_foreign_clicks(
     check_file(path, 'a file of clicks')
     with in_context(str(path), 'a text file of clicks'):
         lines = list(csv.reader(path.read_text(encoding='utf-8-sig').splitlines()))
-    header = lines[0] if lines else []
+    header, named = lines[0] if lines else [], True
+    read: Callable[..., tuple[str, Click]]
     if set(BACKGROUND_COLUMNS) <= set(header):
         read = _background_click
     elif set(POINT_COLUMNS) <= set(header):
         read = _point
     elif len(header) == 3:
-        header, read = None, _single_frame
+        read, named = _single_frame, False
     else:
         raise ValueMistake(
             f'{path}: expected columns {", ".join(BACKGROUND_COLUMNS)}, columns '
             f'{", ".join(POINT_COLUMNS)} or rows of video, seconds and class but got {header}'
         )
     for number, row in enumerate(lines, 1):
-        if not any(cell.strip() for cell in row) or (number == 1 and header is not None):
+        if not any(cell.strip() for cell in row) or (number == 1 and named):
             continue
         where = f'{path}:{number}'
-        with in_context(where, f'{len(header or "123")} values'):
-            if len(row) != len(header or '123'):
-                raise ValueMistake(f'expected {len(header or "123")} values but got {row}')
-            cells = row if header is None else dict(zip(header, row, strict=True))
+        with in_context(where, f'{len(header)} values'):
+            if len(row) != len(header):
+                raise ValueMistake(f'expected {len(header)} values but got {row}')
+            cells: Any = dict(zip(header, row, strict=True)) if named else row
             video, click = read(cells, fps)
         yield where, video, click
 
@@ -119,16 +121,17 @@ def clean_clicks(
     """
     counts: Counter = Counter()
     found: dict[str, list[Click]] = {}
-    database = None if content is None else content['database']
+    database = {} if content is None else content['database']
     for where, video, click in rows:
         counts['clicks in the source'] += 1
         if click.label is not None and click.label != click.label.strip():
             counts['class names with blanks'] += 1
             click = click._replace(label=click.label.strip())
-        if database is not None:
-            video = _known_video(video, database, counts)
-            if video is None:
+        if content is not None:
+            known = _known_video(video, database, counts)
+            if known is None:
                 continue
+            video = known
             if click.label is not None and click.label not in content['classes']:
                 raise ValueMistake(
                     f'{where}: expected one of {len(content["classes"])} classes '
@@ -146,7 +149,7 @@ def clean_clicks(
         clicks.sort(key=lambda click: click.time)
     counts['clicks'] = sum(map(len, found.values()))
     counts['videos'] = len(found)
-    if database is not None:
+    if content is not None:
         counts['background clicks inside an action'] = count_inside(found, database)
     return found, counts
 

@@ -7,6 +7,7 @@ action says only which of the two is the action.
 """
 
 import os
+from typing import Any
 
 import numpy as np
 
@@ -109,7 +110,7 @@ def make_video(seed: int, subset: int, index: int) -> tuple[np.ndarray, float, l
     classes = rng.permutation(len(CLASSES))[: rng.integers(1, MAX_CLASSES + 1)]
     feature = NOISE * rng.standard_normal((num_steps, FEAT_DIM))
     times = GRID.to_seconds(np.arange(num_steps, dtype=np.float64))
-    annotations = []
+    annotations: list[dict[str, Any]] = []
     for start, end in _place_actions(rng, duration):
         label = int(rng.choice(classes))
         feature[(times >= start) & (times < end)] += ACTION_HEIGHT * directions[label]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -79,7 +80,7 @@ class LoadFeature(BaseTransform):
         self.backend_args = backend_args
         self.length_notice = Notice()
         self.source = _Source(feat_dim, key, channels, file_dim, layout, csv_header)
-        self.sources = None
+        self.sources: list[_Source] | None = None
         if sources is None:
             return
         if any(value is not None for value in (key, channels, file_dim, layout, csv_header)):
@@ -97,7 +98,7 @@ class LoadFeature(BaseTransform):
         video = f'video {results["video_name"]!r}'
         if not isinstance(results['grid'], FeatureGrid):
             raise TypeMistake(f'{video}: expected a FeatureGrid but got {results["grid"]!r}')
-        given = results.get('feature', results.get('feature_path'))
+        given: Any = results.get('feature', results.get('feature_path'))
         wanted = len(self.sources or [self.source])
         parts = given if isinstance(given, (list, tuple)) else [given]
         count = len(parts)
@@ -111,7 +112,7 @@ class LoadFeature(BaseTransform):
         elif isinstance(given, np.ndarray):  # of all sources
             results['feature'] = self._read(self.source, given, results)
         else:
-            results['feature'] = self._read_all(parts, results)
+            results['feature'] = self._read_all(self.sources, parts, results)
         mismatch = length_mismatch(results, len(results['feature']))
         if mismatch is not None:
             self.length_notice.warn(
@@ -141,12 +142,12 @@ class LoadFeature(BaseTransform):
             )
         return source.orient(feature, where)
 
-    def _read_all(self, paths: Sequence, results: dict) -> np.ndarray:
+    def _read_all(self, sources: Sequence['_Source'], paths: Sequence, results: dict) -> np.ndarray:
         grid = results['grid']
         where = f'video {results["video_name"]!r}'
         parts = [
             (self._read(source, path, results), source.find_grid(grid))
-            for source, path in zip(self.sources, paths, strict=True)
+            for source, path in zip(sources, paths, strict=True)
         ]
         last = [grid.to_grid(own.to_seconds(float(len(part) - 1))) for part, own in parts]
         longest, shortest = grid.to_seconds(max(last)), grid.to_seconds(min(last))
@@ -184,7 +185,7 @@ class _Source:
             raise ValueMistake(f"expected layout to be 'TC' or 'CT' but got {self.layout!r}")
         if (self.channels is None) != (self.file_dim is None):
             raise ValueMistake('expected channels and file_dim together but got one of them')
-        if self.channels is not None:
+        if self.channels is not None and self.file_dim is not None:
             pair = isinstance(self.channels, (list, tuple)) and len(self.channels) == 2
             first, end = self.channels if pair else (0, 0)
             if not 0 <= first < end <= self.file_dim or end - first != self.feat_dim:

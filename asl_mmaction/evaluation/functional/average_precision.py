@@ -161,7 +161,7 @@ def match_detections(
     ground_truths: Instances,
     detections: Instances,
     num_classes: int,
-    tiou_thresholds: Sequence[float],
+    tiou_thresholds: Sequence[float] | np.ndarray,
 ) -> tuple[Instances, Instances, np.ndarray]:
     """Ground truths and detections, checked, the latter in order of `ranking`, and what each found.
 

@@ -41,7 +41,7 @@ class Pairs(NamedTuple):
     tious: np.ndarray  # (n,)
 
 
-def checked_thresholds(tiou_thresholds: Sequence[float]) -> np.ndarray:
+def checked_thresholds(tiou_thresholds: Sequence[float] | np.ndarray) -> np.ndarray:
     """(T,) float64; raises a ValueError if one is outside (0, 1]."""
     thresholds = np.asarray(tiou_thresholds, dtype=np.float64)
     if thresholds.ndim != 1 or not ((thresholds > 0) & (thresholds <= 1)).all():
