@@ -54,6 +54,38 @@ IMPORTS = {
 # mmaction2's own models are for what runs mmaction2's own baselines and recognisers.
 MAY_IMPORT_MMACTION_MODELS = {'baselines', 'extraction'}
 
+# Modules without a test file of their own -> where they are tested. Plain data, templates, and what
+# one other module or tool is made of.
+TESTED_ELSEWHERE = {
+    'apis/config_types': 'test_apis/test_config',
+    'apis/scored': 'test_tools/test_diagnose',
+    'cli/training': 'test_tools/test_train',
+    'datasets/preparation/source': 'test_datasets/test_preparation/test_conversion',
+    'datasets/transforms/notices': 'test_datasets/test_transforms/test_loading',
+    'evaluation/functional/instances': 'test_evaluation/test_functional/test_average_precision',
+    'evaluation/metrics/action_lengths': 'test_evaluation/test_metrics/test_tal_metric',
+    'evaluation/metrics/base_metric': 'test_evaluation/test_metrics/test_tal_metric',
+    'evaluation/metrics/reports': 'test_evaluation/test_metrics/test_tal_metric',
+    'extraction/writing': 'test_extraction/test_extractor',
+    'models/necks/base_pyramid': 'test_models/test_necks/test_transformer_pyramid',
+    'models/sensitivity/base_sensitivity': 'test_models/test_localizers/test_sensitivity_slot',
+    'structures/activations': 'test_models/test_heads/test_activation_head',
+    'structures/point_targets': 'test_models/test_task_modules/test_point_assigner',
+    'structures/points': 'test_models/test_task_modules/test_point_generator',
+    'structures/sensitivity': 'test_models/test_localizers/test_sensitivity_slot',
+    'structures/weak_labels': 'test_models/test_data_preprocessors/test_weak_preprocessor',
+    'version': 'test_packaging',
+    'visualization/diagnosis': 'test_tools/test_diagnose',
+}
+# Tests of what several modules do together.
+OF_NO_MODULE = {
+    'test_datasets/test_dataset_configs',
+    'test_models/test_localizers/test_sensitivity_slot',
+    'test_models/test_localizers/test_training_step',
+    'test_models/test_localizers/test_two_processes',
+    'test_visualization/test_in_browser',
+}
+
 
 def part_of(module):
     """'asl_mmaction.models.heads.point_head' -> 'models.heads'; None for a mere gathering place."""
@@ -144,3 +176,21 @@ def test_no_assert_and_no_print(path):
 def test_every_folder_is_a_package():
     folders = {path.parent for path in FILES}
     assert all((folder / '__init__.py').is_file() for folder in folders)
+
+
+def test_the_tests_mirror_the_package():
+    """asl_mmaction/ops/soft_nms.py has tests/test_ops/test_soft_nms.py, and so on."""
+    modules = {
+        path.relative_to(PACKAGE).with_suffix('').as_posix()
+        for path in FILES
+        if path.name != '__init__.py'
+    }
+    tests = {
+        path.relative_to(ROOT / 'tests').with_suffix('').as_posix()
+        for path in (ROOT / 'tests').rglob('test_*.py')
+    }
+    own = {'/'.join(f'test_{part}' for part in module.split('/')): module for module in modules}
+    assert {own[test] for test in set(own) - tests} == set(TESTED_ELSEWHERE)
+    assert set(TESTED_ELSEWHERE.values()) <= tests
+    rooms = tuple(f'test_{path.name}/' for path in PACKAGE.iterdir() if path.is_dir())
+    assert {test for test in tests - set(own) if test.startswith(rooms)} == OF_NO_MODULE
