@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import copy
-import json
 import os
 import sys
 import time
@@ -23,6 +22,7 @@ from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.cli.runner import build_runner
 from asl_mmaction.datasets.preparation.synthetic import generate
 from asl_mmaction.files.mistakes import Mistake
+from asl_mmaction.files.reading import read_object
 from asl_mmaction.files.results import read_results
 from asl_mmaction.visualization import (
     ClassGaussians,
@@ -53,8 +53,8 @@ def main(argv: list[str] | None = None) -> int:
     train_and_test(config, args.work_dir, console)
 
     gaussians = read_class_gaussians(config, last_checkpoint(args.work_dir))
-    annotations = json.loads((args.data_root / 'annotations.json').read_text())
-    metrics = json.loads((args.work_dir / 'metrics.json').read_text())
+    annotations = read_object(args.data_root / 'annotations.json')
+    metrics = read_object(args.work_dir / 'metrics.json')
     pictures = draw_pictures(args.work_dir, annotations, gaussians)
     console.print(result_table(metrics, gaussians, annotations['planted']))
     for path in (args.work_dir / 'detections.json', args.work_dir / 'metrics.json', *pictures):

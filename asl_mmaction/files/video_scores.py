@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from asl_mmaction.files.mistakes import FileMistake, ValueMistake
+from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.files.reading import check_file, in_context, read_json
 
 # UCF101 counts its classes from 1; these are the 20 of THUMOS14.
 UCF101_NUMBERS = {
@@ -57,8 +56,7 @@ def read_video_scores(path: str | os.PathLike) -> tuple[list[str], dict[str, np.
     readers = {'.json': _read_json, '.npy': _read_npy}
     if path.suffix not in readers:
         raise ValueMistake(f'{path}: expected one of {", ".join(readers)} but got {path.suffix!r}')
-    if not path.is_file():
-        raise FileMistake(f'{path}: expected a file of video scores but got none')
+    check_file(path, 'a file of video scores')
     names, videos = readers[path.suffix](path)
     for video, scores in videos.items():
         if scores.shape != (len(names),):
@@ -73,18 +71,13 @@ def read_video_scores(path: str | os.PathLike) -> tuple[list[str], dict[str, np.
 
 
 def _read_json(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
-    try:
-        content: Any = json.loads(path.read_text(encoding='utf-8'))
+    content = read_json(path)
+    with in_context(str(path), "{'class': [names], 'results': {video: [scores]}}"):
         names = [str(name) for name in content['class']]
         videos = {
             video: np.array(scores, dtype=np.float64)
             for video, scores in content['results'].items()
         }
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueMistake(
-            f"{path}: expected {{'class': [names], 'results': {{video: [scores]}}}} but got "
-            f'something else ({type(error).__name__}: {error})'
-        ) from error
     if len(set(names)) < len(names):
         raise ValueMistake(f'{path}: expected distinct class names but got some twice')
     return names, videos

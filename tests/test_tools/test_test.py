@@ -146,7 +146,7 @@ def test_scores_of_the_videos_are_read_before_the_test(
         run_test(tiny_config, checkpoint)
     assert caught.value.code == 2
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.endswith('scores.json: expected a file of video scores but got none')
+    assert last.endswith('file of video scores but got scores.json, which does not exist')
 
 
 @pytest.fixture

@@ -210,8 +210,8 @@ def test_a_mistake_ends_in_one_line(tiny_config, train, capsys, option, message)
 @pytest.mark.parametrize(
     ('scores', 'message'),
     [
-        (None, 'scores.json: expected a file of video scores but got none'),
-        ('{', "scores.json: expected {'class': [names]"),
+        (None, 'scores.json, which does not exist'),
+        ('{', 'scores.json: expected JSON'),
         ('{"class": [], "results": {}}', 'scores.json: expected scores of all classes'),
         (
             '{"class": ["early", "rising", "middle", "falling", "late"], "results": {}}',
