@@ -58,9 +58,18 @@ MAY_IMPORT_MMACTION_MODELS = {'baselines', 'extraction'}
 # one other module or tool is made of.
 TESTED_ELSEWHERE = {
     'apis/config_types': 'test_apis/test_config',
+    'apis/model': 'test_apis/test_inferencer',
+    'apis/predictions': 'test_apis/test_inferencer',
+    'apis/samples': 'test_apis/test_inferencer',
     'apis/scored': 'test_tools/test_diagnose',
     'cli/training': 'test_tools/test_train',
+    'datasets/preparation/action_rows': 'test_tools/test_data_from_csv',
+    'datasets/preparation/feature_folder': 'test_tools/test_data_from_csv',
+    'datasets/preparation/other_forms': 'test_tools/test_data_from_csv',
+    'datasets/preparation/own_data': 'test_tools/test_data_from_csv',
+    'datasets/preparation/plan_config': 'test_tools/test_data_from_csv',
     'datasets/preparation/source': 'test_datasets/test_preparation/test_conversion',
+    'datasets/preparation/splitting': 'test_tools/test_data_from_csv',
     'datasets/transforms/notices': 'test_datasets/test_transforms/test_loading',
     'evaluation/functional/instances': 'test_evaluation/test_functional/test_average_precision',
     'evaluation/metrics/action_lengths': 'test_evaluation/test_metrics/test_tal_metric',
