@@ -25,14 +25,14 @@ model = dict(
     head=dict(
         num_classes=_base_.num_classes,
         in_channels=_base_.feat_dim,
-        channels=128,
-        filter_channels=64,
+        channels=64,
+        filter_channels=32,
         topk_ratio=0.25,
-        affinity=dict(hidden_channels=64, channels=32),
+        affinity=dict(hidden_channels=32, channels=32),
     ),
 )
 
-train_cfg = dict(max_epochs=30, val_interval=30)
-optim_wrapper = dict(optimizer=dict(lr=5e-4))
+train_cfg = dict(max_epochs=20, val_interval=20)
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
 default_hooks = dict(ema=None, checkpoint=dict(save_best=None))
 auto_scale_lr = dict(base_batch_size=32)
