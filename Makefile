@@ -1,4 +1,4 @@
-# make demo, make test, make lint, make docs. Settings, on the command line or in the environment:
+# make demo, make demo-video, make test, make lint, make docs. Settings, on the command line or in the environment:
 #   TEST_ARGS="-n 0 tests/test_x.py"  other arguments of pytest: here one file, in one process
 #   TORCH="torch --index-url URL"  another PyTorch, e.g. with CUDA
 #   VENV=DIR                       where the virtual environment is, or goes
@@ -15,9 +15,12 @@ READY := $(VENV)/.asl_mmaction_ready
 # Idle OpenMP threads spin, and slow down whatever else runs
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint docs env clean
+.PHONY: demo demo-video test lint docs env clean
 demo: env
 	@$(RUN) tools/demo.py $(DEMO_ARGS)
+
+demo-video: env
+	@$(RUN) tools/demo_video.py $(DEMO_ARGS)
 
 test: env
 	@$(RUN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(TEST_ARGS)

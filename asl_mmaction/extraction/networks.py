@@ -91,7 +91,8 @@ class RecognizerNetwork(Network):
     are put side by side. Neck and head are left out.
 
     Args:
-        recognizer: config file, ``'mmaction::recognition/...py'``, or a config.
+        recognizer: config file, ``'mmaction::recognition/...py'``, or a config, with ``model`` and
+            ``test_pipeline``.
         checkpoint: of the recogniser, a path or an address; read safely (weights only). Without,
             the weights are random, the same ones each time.
         center_crop: one crop in the middle in place of the pipeline's three or ten.
@@ -103,7 +104,7 @@ class RecognizerNetwork(Network):
 
     def __init__(
         self,
-        recognizer: str | os.PathLike | Config,
+        recognizer: str | os.PathLike | Config | Mapping,
         checkpoint: str | os.PathLike | None = None,
         *,
         center_crop: bool = False,
@@ -111,9 +112,8 @@ class RecognizerNetwork(Network):
         import mmaction.models  # noqa: F401  registers recognisers; takes seconds
 
         config = _load_config(recognizer)
-        self.name = str(recognizer)
-        if isinstance(recognizer, Config):
-            self.name = config.filename or 'a config'
+        given = isinstance(recognizer, (Config, Mapping))
+        self.name = 'a recogniser of the config' if given else str(recognizer)
         self.checkpoint = None if checkpoint is None else str(checkpoint)
         steps = _test_pipeline(config, self.name)
         model = config.get('model') or {}
@@ -268,9 +268,9 @@ def _find(backbone: str) -> Callable[[], nn.Module]:
     return found
 
 
-def _load_config(recognizer: str | os.PathLike | Config) -> Config:
-    if isinstance(recognizer, Config):
-        return recognizer
+def _load_config(recognizer: str | os.PathLike | Config | Mapping) -> Config:
+    if isinstance(recognizer, (Config, Mapping)):
+        return Config(dict(recognizer))
     if '::' in str(recognizer):
         try:
             return get_config(str(recognizer))
