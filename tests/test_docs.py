@@ -25,7 +25,7 @@ PAGES = [
     *sorted((ROOT / 'tools').rglob('*.md')),
 ]
 # What a reader makes, or replaces by his own.
-MADE = ('data/', 'work_dirs/', 'my_', 'DIR', 'features/')
+MADE = ('data/', 'work_dirs/', 'my_', 'DIR', 'features/', 'mmaction::')
 COMMON_OPTIONS = (
     ROOT / 'asl_mmaction' / 'cli' / 'arguments.py',
     ROOT / 'tools' / 'analysis' / 'compare.py',

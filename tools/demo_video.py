@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     extract(extractor, content['database'], args.data_root, console)
     train_and_test(config, args.work_dir, console)
     metrics = json.loads((args.work_dir / 'metrics.json').read_text())['metrics']
-    page = look_at_a_new_video(config, extractor, args, console)
+    page = look_at_a_new_video(config, args, console)
     print(
         f'demo-video: mAP@0.5 {100 * metrics["mAP@0.50"]:.1f}  avg {100 * metrics["mAP"]:.1f}  '
         f'({time.perf_counter() - start:.0f} s)  {page.resolve()}'
@@ -77,17 +77,15 @@ def extract(extractor: FeatureExtractor, database: dict, root: Path, console: Co
             say(console, f'features: {number} of {len(database)}, {speed:.0f} frames/s')
 
 
-def look_at_a_new_video(
-    config: Config, extractor: FeatureExtractor, args: argparse.Namespace, console: Console
-) -> Path:
+def look_at_a_new_video(config: Config, args: argparse.Namespace, console: Console) -> Path:
     """Render another video, find what happens in it, and write a page that plays it."""
     folder = args.work_dir / 'new'
     content = render(folder, seed=1, num_train=1, num_test=1)
     video = folder / 'videos' / 'test_000.mp4'
-    feature = folder / 'features' / 'test_000.npy'
-    extractor.write(video, feature, overwrite=True)
-    inferencer = TALInferencer(config, last_checkpoint(args.work_dir))
-    (output,) = inferencer(feature, score_threshold=0.1)
+    inferencer = TALInferencer(config, last_checkpoint(args.work_dir), show_progress=False)
+    (output,) = inferencer(
+        os.fspath(video), features_dir=folder / 'features', score_threshold=0.1
+    )['predictions']
     truths = content['database']['test_000']['annotations']
     recording = Recording(
         video.name, output['duration'], {'ASL': output['detections']}, ground_truths=truths
