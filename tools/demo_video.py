@@ -83,9 +83,9 @@ def look_at_a_new_video(config: Config, args: argparse.Namespace, console: Conso
     content = render(folder, seed=1, num_train=1, num_test=1)
     video = folder / 'videos' / 'test_000.mp4'
     inferencer = TALInferencer(config, last_checkpoint(args.work_dir), show_progress=False)
-    (output,) = inferencer(
-        os.fspath(video), features_dir=folder / 'features', score_threshold=0.1
-    )['predictions']
+    (output,) = inferencer(os.fspath(video), features_dir=folder / 'features', score_threshold=0.1)[
+        'predictions'
+    ]
     truths = content['database']['test_000']['annotations']
     recording = Recording(
         video.name, output['duration'], {'ASL': output['detections']}, ground_truths=truths
