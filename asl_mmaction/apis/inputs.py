@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,7 +88,7 @@ def is_video(file: object) -> bool:
     return isinstance(file, (str, os.PathLike)) and str(file).lower().endswith(VIDEO_SUFFIXES)
 
 
-def _expand(place: str | os.PathLike, sources: Sequence[str]) -> Iterable[Input | str] | None:
+def _expand(place: str | os.PathLike, sources: Sequence[str]) -> Sequence[Input | str] | None:
     """What lies in a folder or fits a pattern; None for a file."""
     if os.path.isdir(place):
         folder = Path(place)
@@ -110,10 +111,10 @@ def _expand(place: str | os.PathLike, sources: Sequence[str]) -> Iterable[Input 
             )
         return found
     if glob.has_magic(str(place)) and not os.path.isfile(place):
-        files = sorted(filter(os.path.isfile, glob.glob(str(place), recursive=True)))
-        if not files:
+        fitting = sorted(x for x in glob.glob(str(place), recursive=True) if os.path.isfile(x))
+        if not fitting:
             raise FileMistake(f'expected files of the pattern {place} but got none')
-        return files
+        return fitting
     return None
 
 
@@ -136,7 +137,7 @@ def _of_sources(folder: Path, sources: Sequence[str]) -> Iterator[Input]:
 
 
 def _read(item: object, index: int, sources: Sequence[str], elsewhere: bool) -> Input:
-    settings = dict(item) if isinstance(item, Mapping) else {'feature': item}
+    settings: dict[str, Any] = dict(item) if isinstance(item, Mapping) else {'feature': item}
     if settings.keys() - INPUT_KEYS or 'feature' not in settings:
         raise ValueMistake(
             f"input {index}: expected 'feature' and some of {sorted(INPUT_KEYS)} but got "

@@ -127,7 +127,7 @@ class SampleMaker:
             if self._scratch is not None:
                 self._scratch.cleanup()
             self._scratch = TemporaryDirectory()
-        folder = Path(features_dir or self._scratch.name)
-        out = folder / f'{check_file_name(item.name)}.npy'
+            features_dir = Path(self._scratch.name)
+        out = features_dir / f'{check_file_name(item.name)}.npy'
         self._extractor.write(item.video, out, **({'progress': progress} if progress else {}))
         return str(out)

@@ -5,7 +5,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,9 +69,10 @@ class Row:
         """
         scale = UNITS[self.unit]
         if scale is None:
-            if self.fps is None and fps is None:
+            rate = self.fps or fps
+            if rate is None:
                 raise ValueMistake(f'{self.where}: expected fps for times in frames but got none')
-            scale = 1 / (self.fps or fps)
+            scale = 1 / rate
         return self.start * scale, self.end * scale
 
 
@@ -141,7 +142,7 @@ def _find_columns(names: list[str], given: Mapping[str, str]) -> tuple[dict[str,
     plain = [re.sub(r'[\s\-]+', '_', name.strip().lower()) for name in names]
     places = {}
     for what, usual in COLUMNS.items():
-        wanted = [given[what].strip()] if what in given else usual
+        wanted: Sequence[str] = [given[what].strip()] if what in given else usual
         pool = [name.strip() for name in names] if what in given else plain
         hits = [pool.index(name) for name in wanted if name in pool]
         if hits:
@@ -154,9 +155,9 @@ def _find_columns(names: list[str], given: Mapping[str, str]) -> tuple[dict[str,
         if region:
             places.pop('label', None)
             return places, region[0]
-    usual = ', '.join(COLUMNS[missing[0]][:4])
+    common = ', '.join(COLUMNS[missing[0]][:4])
     raise ValueMistake(
-        f'expected a column {missing[0]!r} ({usual}, ... or --columns {missing[0]}=NAME) '
+        f'expected a column {missing[0]!r} ({common}, ... or --columns {missing[0]}=NAME) '
         f'but got {[name.strip() for name in names]}'
     )
 
@@ -248,7 +249,7 @@ def _are_regions(value: Any) -> bool:
 
 def _read_regions(where: str, fields: Mapping[str, str], regions: list, unit: str) -> Iterator[Row]:
     """Ranges of frames, the first of which is 1, or start and end in seconds."""
-    base = dict(video=fields['video'], subset=fields.get('subset') or None)
+    base: dict[str, Any] = dict(video=fields['video'], subset=fields.get('subset') or None)
     yield Row(where, **base)
     for region in regions:
         labels = next((region[key] for key in REGION_LABELS if region.get(key)), None)

@@ -73,8 +73,8 @@ def find_features(
     for pattern in sorted(patterns, key=lambda text: (len(text), text)):
         found = {}
         for video in given:
-            names = (n for n in _possible_names(video) if pattern.replace('{video}', n) in there)
-            name = next(names, None)
+            fitting = (n for n in _possible_names(video) if pattern.replace('{video}', n) in there)
+            name = next(fitting, None)
             if name is not None:
                 found[video] = name
         if len(found) > len(best[0]):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from asl_mmaction.datasets.preparation.action_rows import Row, Rows, read_label_studio
 from asl_mmaction.files.mistakes import ValueMistake
@@ -49,7 +50,7 @@ def read_json_rows(path: Path, classes: Sequence[str] | None) -> Rows:
                 f'{path}: expected class numbers of {known.start}..{known.stop - 1} but got '
                 f'{odd[0]!r}'
             )
-    found = Rows()
+    found, names = Rows(), classes or ()
     if first:
         found.notes['class numbers count from 1'] = 1
     for name, video in videos.items():
@@ -57,7 +58,7 @@ def read_json_rows(path: Path, classes: Sequence[str] | None) -> Rows:
         with in_context(where, FORM):
             duration = video['duration'] if 'duration' in video else video['duration_second']
             fps = video.get('fps')
-            base = dict(
+            base: dict[str, Any] = dict(
                 where=where,
                 video=name,
                 subset=video.get('subset'),
@@ -68,7 +69,7 @@ def read_json_rows(path: Path, classes: Sequence[str] | None) -> Rows:
             for number, *segment in video.get('actions') or ():
                 start, end = read_segment(segment)
                 found.rows.append(
-                    Row(**base, label=classes[int(number) - first], start=start, end=end)
+                    Row(**base, label=names[int(number) - first], start=start, end=end)
                 )
             for item in video.get('annotations') or ():
                 unit = 'seconds' if 'segment' in item else 'frames'

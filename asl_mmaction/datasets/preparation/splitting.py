@@ -89,7 +89,7 @@ def given_subsets(rows: Iterable[Row], words: Mapping[str, str]) -> dict[str, st
                 f'--subsets {row.subset}=training says what it means'
             )
         first = found.setdefault(row.video, row)
-        if known[first.subset.lower()] != known[row.subset.lower()]:
+        if known[str(first.subset).lower()] != known[row.subset.lower()]:
             raise ValueMistake(
                 f'{row.where}: expected one subset of {row.video!r} but got {row.subset!r} and, in '
                 f'{first.where.rpartition(": ")[2]}, {first.subset!r}'
@@ -100,7 +100,7 @@ def given_subsets(rows: Iterable[Row], words: Mapping[str, str]) -> dict[str, st
             f'{without[0].where}: expected a subset of each recording but got none of '
             f'{without[0].video!r}'
         )
-    return {name: known[row.subset.lower()] for name, row in found.items()}
+    return {name: known[str(row.subset).lower()] for name, row in found.items()}
 
 
 def named_subsets(names: Sequence[str], tested: Collection[str]) -> dict[str, str]:

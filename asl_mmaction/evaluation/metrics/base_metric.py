@@ -165,7 +165,7 @@ class BaseTALMetric(BaseMetric):
             level=logging.WARNING,
         )
 
-    def marks(self) -> dict[str, bool]:
+    def marks(self) -> dict[str, Any]:
         """What the dataset says of itself and every table and file must repeat: ``simulated``."""
         return {'simulated': True} if (self.dataset_meta or {}).get('simulated') else {}
 
