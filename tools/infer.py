@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from asl_mmaction.apis import TALInferencer, load_config
-from asl_mmaction.apis.inferencer import Found
 from asl_mmaction.apis.outputs import PICTURES, SUBTITLES, TABLES
+from asl_mmaction.apis.predictions import Found
 from asl_mmaction.apis.work_dir import find_model
 from asl_mmaction.cli.arguments import add_cfg_options
 from asl_mmaction.cli.memory import keep_freed_memory

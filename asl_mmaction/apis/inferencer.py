@@ -7,9 +7,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
@@ -23,34 +22,13 @@ from asl_mmaction.apis.checkpoint import dataset_meta, load_checkpoint
 from asl_mmaction.apis.classes import check_classes, find_classes
 from asl_mmaction.apis.config import load_config
 from asl_mmaction.apis.inputs import Input, find_inputs
-from asl_mmaction.apis.model import build_model, find_device, with_windows
+from asl_mmaction.apis.model import Predictor, find_device
 from asl_mmaction.apis.outputs import ResultFolder, check_count, check_file, rows_of, write_file
-from asl_mmaction.apis.predictions import describe
+from asl_mmaction.apis.predictions import Found, check_settings, describe
 from asl_mmaction.apis.samples import Progress, SampleMaker
 from asl_mmaction.apis.work_dir import find_model
 from asl_mmaction.files.mistakes import Mistake, ValueMistake
-from asl_mmaction.files.reading import is_number
-from asl_mmaction.models.localizers import DenseLocalizer, SlidingWindowLocalizer
 from asl_mmaction.structures.limits import describe_limits
-
-#: A longer sequence is looked at in windows of so many steps, by a model that has none of its own.
-MAX_STEPS = 16384
-
-
-class Found(NamedTuple):
-    """What came of one recording.
-
-    Attributes:
-        input: The recording.
-        prediction: See :meth:`TALInferencer.postprocess`; None where something was wrong.
-        data_sample: The same as the model gave it.
-        error: What was wrong.
-    """
-
-    input: Input
-    prediction: dict | None = None
-    data_sample: ActionDataSample | None = None
-    error: Exception | None = None
 
 
 class TALInferencer(BaseInferencer):
@@ -61,9 +39,8 @@ class TALInferencer(BaseInferencer):
     recording by recording: what is found is written as it comes. Checkpoints are read safely.
 
     A video becomes features by the config's ``extractor``, see
-    :func:`~asl_mmaction.extraction.extractor.build_extractor`. A sequence of more than
-    :data:`MAX_STEPS` steps is looked at in windows, as :class:`SlidingWindowLocalizer` does, and
-    that is said.
+    :func:`~asl_mmaction.extraction.extractor.build_extractor`. A very long
+    sequence is looked at in windows, see :class:`Predictor`.
 
     Args:
         config: Work dir of a training, or a config: a file, ``'asl_mmaction::asl/asl_hapt.py'``, or
@@ -118,8 +95,8 @@ class TALInferencer(BaseInferencer):
         self.scope, self.collate_fn, self.visualizer = 'mmaction', pseudo_collate, None
         self.show_progress = show_progress
         self.pipeline = self._init_pipeline(self.config)
-        self.model = build_model(self.config, content, checkpoint, self.device)
-        self._windowed: SlidingWindowLocalizer | None = None
+        self._predict = Predictor(self.config, content, checkpoint, self.device)
+        self.model = self._predict.model
 
     def _init_pipeline(self, cfg: Config) -> Compose:
         with DefaultScope.overwrite_default_scope('mmaction'):
@@ -167,13 +144,8 @@ class TALInferencer(BaseInferencer):
             the files that were drawn of each.
 
         Raises:
-            FileNotFoundError: No such file.
-            TypeError: An input, or a name or number in it, of another type.
-            ValueError: A count below 1, a ``top_k`` above the model's limit, a threshold that is no
-                number, a duration or fps that is not above 0, an empty array, another width than
-                the model's, NaN, a name that is there twice, an unknown key, a source too few or
-                too many, an unknown format, an ``out`` that cannot be written, a sidecar that
-                contradicts the grid, a video without an extractor.
+            FileNotFoundError, TypeError, ValueError: A setting, an input or a file is not as
+                expected, or nothing can be written where asked; one line says which and how.
         """
         if out is not None:
             check_file(Path(out))
@@ -233,14 +205,7 @@ class TALInferencer(BaseInferencer):
             progress: Is called with the frames of a video that are done and all frames.
             batch_size, score_threshold, top_k, features_dir: See :meth:`__call__`.
         """
-        for name, value in (('batch_size', batch_size), ('top_k', top_k)):
-            counts = isinstance(value, (int, np.integer)) and value >= 1
-            if not counts and (name, value) != ('top_k', None):
-                raise ValueMistake(f'expected {name} to be a whole number >= 1 but got {value!r}')
-        if not is_number(score_threshold):
-            raise ValueMistake(
-                f'expected score_threshold to be a number but got {score_threshold!r}'
-            )
+        check_settings(batch_size=batch_size, top_k=top_k, score_threshold=score_threshold)
         features = None if features_dir is None else Path(features_dir)
         limits = {}
         for items, batch, bad in self.preprocess(inputs, batch_size, features, progress):
@@ -271,28 +236,9 @@ class TALInferencer(BaseInferencer):
                     bad.append(Found(item, error=error))
             yield items, self.collate_fn(packed) if packed else None, bad
 
-    @torch.no_grad()
     def forward(self, inputs: Any, **_: Any) -> list[ActionDataSample]:
-        """The data samples of a batch, with ``pred_instances``; windows where it is too long."""
-        samples = inputs['data_samples']
-        for sample in samples:
-            if sample.duration is None:
-                grid, last = sample.grid, sample.num_steps - 1
-                end = grid.to_seconds(last) + 0.5 * grid.clip_len / grid.fps
-                sample.set_metainfo({'duration': float(end)})
-        model = self.model
-        longest = max(samples, key=lambda sample: sample.num_steps)
-        if longest.num_steps > MAX_STEPS and type(model) is DenseLocalizer:
-            if self._windowed is None:
-                self._windowed = with_windows(self.model, self.config, MAX_STEPS)
-            model = self._windowed
-            print_log(
-                f'video {longest.video_name!r}: {longest.num_steps} steps are looked at in windows '
-                f'of {model.windows.length}, since memory grows with them',
-                logger='current',
-                level=logging.WARNING,
-            )
-        return model.test_step(inputs)
+        """The data samples of a batch, with ``pred_instances``: see :class:`Predictor`."""
+        return self._predict(inputs)
 
     def visualize(
         self, inputs: list[Input], preds: list[dict], *, folder: ResultFolder
@@ -340,16 +286,8 @@ class TALInferencer(BaseInferencer):
         """A folder for what is found.
 
         Args:
-            out_dir: Gets ``detections.json`` or ``.csv``, a file of subtitles or a picture for each
-                recording, and ``index.html`` where there are pages.
-            formats: Some of ``'json'``, ``'csv'``, ``'srt'``, ``'vtt'``.
-            draw: Some of ``'png'``, ``'pdf'``, ``'svg'``, ``'html'``. Pictures show what scores at
-                least ``score_threshold``, or 0.3 where that is 0.
-            resume: Go on with what is there: the recordings in ``detections.json`` are left out.
+            out_dir, formats, draw, resume: See :class:`ResultFolder`.
             score_threshold, top_k: Of the detections; those that are gone on with had the same.
-
-        Raises:
-            ValueError: See :class:`ResultFolder`.
         """
         about = {
             'classes': list(self.classes),
@@ -358,11 +296,5 @@ class TALInferencer(BaseInferencer):
             'score_threshold': float(score_threshold),
             'top_k': top_k,
         }
-        return ResultFolder(
-            Path(out_dir),
-            formats=formats,
-            draw=draw,
-            about=about,
-            simulated=self.simulated,
-            resume=resume,
-        )
+        settings = {'formats': formats, 'draw': draw, 'resume': resume}
+        return ResultFolder(Path(out_dir), about=about, simulated=self.simulated, **settings)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import copy
+import logging
 import os
+from collections.abc import Mapping
 
 import torch
 from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from torch import nn
 
 from asl_mmaction.apis.checkpoint import load_weights
 from asl_mmaction.files.mistakes import ValueMistake
-from asl_mmaction.models.localizers import SlidingWindowLocalizer
+from asl_mmaction.models.localizers import DenseLocalizer, SlidingWindowLocalizer
+
+#: A longer sequence is looked at in windows, by a model that has none of its own; and their length.
+MAX_STEPS, WINDOW_STEPS = 16384, 8192
 
 
-def build_model(
-    config: Config, content: dict, checkpoint: str | os.PathLike, device: torch.device
-) -> nn.Module:
-    """The model of a config with the weights of a checkpoint, for inference.
+class Predictor:
+    """The model of a config with the weights of a checkpoint.
+
+    A sequence of more than :data:`MAX_STEPS` steps is looked at in windows, as
+    :class:`SlidingWindowLocalizer` does, since memory grows with the steps; that is said.
 
     Args:
         config: With the model.
@@ -30,28 +37,65 @@ def build_model(
     Raises:
         ValueError: The weights are those of another architecture.
     """
-    with DefaultScope.overwrite_default_scope('mmaction'):
-        model = MODELS.build(config.model)
-    load_weights(model, content, checkpoint)
-    return model.to(device).eval()
 
+    def __init__(
+        self, config: Config, content: dict, checkpoint: str | os.PathLike, device: torch.device
+    ) -> None:
+        self._config, self._device = config.model, device
+        self.model = self._build(self._config)
+        load_weights(self.model, content, checkpoint)
+        self.model.to(device).eval()
+        self._windowed: SlidingWindowLocalizer | None = None
 
-def with_windows(model: nn.Module, config: Config, length: int) -> SlidingWindowLocalizer:
-    """A DenseLocalizer with windows, which share its weights.
+    @torch.no_grad()
+    def __call__(self, inputs: dict) -> list[ActionDataSample]:
+        """Detect actions in a batch.
 
-    Args:
-        model: Of the config.
-        config: With the model.
-        length: Of a window, in steps, at most.
-    """
-    settings = copy.deepcopy(config.model)
-    divisor = model.data_preprocessor.size_divisor
-    length = max(length // divisor, 1) * divisor
-    settings.update(type='SlidingWindowLocalizer', window_length=length, windows_per_batch=1)
-    with DefaultScope.overwrite_default_scope('mmaction'):
-        windowed = MODELS.build(settings)
-    windowed.load_state_dict(model.state_dict(), assign=True)
-    return windowed.eval()
+        Args:
+            inputs: ``inputs``, (T, C) of each, and ``data_samples``. Without a duration, a
+                recording ends with the last clip.
+
+        Returns:
+            The data samples, with ``pred_instances``.
+        """
+        features, samples = inputs['inputs'], inputs['data_samples']
+        for sample in samples:
+            if sample.duration is None:
+                grid, last = sample.grid, sample.num_steps - 1
+                end = grid.to_seconds(last) + 0.5 * grid.clip_len / grid.fps
+                sample.set_metainfo({'duration': float(end)})
+        longest = max(sample.num_steps for sample in samples)
+        if longest <= MAX_STEPS or type(self.model) is not DenseLocalizer:
+            return self.model.test_step(inputs)
+        if len(samples) > 1:
+            pairs = zip(features, samples, strict=True)
+            return [self({'inputs': [x], 'data_samples': [s]})[0] for x, s in pairs]
+        windowed = self._in_windows()
+        print_log(
+            f'video {samples[0].video_name!r}: {longest} steps are looked at in windows of '
+            f'{windowed.windows.length}, since memory grows with them',
+            logger='current',
+            level=logging.WARNING,
+        )
+        mask = torch.ones(1, longest, dtype=torch.bool, device=self._device)
+        # Not by its test_step, which would copy the sequence.
+        return windowed.predict(features[0][None].to(self._device), mask, samples)
+
+    def _in_windows(self) -> SlidingWindowLocalizer:
+        """The model with windows, which shares its weights."""
+        if self._windowed is None:
+            divisor = self.model.data_preprocessor.size_divisor
+            length = max(WINDOW_STEPS // divisor, 1) * divisor
+            settings = {'type': 'SlidingWindowLocalizer', 'window_length': length}
+            windowed = self._build({**self._config, **settings, 'windows_per_batch': 1})
+            windowed.load_state_dict(self.model.state_dict(), assign=True)
+            self._windowed = windowed.eval()
+        return self._windowed
+
+    @staticmethod
+    def _build(config: Mapping) -> nn.Module:
+        with DefaultScope.overwrite_default_scope('mmaction'):
+            return MODELS.build(config)
 
 
 def find_device(device: str | torch.device | None) -> torch.device:

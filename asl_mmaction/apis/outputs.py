@@ -96,11 +96,12 @@ class ResultFolder:
     Args:
         folder: Is made.
         formats: Some of ``'json'``, ``'csv'``, ``'srt'``, ``'vtt'``.
-        draw: Some of ``'png'``, ``'pdf'``, ``'svg'``, ``'html'``.
+        draw: Some of ``'png'``, ``'pdf'``, ``'svg'``, ``'html'``. They show what scores at least
+            ``score_threshold``, or 0.3 where that is 0.
         about: Of the model and its settings: what all results in a folder have in common. The JSON
             file has it, and ``classes`` in it is the order in which they are drawn.
         simulated: Whether the model was trained on features that were made up.
-        resume: Keep what is in the JSON file.
+        resume: Go on with what is there: keep what is in the JSON file.
 
     Raises:
         ValueError: The folder cannot be written to, an unknown format, results to go on with that

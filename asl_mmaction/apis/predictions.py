@@ -3,10 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
 from mmaction.structures import ActionDataSample
 
+from asl_mmaction.apis.inputs import Input
 from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.files.reading import is_number
+
+
+class Found(NamedTuple):
+    """What came of one recording.
+
+    Attributes:
+        input: The recording.
+        prediction: See :func:`describe`; None where something was wrong.
+        data_sample: The same as the model gave it.
+        error: What was wrong.
+    """
+
+    input: Input
+    prediction: dict | None = None
+    data_sample: ActionDataSample | None = None
+    error: Exception | None = None
+
+
+def check_settings(*, batch_size: int, top_k: int | None, score_threshold: float) -> None:
+    """Make sure that these are numbers.
+
+    Raises:
+        ValueError: A count is not a whole number >= 1, or the threshold is no number.
+    """
+    for name, value in (('batch_size', batch_size), ('top_k', top_k)):
+        counts = isinstance(value, (int, np.integer)) and value >= 1
+        if not counts and (name, value) != ('top_k', None):
+            raise ValueMistake(f'expected {name} to be a whole number >= 1 but got {value!r}')
+    if not is_number(score_threshold):
+        raise ValueMistake(f'expected score_threshold to be a number but got {score_threshold!r}')
 
 
 def describe(

@@ -9,12 +9,10 @@ from mmengine.config import Config
 
 from asl_mmaction.files.mistakes import FileMistake, ValueMistake
 
-Model = str | os.PathLike | Config
-
 
 def find_model(
-    model: Model, checkpoint: str | os.PathLike | None
-) -> tuple[Model, str | os.PathLike]:
+    model: str | os.PathLike | Config, checkpoint: str | os.PathLike | None
+) -> tuple[str | os.PathLike | Config, str | os.PathLike]:
     """Config and checkpoint of a model.
 
     Args:
@@ -26,14 +24,12 @@ def find_model(
         FileNotFoundError: The work dir has no config or no last checkpoint.
         ValueError: It has several configs, or there is neither a work dir nor a checkpoint.
     """
-    is_folder = isinstance(model, (str, os.PathLike)) and Path(model).is_dir()
-    if checkpoint is None and not is_folder:
-        raise ValueMistake(f'expected a checkpoint beside the config {model} but got none')
-    if is_folder:
+    if isinstance(model, (str, os.PathLike)) and Path(model).is_dir():
         folder = Path(model)
-        model = _find_config(folder)
-        checkpoint = last_checkpoint(folder) if checkpoint is None else checkpoint
-    elif Path(checkpoint).is_dir():
+        return _find_config(folder), last_checkpoint(folder) if checkpoint is None else checkpoint
+    if checkpoint is None:
+        raise ValueMistake(f'expected a checkpoint beside the config {model} but got none')
+    if Path(checkpoint).is_dir():
         checkpoint = last_checkpoint(Path(checkpoint))
     return model, checkpoint
 

@@ -474,9 +474,10 @@ def test_as_many_class_names_as_the_model_has_classes(demo, tmp_path):
 def test_a_long_sequence_is_looked_at_in_windows(demo, feature, monkeypatch):
     lines = []
     monkeypatch.setattr(
-        'asl_mmaction.apis.inferencer.print_log', lambda message, **_: lines.append(message)
+        'asl_mmaction.apis.model.print_log', lambda message, **_: lines.append(message)
     )
-    monkeypatch.setattr('asl_mmaction.apis.inferencer.MAX_STEPS', 100)
+    for name in ('MAX_STEPS', 'WINDOW_STEPS'):
+        monkeypatch.setattr(f'asl_mmaction.apis.model.{name}', 100)
     long = np.concatenate([feature] * 3)
     inferencer = TALInferencer(demo.config, demo.checkpoint, device='cpu')
     divisor = inferencer.model.data_preprocessor.size_divisor
@@ -493,8 +494,12 @@ def test_a_long_sequence_is_looked_at_in_windows(demo, feature, monkeypatch):
         f"video 'array_0': {len(long)} steps are looked at in windows of "
         f'{100 // divisor * divisor}, since memory grows with them'
     ]
-    assert len(feature) <= 100 or predict(inferencer, feature[:100])  # short: not in windows
-    assert len([line for line in lines if 'windows' in line]) == 1
+    both = predict(inferencer, [long, feature[:100]], batch_size=2)  # a short one is run whole
+    assert [found['detections'] for found in both] == [
+        predict(windowed, long)[0]['detections'],
+        predict(inferencer, feature[:100])[0]['detections'],
+    ]
+    assert len([line for line in lines if 'windows' in line]) == 2
 
 
 def test_each_goes_on_behind_a_bad_file(inferencer, files, tmp_path):
