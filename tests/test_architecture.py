@@ -47,7 +47,15 @@ IMPORTS = {
         'structures',
         'visualization',
     },
-    'cli': {'apis', 'datasets', 'datasets.transforms', 'evaluation.metrics', 'files', 'structures'},
+    'cli': {
+        'apis',
+        'datasets',
+        'datasets.transforms',
+        'evaluation.metrics',
+        'files',
+        'structures',
+        'visualization',
+    },
     'compat': {'files'},
     'version': set(),
 }

@@ -69,6 +69,7 @@ def test_sound_data(run):
         ['videos', '2', '1'],
         ['segments', '3', '1'],
         ['steps', '49..49..49', '49..49..49'],
+        ['lengths,', 'steps', '-', '5..5..5'],  # training keeps none that short
         ['jump', '1', '0'],
         ['run', '2', '1'],
         ['no', 'errors'],
@@ -249,6 +250,28 @@ def test_segments_without_a_point_are_warned_of(run, tmp_path, capsys):
     )
     kept = without_filter(4).replace('None', 'dict(min_duration=0.5)')  # which leaves them out
     assert findings(tmp_path, capsys, kept) == (0, [])
+
+
+def test_share_without_a_point(run, tmp_path, capsys):
+    run(a=video('training', (1.25, 1.55, 'run'), (2, 5, 'jump'), (6, 9, 'run')))
+    capsys.readouterr()
+    tool.main(with_another_line(tmp_path, without_filter(0)))
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ['lengths,', 'steps', '0.75..6.25..7.5', '5..5..5'] in rows  # of a, and 5 of b
+    (share,) = (row for row in rows if row[:1] == ['without'])
+    assert share == ['without', 'a', 'point', '1', '(25', '%)', '0', '(0', '%)']
+
+
+def test_draw(run, tmp_path, capsys):
+    """Videos with actions, first to last; a picture for each."""
+    more = {name: video('training', (1, 3, 'run'), (2, 9, 'jump')) for name in 'fgh'}
+    run(e=video('training'), **more)
+    out = tmp_path / 'pictures'
+    capsys.readouterr()
+    tool.main([str(tmp_path / 'config.py'), '--draw', '3', '--out', str(out)])
+    assert f'3 pictures of train written to {out}' in capsys.readouterr().out
+    assert sorted(path.name for path in out.iterdir()) == ['a.png', 'f.png', 'h.png']
+    assert all(path.read_bytes().startswith(b'\x89PNG') for path in out.iterdir())
 
 
 def test_most_segments_or_a_class_without_a_point_are_an_error(run, tmp_path, capsys):

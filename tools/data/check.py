@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from mmaction.registry import DATASETS, MODELS, TRANSFORMS
@@ -22,6 +23,7 @@ from asl_mmaction.apis.classes import check_classes
 from asl_mmaction.apis.datasets import dataset_configs, is_a
 from asl_mmaction.cli.arguments import add_cfg_options
 from asl_mmaction.cli.checks.coverage import Video, as_trained, find_uncovered
+from asl_mmaction.cli.checks.drawing import draw_ground_truth
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.transforms.lengths import (
     FeatureLength,
@@ -45,6 +47,8 @@ class Report:
     labels: Counter = field(default_factory=Counter)
     lengths: list[tuple[FeatureLength, str | None]] = field(default_factory=list)
     trained: list[Video] = field(default_factory=list)
+    samples: list[dict] = field(default_factory=list)
+    uncovered: int | None = None
     latest: float = 0.0
     errors: list[str] = field(default_factory=list)
     warnings: dict[str, list[str]] = field(default_factory=dict)
@@ -61,8 +65,16 @@ class Report:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config')
+    parser.add_argument(
+        '--draw', type=int, default=0, metavar='N', help='draw the actions of N training videos'
+    )
+    parser.add_argument(
+        '--out', type=Path, help='folder for the pictures (default: work_dirs/CONFIG/check)'
+    )
     add_cfg_options(parser)
     args = parser.parse_args(argv)
+    if args.draw < 0:
+        parser.error(f'expected --draw N >= 0 but got {args.draw}')
     with report_mistakes():
         config = load_config(args.config, args.cfg_options)
         init_default_scope('mmaction')
@@ -76,6 +88,9 @@ def main(argv: list[str] | None = None) -> int:
     for video, places in repeats('train', reports):
         reports[0].warn('videos given twice', f'{video} in {places}')
     print('\n'.join(summary(reports)))
+    if args.draw:
+        with report_mistakes():
+            draw(reports, args)
     errors += [error for report in reports for error in report.errors] + leaks(reports)
     errors += nothing_to_train_on(reports)
     try:
@@ -86,6 +101,14 @@ def main(argv: list[str] | None = None) -> int:
         print(f'error: {error}')
     print(f'{len(errors)} errors' if errors else 'no errors')
     return 1 if errors else 0
+
+
+def draw(reports: list[Report], args: argparse.Namespace) -> None:
+    """Draw videos of the first data set, that of training if there is one."""
+    folder = args.out or Path('work_dirs') / Path(args.config).stem / 'check'
+    report = reports[0]
+    paths = draw_ground_truth(report.samples, list(report.labels), args.draw, folder)
+    print(f'{len(paths)} pictures of {report.title} written to {folder}')
 
 
 def different_datasets(config: Config) -> list[tuple[str, dict]]:
@@ -137,6 +160,7 @@ def check(title: str, config: dict) -> Report:
     for index in range(len(dataset)):
         sample = dataset.get_data_info(index)
         report.videos.add(sample['video_name'])
+        report.samples.append(sample)
         report.labels.update(classes[label] for label in sample['scored_labels'])
         check_segments(report, sample)
         try:
@@ -208,6 +232,7 @@ def check_coverage(report: Report, head: nn.Module) -> None:
     """
     classes = list(report.labels)
     uncovered = find_uncovered(report.trained, head)
+    report.uncovered = len(uncovered)
     for item in uncovered:
         start, end = item.segment
         report.warn(
@@ -341,11 +366,14 @@ def repeats(loader: str, reports: list[Report]) -> list[tuple[str, str]]:
 
 def summary(reports: list[Report]) -> list[str]:
     """The table of counts, then the warnings."""
-    width = max([len(name) for r in reports for name in r.labels] + [12]) + 2
+    width = max([len(name) for r in reports for name in r.labels] + [15]) + 2
     rows = [['', *(r.title for r in reports)]]
     rows.append(['videos', *(str(len(r.videos)) for r in reports)])
     rows.append(['segments', *(str(r.labels.total()) for r in reports)])
     rows.append(['steps', *(step_range([x.num_steps for x, _ in r.lengths]) for r in reports)])
+    rows.append(['lengths, steps', *(length_range(r.trained) for r in reports)])
+    if any(r.uncovered is not None for r in reports):
+        rows.append(['without a point', *(share_without_point(r) for r in reports)])
     for name in dict.fromkeys(name for r in reports for name in r.labels):
         rows.append([name, *(str(r.labels[name]) for r in reports)])
     column = max(20, *(len(r.title) for r in reports)) + 2
@@ -358,6 +386,25 @@ def summary(reports: list[Report]) -> list[str]:
             )
         lines += [f'warning: {report.title}: {note}' for note in report.notes]
     return lines
+
+
+def length_range(videos: list[Video]) -> str:
+    """Shortest, median and longest action, in steps."""
+    lengths = [
+        np.diff(video.segments)[:, 0] * video.grid.fps / video.grid.feat_stride for video in videos
+    ]
+    lengths = np.concatenate(lengths or [np.empty(0)])
+    if not len(lengths):
+        return '-'
+    return f'{lengths.min():.3g}..{np.median(lengths):.3g}..{lengths.max():.3g}'
+
+
+def share_without_point(report: Report) -> str:
+    """Actions that no point of the model is assigned to."""
+    total = sum(len(video.labels) for video in report.trained)
+    if report.uncovered is None or not total:
+        return '-'
+    return f'{report.uncovered} ({100 * report.uncovered / total:.2g} %)'
 
 
 def step_range(steps: list[int]) -> str:
