@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -154,12 +154,14 @@ class TALInferencer(BaseInferencer):
         items = self.find(inputs)
         if out is not None:
             check_count(Path(out), len(items))
-        options = {'score_threshold': score_threshold, 'top_k': top_k}
+        options: dict[str, Any] = {'score_threshold': score_threshold, 'top_k': top_k}
         folder = None
         if out_dir is not None:
             folder = self.open_folder(out_dir, formats=formats, draw=draw, resume=resume, **options)
             items = [item for item in items if item.name not in folder]
-        results = self.each(items, batch_size, features_dir=features_dir, **options)
+        results: Iterable[Found] = self.each(
+            items, batch_size, features_dir=features_dir, **options
+        )
         if self.show_progress and len(items) > 1:
             results = track(results, description='Inference', total=len(items))
         found = []
@@ -269,7 +271,7 @@ class TALInferencer(BaseInferencer):
         """
         predictions: list = preds
         if not return_datasamples:
-            settings = {'score_threshold': score_threshold, 'top_k': top_k}
+            settings: dict[str, Any] = {'score_threshold': score_threshold, 'top_k': top_k}
             predictions = [describe(sample, self.classes, **settings) for sample in preds]
         return {'predictions': predictions, 'visualization': visualization or [[] for _ in preds]}
 
@@ -296,5 +298,11 @@ class TALInferencer(BaseInferencer):
             'score_threshold': float(score_threshold),
             'top_k': top_k,
         }
-        settings = {'formats': formats, 'draw': draw, 'resume': resume}
-        return ResultFolder(Path(out_dir), about=about, simulated=self.simulated, **settings)
+        return ResultFolder(
+            Path(out_dir),
+            about=about,
+            simulated=self.simulated,
+            formats=formats,
+            draw=draw,
+            resume=resume,
+        )

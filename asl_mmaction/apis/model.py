@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from mmaction.registry import MODELS
@@ -12,7 +13,6 @@ from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
-from torch import nn
 
 from asl_mmaction.apis.checkpoint import load_weights
 from asl_mmaction.files.mistakes import ValueMistake
@@ -93,7 +93,7 @@ class Predictor:
         return self._windowed
 
     @staticmethod
-    def _build(config: Mapping) -> nn.Module:
+    def _build(config: Mapping) -> Any:
         with DefaultScope.overwrite_default_scope('mmaction'):
             return MODELS.build(config)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -124,7 +125,7 @@ class ResultFolder:
         self.about, self.simulated = about, simulated
         self.rows: dict[str, list[Row]] = {}
         self.videos: dict[str, dict] = {}
-        self.pages: dict[Path, Recording] = {}
+        self.pages: dict[str | os.PathLike, Recording] = {}
         self.written: list[Path] = []
         self._next_writing = 0.0
         if resume:
@@ -183,7 +184,9 @@ class ResultFolder:
         Returns:
             The files.
         """
-        recording = self._recording(name) if self.pictures else None
+        if not self.pictures:
+            return []
+        recording = self._recording(name)
         threshold = self.about['score_threshold'] or SHOWN_FROM
         drawn = [self._path(name, form) for form in self.pictures]
         for form, path in zip(self.pictures, drawn, strict=True):

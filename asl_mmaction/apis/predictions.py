@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from mmaction.structures import ActionDataSample
@@ -24,7 +24,7 @@ class Found(NamedTuple):
     """
 
     input: Input
-    prediction: dict | None = None
+    prediction: Any = None
     data_sample: ActionDataSample | None = None
     error: Exception | None = None
 

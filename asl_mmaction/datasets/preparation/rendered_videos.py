@@ -97,7 +97,8 @@ def make_motion(rng: np.random.Generator) -> tuple[np.ndarray, list[dict]]:
         period, phase = rng.uniform(9, 15), rng.uniform(0, 2 * np.pi)
         motion[:, axis] = size / 2 + 0.15 * size * np.sin(2 * np.pi * seconds / period + phase)
     motion[:, 2] = RADIUS
-    annotations, end = [], 0.0
+    annotations: list[dict] = []
+    end = 0.0
     while True:
         gap = rng.uniform(*GAP_SECONDS)
         if rng.random() < DISTRACTOR_CHANCE and gap > MOMENT_SECONDS + 1:
