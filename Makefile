@@ -26,7 +26,7 @@ test: env
 	@$(RUN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(TEST_ARGS)
 
 lint: env
-	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
+	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy
 
 # The site, in build/docs
 docs: env
