@@ -293,10 +293,11 @@ def test_channels_first_and_names_with_a_prefix(make, run):
 ERRORS = {
     'missing column': (['video,label,start', 'a,run,1'], {}, (),
         r"expected a column 'end' \(end, end_time, .*--columns end=NAME\) but got \['video', "),
+    'no times': (['video,label', 'a,run', 'b,run'], {}, (),
+        "line 2: expected columns start and end, or regions of Label Studio, but got 'run'"),
     'no header': (ROWS, {}, (), r"expected a column 'video' .* but got \['a', 'run', '1', '3'\]"),
     'header alone': ([HEADER], {}, (), 'expected rows below the header but got none'),
     'empty file': ('', {}, (), r"expected a column 'video' .* but got \[\]"),
-    'not text': ('\xff\xfe\x00\x01', {}, (), "expected a column 'video'"),
     'too few values': ([HEADER, *ROWS, 'a,run,1'], {}, (),
         'line 10: expected 4 values but got 3'),
     'decimal commas': ([HEADER, 'a,run,1,0,3,5'], {}, (),
@@ -409,6 +410,23 @@ def test_what_is_odd_is_said(make, run, name):
     code, out, err = run(*args)
     assert (code, err) == (0, '')
     assert re.search(f'^note: {expected}', out, re.M), out
+
+
+def test_another_encoding(make, run):
+    make(encoding='utf-16')
+    code, _, err = run()
+    assert code == 2
+    assert 'actions.csv: expected a CSV file in UTF-8 but got UnicodeDecodeError' in err
+
+
+def test_files_of_names_may_name_recordings_as_the_table_does(make, run):
+    make([HEADER, *(re.sub('^([a-d])', r'/videos/\1.mp4', row) for row in ROWS)])
+    Path('test.txt').write_text('/videos/b.mp4\n')
+    Path('durations.csv').write_text('video,duration\n/videos/a.mp4,20.25\n')
+    assert run('--test', 'test.txt', '--durations', 'durations.csv')[0] == 0
+    database = annotations()['database']
+    assert [name for name, video in database.items() if video['subset'] == 'test'] == ['b']
+    assert database['a']['duration'] == 20.25
 
 
 def test_byte_order_mark_and_blank_lines(make, run):

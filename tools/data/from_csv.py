@@ -60,7 +60,10 @@ def main(argv: list[str] | None = None) -> int:
         rows = [replace(row, video=found[row.video]) for row in table.rows if row.video in found]
         own_fps = {row.video: None for row in rows}
         own_fps.update({row.video: row.fps for row in rows if row.fps})
-        lengths = read_durations(args.durations) if args.durations else {}
+        lengths = {
+            found.get(video, video): length
+            for video, length in (read_durations(args.durations) if args.durations else {}).items()
+        }
         own_fps.update({v: lengths[v][1] for v in own_fps if v in lengths and lengths[v][1]})
         features, width, layout, notes = read_features(
             args.features, pattern, own_fps, grid_settings(args), args.key
@@ -69,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
         classes = read_classes(args.classes) if args.classes else None
         source = make_source(args.actions, rows, features, durations, classes)
         check_lengths(source, features)
-        notes += split(source, rows, args)
+        notes += split(source, rows, found, args)
         content = convert(source)
         training = subset_statistics(content['database'], features, width)
         plan = make_plan(training)
@@ -179,7 +182,9 @@ def check_lengths(source: Source, features: Mapping[str, Feature]) -> None:
         )
 
 
-def split(source: Source, rows: list[Row], args: argparse.Namespace) -> list[str]:
+def split(
+    source: Source, rows: list[Row], found: Mapping[str, str], args: argparse.Namespace
+) -> list[str]:
     """Give each recording its subset, in the source; what is odd, as notes."""
     labels = {name: {label for *_, label in v.actions} for name, v in source.videos.items()}
     if args.test is not None and args.test_fraction is not None:
@@ -188,7 +193,8 @@ def split(source: Source, rows: list[Row], args: argparse.Namespace) -> list[str
     subsets: dict[str, str] = {}
     if args.test is not None:
         with in_context(str(args.test)):
-            subsets = named_subsets(list(labels), read_names(args.test))
+            tested = [found.get(name, name) for name in read_names(args.test)]
+            subsets = named_subsets(list(labels), tested)
     elif args.test_fraction is None:
         subsets = given_subsets(rows, words)
     with in_context(str(args.actions)):

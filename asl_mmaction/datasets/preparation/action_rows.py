@@ -233,8 +233,11 @@ def read_label_studio(path: Path, content: list) -> Rows:
 
 
 def _read_cell(where: str, values: Mapping[str, str], cell: str, unit: str) -> list[Row]:
-    regions = json.loads(cell) if cell.strip() else []
-    if not _are_regions(regions) and regions:
+    try:
+        regions = json.loads(cell) if cell.strip() else []
+    except ValueError:  # plain text
+        regions = None
+    if regions != [] and not _are_regions(regions):
         raise ValueMistake(
             f'expected columns start and end, or regions of Label Studio, but got {cell!r}'
         )
