@@ -65,8 +65,7 @@ def read_action_sensitivity(
     feats, masks = model.extract_feat(batch['inputs'], batch['masks'])
     _, points, mask = model.head(feats, masks)
     truths = batch['ground_truths']
-    targets = model.head.assigner(points, truths)
-    targets = targets._replace(gt_inds=torch.where(mask, targets.gt_inds, -1))
+    targets = model.head.assigner(points, truths).within(mask)
     sensitivity = model.head.sensitivity(feats, masks, points, targets)
     actions = [
         _action(
@@ -103,14 +102,16 @@ def _action(
 
     d = torch.linspace(-0.5, 0.5, CURVE)
     p = (None, None) if class_level is None else class_level(d, label.expand(CURVE))
-    trained = targets.gt_inds[0] == index
+    # (P,) of the recording, or of its class
+    of_points = (0, ..., label) if targets.gt_inds.dim() == 3 else (0,)
+    trained = targets.gt_inds[of_points] == index
     level = points.levels[trained].mode().values if trained.any() else -1
     inside = mask & (points.levels == level) & (start <= points.centers) & (points.centers <= end)
     if sensitivity.quality is None:
         q = torch.full((int(inside.sum()), 2), torch.nan)
     else:
         q = sensitivity.quality[0, inside]
-    h = torch.stack([sensitivity.cls[0, trained], sensitivity.loc[0, trained]], dim=-1)
+    h = torch.stack([x[of_points][trained] for x in (sensitivity.cls, sensitivity.loc)], dim=-1)
     columns = [torch.full((CURVE,), torch.nan) if x is None else x for x in p]
     return ActionSensitivity(
         label=classes[int(label)],

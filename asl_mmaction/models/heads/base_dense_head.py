@@ -24,8 +24,8 @@ class HeadOutputs(NamedTuple):
 
     Attributes:
         cls_logits: (N, P, K).
-        offsets: (N, P, 2) what :meth:`BaseDenseHead.decode` turns into segments: distances to
-            start and end in strides.
+        offsets: (N, P, 2), or (N, P, K, 2) where each class has its own: what
+            :meth:`BaseDenseHead.decode` turns into segments, distances to start and end in strides.
     """
 
     cls_logits: Tensor
@@ -42,6 +42,9 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         regress_ranges: [low, high) of each level in grid steps.
         half_stride_offset: Points lie half a stride later.
         assigner: Config of the point assigner.
+        per_class: A point may belong to several actions: each class of a point regresses to its
+            own ground truth and has its own sensitivity. Needs an assigner with ``match='all'``.
+            Where no point has two actions, the losses are those without it.
         loss_cls: Config of the classification loss, element-wise over (N, P, K).
         loss_loc: Config of the localization loss, element-wise over (N, P).
         sensitivity: Config of the evaluator that weighs both (the head adds ``num_classes`` and
@@ -64,6 +67,7 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         regress_ranges: Sequence[Sequence[float]],
         half_stride_offset: bool = False,
         assigner: dict | None = None,
+        per_class: bool = False,
         loss_cls: dict | None = None,
         loss_loc: dict | None = None,
         sensitivity: dict | None = None,
@@ -81,6 +85,7 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         if iou_power < 0:
             raise ValueMistake(f'expected iou_power >= 0 but got {iou_power}')
         self.iou_power = iou_power
+        self.per_class = per_class
         self.num_classes = num_classes
         self.in_channels = in_channels
         self.point_generator = TASK_UTILS.build(
@@ -93,7 +98,9 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         )
         self.assigner = TASK_UTILS.build(
             {'type': 'PointAssigner', **(assigner or {})},
-            default_args=dict(num_classes=num_classes),
+            default_args=dict(
+                num_classes=num_classes, **({'per_class': True} if per_class else {})
+            ),
         )
         self.loss_cls = MODELS.build(loss_cls or dict(type='SigmoidFocalLoss'))
         self.loss_loc = MODELS.build(loss_loc or dict(type='SegmentDIoULoss'))
@@ -158,8 +165,7 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
             ground_truths: (N, G) of them, on the grid.
         """
         outputs, points, mask = self(feats, masks)
-        targets = self.assigner(points, ground_truths)
-        targets = targets._replace(gt_inds=torch.where(mask, targets.gt_inds, -1))
+        targets = self.assigner(points, ground_truths).within(mask)
         losses = self.loss_by_feat(outputs, points, mask, targets, feats, masks)
         if self.loss_contrast is not None:
             class_level = None if self.sensitivity is None else self.sensitivity.class_level
@@ -175,23 +181,28 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         feats: Sequence[Tensor],
         level_masks: Sequence[Tensor],
     ) -> dict[str, Tensor]:
-        """Weighted losses of raw predictions (eq. 8-10); dense over (N, P), masked by weights."""
+        """Weighted losses of raw predictions (eq. 8-10), masked by weights.
+
+        Dense over (N, P), or with ``per_class`` over (N, P, K).
+        """
         positives = targets.positives
-        weight_cls, weight_loc = mask.float(), positives.float()
+        weight_cls, weight_loc = mask.float()[..., None], positives.float()
         if self.sensitivity is not None:
             sensitivity = self.sensitivity(feats, level_masks, points, targets)
-            weight_cls = weight_cls * sensitivity.cls
+            h_cls = sensitivity.cls if self.per_class else sensitivity.cls[..., None]
+            weight_cls = weight_cls * h_cls  # (N, P, 1 or K)
             weight_loc = weight_loc * sensitivity.loc
         num_positives = self._count(positives)
         avg_factor = self._avg_factor(num_positives)
-        segments = self.decode(points, outputs, targets.gt_labels)
+        segments = self.decode(points, outputs, None if self.per_class else targets.gt_labels)
         # Background points regress to nothing: give them a segment that is never degenerate.
-        dummy = torch.stack([points.centers, points.centers + 1], dim=-1).expand_as(segments)
+        dummy = torch.stack([points.centers, points.centers + 1], dim=-1)
+        dummy = (dummy[:, None] if self.per_class else dummy).expand_as(segments)
         pred = torch.where(positives[..., None], segments, dummy)
         target = torch.where(positives[..., None], targets.segments, dummy)
-        weight_cls = weight_cls[..., None]
         if self.iou_power:
-            coupling = paired_tiou(pred, target).detach()[..., None] ** self.iou_power
+            coupling = paired_tiou(pred, target).detach() ** self.iou_power
+            coupling = coupling if self.per_class else coupling[..., None]
             weight_cls = weight_cls * torch.where(targets.class_targets > 0, coupling, 1.0)
         losses = {
             'loss_cls': self.loss_cls(
@@ -202,7 +213,8 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         if self.sensitivity is not None:
             with torch.no_grad():
                 score = at_least_float32(outputs.cls_logits).sigmoid()
-                score = score.gather(-1, targets.gt_labels.unsqueeze(-1)).squeeze(-1)
+                if not self.per_class:
+                    score = score.gather(-1, targets.gt_labels.unsqueeze(-1)).squeeze(-1)
                 quality = torch.stack([score, paired_tiou(pred, target)], dim=-1)
             losses.update(self.sensitivity.loss(sensitivity, targets, quality, num_positives))
         return losses

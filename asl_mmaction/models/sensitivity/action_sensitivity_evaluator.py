@@ -22,6 +22,9 @@ NORMALIZATIONS = ('none', 'per_gt', 'batch')
 class ActionSensitivityEvaluator(BaseSensitivity):
     """Weights h = p[class] + q of the positive points (eq. 8-10).
 
+    Where each class of a point has its own ground truth, it has its own position d, Gaussians and
+    quality to learn; q is predicted once a point and learns from all of its classes.
+
     With one of the two levels alone, h is that one's value; with neither of them for a
     sub-task, h = 1.
 
@@ -74,26 +77,31 @@ class ActionSensitivityEvaluator(BaseSensitivity):
         targets: PointTargets,
     ) -> Sensitivity:
         """See :class:`BaseSensitivity`."""
+        per_class = targets.gt_inds.dim() == 3
+        centers = points.centers[:, None] if per_class else points.centers
         quality = None if self.instance_level is None else self.instance_level(feats, masks)
         p: tuple[Tensor | None, ...] = (None, None)
         if self.class_level is not None:
             length = segment_durations(targets.segments)  # > 0 at positive points
-            distance = (points.centers - segment_centers(targets.segments)) / length
+            distance = (centers - segment_centers(targets.segments)) / length
             distance = torch.where(targets.positives, distance, 0.0)
             p = self.class_level(distance, targets.gt_labels)
         q: tuple[Tensor | None, ...] = (None, None)
         if quality is not None:
-            q = (quality.detach() if self.detach_instance_weight else quality).unbind(-1)
-        one = torch.ones_like(points.centers).expand(targets.gt_inds.shape)
+            value = quality.detach() if self.detach_instance_weight else quality
+            q = (value[:, :, None] if per_class else value).unbind(-1)  # (N, P) or (N, P, 1)
+        one = torch.ones_like(centers).expand(targets.gt_inds.shape)
         combined = []
         for levels in zip(p, q, strict=True):  # of classification, of localization
             parts = [level for level in levels if level is not None]
-            h = functools.reduce(torch.add, parts) if parts else one
+            h = (functools.reduce(torch.add, parts) if parts else one).expand_as(one)
             if self.normalize == 'per_gt':
                 h = _mean_one_per_gt(h, targets)
             elif self.normalize == 'batch':
                 h = _mean_one(h, targets)
             combined.append(torch.where(targets.positives, h, 1.0))
+        if per_class:
+            combined[0] = _weigh_other_classes(combined[0], targets.positives)
         return Sensitivity(cls=combined[0], loc=combined[1], quality=quality)
 
     def loss(
@@ -107,8 +115,9 @@ class ActionSensitivityEvaluator(BaseSensitivity):
         positive = targets.positives.float()
         out = {}
         if sensitivity.quality is not None:
+            predicted = sensitivity.quality
             out['loss_sensitivity'] = self.loss_quality(
-                sensitivity.quality,
+                predicted[:, :, None] if quality.dim() == 4 else predicted,
                 quality,
                 weight=positive.unsqueeze(-1),
                 avg_factor=num_positives,
@@ -124,11 +133,22 @@ class ActionSensitivityEvaluator(BaseSensitivity):
         return out
 
 
+def _weigh_other_classes(weight: Tensor, positive: Tensor) -> Tensor:
+    """Give the classes that a point is not positive for the mean weight of the others.
+
+    (N, P, K), (N, P, K) -> (N, P, K); 1 at points that are positive for none.
+    """
+    count = positive.sum(-1, keepdim=True)
+    mean = (weight * positive).sum(-1, keepdim=True) / count.clamp(min=1)
+    return torch.where(positive, weight, torch.where(count > 0, mean, 1.0))
+
+
 def _mean_one_per_gt(weight: Tensor, targets: PointTargets) -> Tensor:
-    """Rescale (N, P) weights to mean 1 over the positives of each ground truth."""
-    positive = targets.positives.to(weight.dtype)
-    weight = weight * positive
-    index = targets.gt_inds.clamp(min=0)
+    """Rescale weights (N, P) or (N, P, K) to mean 1 over the positives of each ground truth."""
+    shape = weight.shape
+    positive = targets.positives.to(weight.dtype).flatten(1)
+    weight = weight.flatten(1) * positive
+    index = targets.gt_inds.clamp(min=0).flatten(1)
     zeros = weight.new_zeros(weight.size(0), targets.num_gts)  # (N, G)
     # Their scale is free: with the largest at 1, weights may be as small as a float can hold.
     with torch.no_grad():
@@ -137,11 +157,11 @@ def _mean_one_per_gt(weight: Tensor, targets: PointTargets) -> Tensor:
     weight = weight / peak.gather(1, index)
     total = zeros.scatter_add(1, index, weight)
     count = zeros.scatter_add(1, index, positive)
-    return weight * (count / total.clamp(min=1)).gather(1, index)
+    return (weight * (count / total.clamp(min=1)).gather(1, index)).view(shape)
 
 
 def _mean_one(weight: Tensor, targets: PointTargets) -> Tensor:
-    """Rescale (N, P) weights to mean 1 over the positives of all processes.
+    """Rescale weights (N, P) or (N, P, K) to mean 1 over the positives of all processes.
 
     The gradient sees the weights of each ground truth relative to one another alone: what an action
     weighs among the others is taken as given, or the Gaussians would give up the classes that

@@ -34,7 +34,7 @@ class BaseSensitivity(BaseModule, metaclass=ABCMeta):
         points: Points,
         targets: PointTargets,
     ) -> Sensitivity:
-        """Weights of all (N, P) points; 1 on background.
+        """Weights of all (N, P) points, or of their (N, P, K) classes; 1 on background.
 
         Args:
             feats: L levels (N, T_l, C), zero on padding.
@@ -56,7 +56,8 @@ class BaseSensitivity(BaseModule, metaclass=ABCMeta):
         Args:
             sensitivity: From :meth:`forward`.
             targets: Of the points.
-            quality: (N, P, 2) in [0, 1], no gradient: score of the target class, tIoU of the
-                predicted segment with its ground truth.
-            num_positives: Positive points a process, at least 1 over all of them.
+            quality: (N, P, 2) or (N, P, K, 2) in [0, 1], no gradient: score of the target class,
+                tIoU of the predicted segment with its ground truth.
+            num_positives: Positive points (or classes of points) a process, at least 1 over all of
+                them.
         """

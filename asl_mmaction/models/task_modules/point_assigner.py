@@ -28,6 +28,8 @@ class PointAssigner:
         match: ``'shortest'``, or ``'all'``: the class target holds the classes of all ground truths
             that fit the point, as suits videos dense with overlapping actions; segment and index
             stay those of the shortest.
+        per_class: Each class of a point has its own segment and index, those of the shortest
+            ground truth of this class that fits; needs ``match='all'``.
     """
 
     def __init__(
@@ -36,12 +38,16 @@ class PointAssigner:
         num_classes: int,
         center_sampling_radius: float | None = 1.5,
         match: str = 'shortest',
+        per_class: bool = False,
     ) -> None:
         if match not in ('shortest', 'all'):
             raise ValueMistake(f"expected match to be 'shortest' or 'all' but got {match!r}")
+        if per_class and match != 'all':
+            raise ValueMistake(f"expected match to be 'all' with per_class but got {match!r}")
         self.num_classes = num_classes
         self.center_sampling_radius = center_sampling_radius
         self.match = match
+        self.per_class = per_class
 
     @torch.no_grad()
     def __call__(self, points: Points, ground_truths: GroundTruths) -> PointTargets:
@@ -52,7 +58,7 @@ class PointAssigner:
             ground_truths: (N, G) of them; G >= 1 (padding, if a batch has none).
 
         Returns:
-            Targets of (N, P) points.
+            Targets of (N, P) points, or of their (N, P, K) classes.
         """
         segments = at_least_float32(ground_truths.segments)  # (N, G, 2)
         start, end = segments[:, None, :, 0], segments[:, None, :, 1]  # (N, 1, G)
@@ -71,6 +77,8 @@ class PointAssigner:
         candidate = inside & (reach >= low) & (reach < high) & ground_truths.masks[:, None]
 
         length = (end - start).expand_as(left).masked_fill(~candidate, float('inf'))  # (N, P, G)
+        if self.per_class:
+            return self._assign_classes(candidate, length, segments, ground_truths.labels)
         shortest = length.amin(-1, keepdim=True)
         tied = candidate & (length <= shortest + SAME_LENGTH)
         index = torch.arange(tied.size(-1), device=tied.device)
@@ -88,6 +96,35 @@ class PointAssigner:
             gt_inds=torch.where(positive, first, -1),
             gt_labels=ground_truths.labels.gather(1, first) * positive,
             num_gts=segments.size(1),
+        )
+
+    def _assign_classes(
+        self, candidate: Tensor, length: Tensor, segments: Tensor, labels: Tensor
+    ) -> PointTargets:
+        """The shortest ground truth of each class.
+
+        Args:
+            candidate: (N, P, G) bool, whether a ground truth fits a point.
+            length: (N, P, G), infinite where it does not.
+            segments: (N, G, 2) grid.
+            labels: (N, G).
+        """
+        num_gts = candidate.size(-1)
+        column = labels[:, None].expand_as(length)  # the class of each ground truth
+        shape = *length.shape[:2], self.num_classes
+        shortest = length.new_full(shape, float('inf')).scatter_reduce(2, column, length, 'amin')
+        tied = candidate & (length <= shortest.gather(2, column) + SAME_LENGTH)
+        index = torch.where(tied, torch.arange(num_gts, device=tied.device), num_gts)
+        first = index.new_full(shape, num_gts).scatter_reduce(2, column, index, 'amin')
+        positive = first < num_gts  # (N, P, K)
+        first = first.clamp(max=num_gts - 1)
+        classes = torch.arange(self.num_classes, device=tied.device)
+        return PointTargets(
+            class_targets=positive.to(segments),
+            segments=_gather(segments, first.flatten(1)).unflatten(1, shape[1:]),
+            gt_inds=torch.where(positive, first, -1),
+            gt_labels=classes * positive,
+            num_gts=num_gts,
         )
 
 

@@ -1,7 +1,6 @@
 """The laws of the slot: what sensitivity may change, and what it may not."""
 
 import copy
-import functools
 
 import pytest
 import torch
@@ -26,10 +25,22 @@ class Ones(BaseSensitivity):
         return {}
 
 
-@pytest.fixture(scope='module', params=['actionformer', 'tridet'])
+PER_CLASS = {'per_class': True, 'assigner': {'match': 'all'}}
+
+
+@pytest.fixture(
+    scope='module',
+    params=[(style, head) for style in ('actionformer', 'tridet') for head in ({}, PER_CLASS)],
+    ids=['actionformer', 'actionformer per class', 'tridet', 'tridet per class'],
+)
 def localizer_config(request, localizer_config):
     """The laws hold for every head."""
-    return functools.partial(localizer_config, style=request.param)
+    style, settings = request.param
+
+    def make(asl=False, *, head=(), **parts):
+        return localizer_config(asl, style=style, head={**settings, **dict(head)}, **parts)
+
+    return make
 
 
 @pytest.fixture(scope='module')

@@ -26,13 +26,25 @@ def style(request):
     return request.param
 
 
+PER_CLASS = {'per_class': True, 'assigner': {'match': 'all'}}
+
+
+@pytest.fixture(scope='module', params=[{}, PER_CLASS], ids=['a point', 'a class'])
+def matching(request):
+    """Settings of the head: one ground truth a point, or one a class of it."""
+    return request.param
+
+
 @pytest.fixture(scope='module')
-def record(style, build, localizer_config, make_sample, collate, op_recorder):
+def record(style, matching, build, localizer_config, make_sample, collate, op_recorder):
     """Function: operations of a training step on three videos with these ground truths."""
 
     def record(truths, seed, normalize='per_gt', gt_divisor=4):
         config = localizer_config(
-            True, style=style, neck={'drop_path': 0.1}, head={'loss_normalizer': 100}
+            True,
+            style=style,
+            neck={'drop_path': 0.1},
+            head={'loss_normalizer': 100, **matching},
         )
         if style == 'actionformer':
             config['neck']['dropout'] = 0.1
@@ -77,14 +89,14 @@ def test_no_shape_depends_on_values(record):
 
 
 def test_the_step_stays_on_the_device_of_the_model(
-    build, localizer_config, make_sample, collate, style, monkeypatch
+    build, localizer_config, make_sample, collate, style, matching, monkeypatch
 ):
     """On a device that has no values: what is left on the CPU, or read back to it, is an error."""
     autocast, is_enabled = torch.autocast, torch.is_autocast_enabled
     # This device has no autocast of its own.
     monkeypatch.setattr(torch, 'autocast', lambda _, **options: autocast('cpu', **options))
     monkeypatch.setattr(torch, 'is_autocast_enabled', lambda _: is_enabled('cpu'))
-    model = build(localizer_config(True, style=style)).train().to('meta')
+    model = build(localizer_config(True, style=style, head=matching)).train().to('meta')
     batch = collate(make_sample(13, [(1.5, 6.2)], [0]), make_sample(16, [(3.3, 8.4)], [1]))
     losses = model(**model.data_preprocessor(batch, training=True), mode='loss')
     sum(value for key, value in losses.items() if 'loss' in key).backward()
@@ -107,9 +119,10 @@ def test_no_device_sync_on_a_gpu(build, localizer_config, make_sample, collate, 
 
 
 def test_compiles_to_one_graph_with_the_same_gradients(
-    build, localizer_config, make_sample, collate, style
+    build, localizer_config, make_sample, collate, style, matching
 ):
-    model = build(localizer_config(True, style=style, head={'loss_normalizer': 100})).train()
+    head = {'loss_normalizer': 100, **matching}
+    model = build(localizer_config(True, style=style, head=head)).train()
     state = copy.deepcopy(model.state_dict())
     batch = collate(make_sample(13, [(1.5, 6.2)], [0]), make_sample(16, [(3.3, 8.4)], [1]))
     inputs = model.data_preprocessor(batch, training=True)

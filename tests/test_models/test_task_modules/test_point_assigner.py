@@ -83,6 +83,46 @@ def test_equals_loop(videos, radius, match):
     assert torch.equal(targets.positives, targets.gt_inds >= 0)
 
 
+@settings(max_examples=60)
+@given(videos=st.lists(video, min_size=2, max_size=3), radius=st.sampled_from([None, 0.5, 1.5, 3]))
+def test_each_class_as_if_it_were_alone(videos, radius):
+    """Per class, against the loop over the ground truths of one class."""
+    assigner = PointAssigner(
+        num_classes=NUM_CLASSES, center_sampling_radius=radius, match='all', per_class=True
+    )
+    targets = assigner(POINTS, padded(videos))
+    shared = PointAssigner(num_classes=NUM_CLASSES, center_sampling_radius=radius, match='all')
+    assert torch.equal(targets.class_targets, shared(POINTS, padded(videos)).class_targets)
+    assert targets.gt_inds.shape == targets.gt_labels.shape == targets.class_targets.shape
+    columns = list(zip(*(x.tolist() for x in POINTS[:3]), strict=True))
+    for row, (segments, labels) in enumerate(videos):
+        for label in range(NUM_CLASSES):
+            own = [index for index, other in enumerate(labels) if other == label]
+            for index, point in enumerate(columns):
+                winner, _ = assign_by_loop(
+                    point, [segments[i] for i in own], [label] * len(own), radius
+                )
+                found = targets.gt_inds[row, index, label].item()
+                assert found == (-1 if winner is None else own[winner])
+                assert targets.positives[row, index, label] == (winner is not None)
+                if winner is None:
+                    assert targets.gt_labels[row, index, label] == 0
+                else:
+                    assert targets.gt_labels[row, index, label] == label
+                    segment = tuple(targets.segments[row, index, label].tolist())
+                    assert segment == segments[found]
+
+
+def test_valid_points_alone():
+    mask = torch.zeros(2, 28, dtype=torch.bool)
+    mask[:, 2] = True
+    for per_class in (False, True):
+        targets = assign([(1.0, 4.0)], [1], match='all', per_class=per_class)
+        positives, kept = targets.positives, targets.within(mask).positives
+        assert positives.sum() > kept.sum() == 1
+        assert kept[0, 2].any()
+
+
 def assign(segments, labels, **kwargs):
     assigner = PointAssigner(num_classes=NUM_CLASSES, **kwargs)
     return assigner(POINTS, padded([(segments, labels), ([], [])]))
@@ -119,6 +159,8 @@ def test_all_classes_that_fit_or_the_shortest_alone():
 def test_users_mistakes():
     with pytest.raises(ValueError, match="match to be 'shortest' or 'all' but got 'every'"):
         PointAssigner(num_classes=3, match='every')
+    with pytest.raises(ValueError, match="match to be 'all' with per_class but got 'shortest'"):
+        PointAssigner(num_classes=3, per_class=True)
 
 
 def test_range_is_half_open_and_takes_the_larger_distance():
