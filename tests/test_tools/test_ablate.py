@@ -93,9 +93,22 @@ BACKTAL = {
     'action clicks, click loss': CLICK_LOSS | {f'{DATA}.click_file': 'action_clicks.json'},
     'both kinds of clicks, all': {f'{DATA}.click_file': 'all_clicks.json'},
 }
+PER_CLASS = {'model.head.per_class': True}
+EXPECTED['billboard'] = {
+    'actionformer_billboard': {},
+    'baseline, per class': PER_CLASS,
+    'channel attention': NO_ASE | NO_ASCL,
+    'asl_billboard': {},
+    'asl_billboard_paper': {},
+    'ASL, per class': PER_CLASS,
+    'tridet_billboard': {},
+    'asl_tridet_billboard': {},
+    'TriDet style with ASL, per class': PER_CLASS,
+}
 EXPECTED |= {'context': BACKTAL, 'hapt_clips': BACKTAL}
 # The config of a table, if it is not asl_hapt.py
 OF_TABLE = {
+    'billboard': 'asl/asl_billboard.py',
     'context': 'backtal/backtal_context_demo.py',
     'hapt_clips': 'backtal/backtal_hapt_clips.py',
 }
@@ -104,6 +117,12 @@ NAMED = {
     'actionformer_hapt': 'actionformer/actionformer_hapt.py',
     'asl_hapt_paper': 'asl/asl_hapt_paper.py',
     'control': 'actionformer/actionformer_hapt.py',
+    'actionformer_billboard': 'actionformer/actionformer_billboard.py',
+    'baseline, per class': 'actionformer/actionformer_billboard.py',
+    'asl_billboard_paper': 'asl/asl_billboard_paper.py',
+    'tridet_billboard': 'tridet/tridet_billboard.py',
+    'asl_tridet_billboard': 'tridet/asl_tridet_billboard.py',
+    'TriDet style with ASL, per class': 'tridet/asl_tridet_billboard.py',
 }
 
 
