@@ -241,7 +241,7 @@ def _read_cell(where: str, values: Mapping[str, str], cell: str, unit: str) -> l
         raise ValueMistake(
             f'expected columns start and end, or regions of Label Studio, but got {cell!r}'
         )
-    return list(_read_regions(where, values, regions, unit))
+    return list(_read_regions(where, values, regions or [], unit))
 
 
 def _are_regions(value: Any) -> bool:
