@@ -445,7 +445,63 @@ def test_the_table_is_complete():
     """A config of a benchmark that the table leaves out would go unseen."""
     benchmarks = [path.stem for path in ROOT.rglob('*.py') if path.stem.endswith(tuple(TASKS))]
     papers = [path.stem for path in ROOT.rglob('*_paper.py')]
+    # The context demo and HAPT's clips are our own.
+    papers += [f'backtal_{name}' for name in ('activitynet12', 'hacs')]
     others = [path.stem for path in (ROOT / 'mmaction').glob('*.py')]
     fragments = [path.stem for path in (ROOT / '_base_').rglob('*.py')]
-    assert {*benchmarks, *papers} - {*others, *fragments} == set(NAMES)
+    assert {*benchmarks, *papers} - {*others, *fragments} == {*NAMES, *BACKTAL}
     assert PATHS.keys() | {'cosine_end'} == expected_settings('actionformer_thumos14').keys()
+
+
+# BackTAL, by its public code. ActivityNet-1.3, on which it has no numbers, is as 1.2.
+BACKTAL_PATHS = dict(
+    length='length',
+    lr='optim_wrapper.optimizer.lr',
+    batch='train_dataloader.batch_size',
+    epochs='train_cfg.max_epochs',
+    seed='randomness.seed',
+    topk='model.head.topk_ratio',
+    separation='model.head.loss_separation.loss_weight',
+    separation_topk='model.head.loss_separation.ratio',
+    class_threshold='model.post_processor.class_threshold',
+    outer='model.post_processor.outer_ratio',
+    video_weight='model.post_processor.video_score_weight',
+    iou='model.post_processor.iou_threshold',
+    whole='model.post_processor.whole_video_score',
+    shrink='model.post_processor.shrink',
+)
+BACKTAL_COLUMNS = dict(
+    thumos14=(750, 1e-4, 16, 40, 38, 0.125, 1.0, None, 0.25, 0.25, 0.2, 0.55, None, None),
+    activitynet12=(100, 2e-4, 128, 25, 5, 0.6, 0.1, 0.2, 0.1, 20, 0.6, 0.7, 0.6, 0.02),
+    hacs=(200, 1e-4, 64, 8, 5, 0.6, 0.1, 0.2, 0.075, 200, 0.6, 0.71, 0.6, 0.02),
+)
+BACKTAL_COLUMNS['activitynet13'] = BACKTAL_COLUMNS['activitynet12']
+BACKTAL = {f'backtal_{name}': column for name, column in BACKTAL_COLUMNS.items()}
+# Thresholds of the proposals are 0, 0.025, ... below this.
+BACKTAL_HIGHEST = dict(thumos14=0.25, activitynet12=0.15, activitynet13=0.15, hacs=0.2)
+
+
+@pytest.mark.parametrize('name', BACKTAL)
+def test_the_settings_of_backtal(name):
+    config = Config.fromfile(ROOT / 'backtal' / f'{name}.py')
+    resize = next(s for s in config.train_dataloader.dataset.pipeline if s.type == 'ResizeFeature')
+    found = []
+    for path in BACKTAL_PATHS.values():
+        part = config
+        for key in path.split('.'):
+            part = None if part is None else part.get(key)
+        found.append(resize.length if path == 'length' else part)
+    assert dict(zip(BACKTAL_PATHS, found, strict=True)) == dict(
+        zip(BACKTAL_PATHS, BACKTAL[name], strict=True)
+    )
+    thresholds = config.model.post_processor.thresholds
+    highest = BACKTAL_HIGHEST[name.removeprefix('backtal_')]
+    assert thresholds == pytest.approx([0.025 * i for i in range(round(highest / 0.025))])
+    # The weight of one step, which the public code sums, times the steps.
+    assert config.model.head.sparsity_weight == pytest.approx(1e-4 * resize.length)
+    optimizer = config.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.betas, optimizer.weight_decay) == ('Adam', (0.9, 0.999), 5e-4)
+    head = config.model.head
+    assert (head.channels, head.filter_channels, head.dropout) == (2048, 512, 0.7)
+    assert (head.affinity.hidden_channels, head.affinity.channels) == (512, 32)
+    assert head.loss_affinity.loss_weight == 0.8
