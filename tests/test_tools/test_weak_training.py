@@ -54,7 +54,7 @@ def test_tools(data, arguments, load_tool, tmp_path, monkeypatch, capsys):
     assert sorted(results) == ['test_0000', 'test_0001']
     assert results['test_0000']
     inferencer = TALInferencer('work/backtal_context_demo.py', checkpoint)
-    (video,) = inferencer(str(data / 'features' / 'test_0000.npy'))
+    (video,) = inferencer(str(data / 'features' / 'test_0000.npy'))['predictions']
     found = video['detections']
     expected = results['test_0000']
     assert [x['label'] for x in found] == [x['label'] for x in expected]
