@@ -79,7 +79,7 @@ def test_what_the_file_lacks_is_named(path):
         fusion.top_classes('x', CLASSES)
     with pytest.raises(ValueError, match=r"all classes of the dataset but got none of \['fly'\]"):
         fusion.top_classes('v', ['run', 'fly'])
-    with pytest.raises(FileNotFoundError, match=r'video scores but got absent\.json, which does not exist'):
+    with pytest.raises(FileNotFoundError, match=r'but got absent\.json, which does not'):
         VideoScoreFusion(path='absent.json').top_classes('v', CLASSES)
 
 
