@@ -25,14 +25,14 @@ class GroundTruths(NamedTuple):
 class PointTargets(NamedTuple):
     """Training targets of every point, or of every class of every point.
 
-    One ground truth serves all classes of a point, and ``*`` is (N, P); or each class has its own
-    (``per_class``), and ``*`` is (N, P, K).
+    One ground truth serves all classes of a point, and ``...`` is (N, P); or each class has its own
+    (``per_class``), and ``...`` is (N, P, K).
 
     Attributes:
         class_targets: (N, P, K) float, multi-hot; all zero on background.
-        segments: (*, 2) float, grid; the matched ground truth. Undefined on background.
-        gt_inds: (*) int64, index of the matched ground truth in its video; -1 = background.
-        gt_labels: (*) int64, class of the matched ground truth; 0 on background.
+        segments: (..., 2) float, grid; the matched ground truth. Undefined on background.
+        gt_inds: (...) int64, index of the matched ground truth in its video; -1 = background.
+        gt_labels: (...) int64, class of the matched ground truth; 0 on background.
         num_gts: G, ground truths a video after padding.
     """
 
@@ -44,7 +44,7 @@ class PointTargets(NamedTuple):
 
     @property
     def positives(self) -> Tensor:
-        """(*) bool, True where a ground truth is matched."""
+        """(...) bool, True where a ground truth is matched."""
         return self.gt_inds >= 0
 
     def within(self, mask: Tensor) -> PointTargets:

@@ -29,7 +29,7 @@ LAST = 10000  # end of the last level's range: none
 SHORT_RECORDING = 128
 #: Share of the actions' time in which a second one runs: points learn all of them from here on.
 DENSE = 0.25
-#: Share of actions of fewer steps than FEW: they are found on two levels from here on.
+# Share of actions of fewer steps than FEW: they are found on two levels from here on.
 MANY_SHORT, FEW = 0.25, 3
 RADIUS = 1.5  # strides around the centre of an action: the points that learn it
 DETECTIONS = (200, 500, 1000, 2000, 4000, 8000)

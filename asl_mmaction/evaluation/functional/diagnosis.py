@@ -26,15 +26,15 @@ from asl_mmaction.files.mistakes import ValueMistake
 
 #: What a detection is, by the ground truth of any class that overlaps it most:
 #:
-#: ==========  =====================  =================
-#: kind        tIoU                   class
-#: ==========  =====================  =================
-#: duplicate   at least the threshold the same; found already
-#: class       at least the threshold another
-#: boundary    at least ``min_tiou``  the same
-#: both        at least ``min_tiou``  another
-#: background  less, or no overlap
-#: ==========  =====================  =================
+#: ==========  ======================  ========
+#: kind        tIoU                    class
+#: ==========  ======================  ========
+#: duplicate   at least the threshold  the same
+#: class       at least the threshold  another
+#: boundary    at least ``min_tiou``   the same
+#: both        at least ``min_tiou``   another
+#: background  less, or no overlap     any
+#: ==========  ======================  ========
 KINDS = ('correct', 'duplicate', 'class', 'boundary', 'both', 'background')
 CORRECT, DUPLICATE, CLASS, BOUNDARY, BOTH, BACKGROUND = range(len(KINDS))
 #: Of which the costs are told.
