@@ -17,8 +17,8 @@ from asl_mmaction.datasets.preparation.click_simulation import (
     simulate_clicks,
 )
 from asl_mmaction.datasets.preparation.dataset_writer import write_dataset
+from asl_mmaction.datasets.preparation.synthetic import check_request, write_videos
 from asl_mmaction.files.clicks import write_click_file
-from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
 CLASSES = ('swim', 'ski', 'ride', 'row')
@@ -58,26 +58,9 @@ def generate(
         ValueError: A number of videos is not positive, or the seed is negative.
         FileExistsError: ``out`` holds other things.
     """
-    if num_train < 1 or num_test < 1:
-        raise ValueMistake(
-            f'expected at least one video per subset but got {num_train}, {num_test}'
-        )
-    if seed < 0:
-        raise ValueMistake(f'expected seed >= 0 but got {seed}')
-    subsets = {'training': num_train, 'test': num_test}
-    database: dict[str, dict] = {}
+    check_request(seed, num_train, num_test)
     with write_dataset(out, made_by=__name__) as writer:
-        for number, (subset, count) in enumerate(subsets.items()):
-            for index in range(count):
-                video = f'{subset}_{index:04d}'
-                feature, duration, annotations = make_video(seed, number, index)
-                writer.feature(video, feature)
-                database[video] = {
-                    'subset': subset,
-                    'duration': duration,
-                    'fps': GRID.fps,
-                    'annotations': annotations,
-                }
+        database = write_videos(writer, make_video, GRID.fps, seed, num_train, num_test)
         grid = {'fps': GRID.fps, 'feat_stride': GRID.feat_stride, 'clip_len': GRID.clip_len}
         writer.annotations(
             {

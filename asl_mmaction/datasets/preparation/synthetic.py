@@ -9,10 +9,11 @@ and slowly drifting.
 """
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 
-from asl_mmaction.datasets.preparation.dataset_writer import write_dataset
+from asl_mmaction.datasets.preparation.dataset_writer import DatasetWriter, write_dataset
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
@@ -59,25 +60,9 @@ def generate(
         ValueError: A number of videos is not positive, or the seed is negative.
         FileExistsError: ``out`` holds other things.
     """
-    if num_train < 1 or num_test < 1:
-        raise ValueMistake(
-            f'expected at least one video per subset but got {num_train}, {num_test}'
-        )
-    if seed < 0:
-        raise ValueMistake(f'expected seed >= 0 but got {seed}')
-    database = {}
+    check_request(seed, num_train, num_test)
     with write_dataset(out, made_by=MADE_BY) as writer:
-        for number, (subset, count) in enumerate((('training', num_train), ('test', num_test))):
-            for index in range(count):
-                video = f'{subset}_{index:04d}'
-                feature, duration, annotations = make_video(seed, number, index)
-                writer.feature(video, feature)
-                database[video] = {
-                    'subset': subset,
-                    'duration': duration,
-                    'fps': GRID.fps,
-                    'annotations': annotations,
-                }
+        database = write_videos(writer, make_video, GRID.fps, seed, num_train, num_test)
         writer.annotations(
             {
                 'version': f'synthetic, seed {seed}',
@@ -91,6 +76,52 @@ def generate(
                 'database': database,
             }
         )
+
+
+def check_request(seed: int, num_train: int, num_test: int) -> None:
+    """Refuse a number of videos that is not positive, and a negative seed."""
+    if num_train < 1 or num_test < 1:
+        raise ValueMistake(
+            f'expected at least one video per subset but got {num_train}, {num_test}'
+        )
+    if seed < 0:
+        raise ValueMistake(f'expected seed >= 0 but got {seed}')
+
+
+def write_videos(
+    writer: DatasetWriter,
+    make_video: Callable[[int, int, int], tuple[np.ndarray, float, list[dict]]],
+    fps: float,
+    seed: int,
+    num_train: int,
+    num_test: int,
+) -> dict[str, dict]:
+    """Write the features of both subsets.
+
+    Args:
+        writer: Of the data set.
+        make_video: (seed, number of the subset, index in it) -> feature, duration, annotations.
+        fps: Frames a second of each.
+        seed: Of everything random.
+        num_train: Videos of subset ``training``.
+        num_test: Videos of subset ``test``.
+
+    Returns:
+        The schema's database.
+    """
+    database: dict[str, dict] = {}
+    for number, (subset, count) in enumerate((('training', num_train), ('test', num_test))):
+        for index in range(count):
+            video = f'{subset}_{index:04d}'
+            feature, duration, annotations = make_video(seed, number, index)
+            writer.feature(video, feature)
+            database[video] = {
+                'subset': subset,
+                'duration': duration,
+                'fps': fps,
+                'annotations': annotations,
+            }
+    return database
 
 
 def make_video(seed: int, subset: int, index: int) -> tuple[np.ndarray, float, list[dict]]:
