@@ -176,11 +176,7 @@ def confused(
     Of the best N detections of each class alone, which has N actions: those further down are
     guesses that cost nothing.
     """
-    best = np.zeros(len(found.videos), dtype=bool)
-    totals = np.bincount(truths.labels, minlength=len(classes))
-    order = np.lexsort((found.videos, -found.scores, found.labels))
-    ranks = np.arange(len(order)) - np.searchsorted(found.labels[order], found.labels[order])
-    best[order] = ranks < totals[found.labels[order]]
+    best = result.counted & (result.rounds == 0)
     kinds = [KINDS.index('class'), KINDS.index('both')]
     _, wrong = np.nonzero(np.isin(result.kinds, kinds) & best)
     pairs = Counter(

@@ -45,6 +45,8 @@ class Diagnosis(NamedTuple):
     """Errors at T tIoU thresholds of D detections, in the order of the input.
 
     Attributes:
+        rounds: (D,) 0 for the best N detections of a class, which has N ground truths, 1 for the
+            next N, and so on.
         counted: (D,) bool, the best ``limit * N`` of their class, which has N ground truths.
         kinds: (T, D) index into :data:`KINDS`; -1 for detections that do not count.
         found: (T, D) the ground truth that a correct detection is matched with, or -1.
@@ -58,6 +60,7 @@ class Diagnosis(NamedTuple):
             missed.
     """
 
+    rounds: np.ndarray
     counted: np.ndarray
     kinds: np.ndarray
     found: np.ndarray
@@ -145,6 +148,7 @@ def diagnose(
     missed[rows, found[rows, columns]] = False
     back = np.argsort(order)
     return Diagnosis(
+        rounds[back],
         counted[back],
         kinds[:, back],
         found[:, back],
