@@ -1,5 +1,6 @@
 """What many tests share."""
 
+import gc
 import importlib.util
 import json
 import os
@@ -25,6 +26,10 @@ ROOT = Path(__file__).parents[1]
 # Test models are small: threads cost more than they gain.
 torch.set_num_threads(1)
 os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+# mmengine collects garbage for each data set: not through all that the stack has imported.
+gc.collect()
+gc.freeze()
 
 # The same examples on every machine, however slow; `--hypothesis-profile=default` draws new ones.
 settings.register_profile(
