@@ -14,8 +14,8 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 from asl_mmaction.apis.checkpoint import load_checkpoint, load_weights
-from asl_mmaction.apis.classes import check_classes, find_classes
-from asl_mmaction.apis.config import load_config
+from asl_mmaction.apis.classes import model_classes
+from asl_mmaction.apis.config import check_parts, load_config
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.structures.feature_grid import FeatureGrid
 from asl_mmaction.structures.point_targets import GroundTruths, PointTargets
@@ -44,9 +44,9 @@ def read_action_sensitivity(
             such recording.
     """
     config = load_config(config)
+    check_parts(config, 'model', 'test_dataloader')
     content = load_checkpoint(checkpoint)
-    classes = find_classes(config, content)
-    check_classes(config, {str(checkpoint): classes})
+    classes = model_classes(config, content, checkpoint)
     with DefaultScope.overwrite_default_scope('mmaction'):
         model = MODELS.build(config.model)
         if getattr(getattr(model, 'head', None), 'sensitivity', None) is None:

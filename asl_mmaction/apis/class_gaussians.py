@@ -9,7 +9,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 
 from asl_mmaction.apis.checkpoint import load_checkpoint, load_weights
-from asl_mmaction.apis.classes import check_classes, find_classes
+from asl_mmaction.apis.classes import model_classes
 from asl_mmaction.apis.config import load_config
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.visualization import ClassGaussians
@@ -44,8 +44,7 @@ def read_class_gaussians(
             f'expected class-level sensitivity in the config and the checkpoint but got '
             f'{"no such entry in the config" if class_level is None else f"none in {checkpoint}"}'
         )
-    classes = find_classes(config, content)
-    check_classes(config, {str(checkpoint): classes})
+    classes = model_classes(config, content, checkpoint)
     module = MODELS.build(class_level, default_args={'num_classes': len(classes)})
     load_weights(module, {'state_dict': state}, checkpoint)
     values = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
@@ -32,6 +33,26 @@ def find_classes(config: Config, content: dict) -> tuple[str, ...]:
         "expected class names in the checkpoint's dataset_meta or in the config's "
         'test_dataloader.dataset.metainfo but got none'
     )
+
+
+def model_classes(config: Config, content: dict, checkpoint: str | os.PathLike) -> tuple[str, ...]:
+    """The class names of a model's labels, as many as it has.
+
+    A model of one class that was trained on data of several takes the classes from elsewhere: its
+    label 0 is ``'action'``.
+
+    Args:
+        config: With the model.
+        content: Of the checkpoint.
+        checkpoint: Its name, for an error.
+
+    Raises:
+        ValueError: See :func:`find_classes` and :func:`check_classes`.
+    """
+    classes = find_classes(config, content)
+    check_classes(config, {f'the names for checkpoint {checkpoint}': classes})
+    head = config.model.get('head') or {}
+    return ('action',) if head.get('num_classes', 1) == 1 < len(classes) else classes
 
 
 def check_classes(config: Config, classes: Mapping[str, Sequence[str] | None]) -> None:

@@ -97,6 +97,24 @@ def load_config(
     return config
 
 
+def check_parts(config: Config, *keys: str) -> None:
+    """Make sure that a config has what somebody needs of it.
+
+    Args:
+        config: From :func:`load_config`.
+        keys: Of the Runner, such as ``'model'``.
+
+    Raises:
+        ValueError: One is missing or empty.
+    """
+    for key in keys:
+        if not config.get(key):
+            raise ValueMistake(
+                f'expected a config with {" and ".join(keys)} but got no {key} in '
+                f'{config.filename or "it"}'
+            )
+
+
 def _read(path: str) -> Config:
     path = _bundled(path) or path
     packaged = '::' in path

@@ -19,8 +19,8 @@ from mmengine.registry import DefaultScope
 from rich.progress import track
 
 from asl_mmaction.apis.checkpoint import dataset_meta, load_checkpoint
-from asl_mmaction.apis.classes import check_classes, find_classes
-from asl_mmaction.apis.config import load_config
+from asl_mmaction.apis.classes import model_classes
+from asl_mmaction.apis.config import check_parts, load_config
 from asl_mmaction.apis.inputs import Input, find_inputs
 from asl_mmaction.apis.model import Predictor, find_device
 from asl_mmaction.apis.outputs import ResultFolder, check_count, check_file, rows_of, write_file
@@ -77,19 +77,11 @@ class TALInferencer(BaseInferencer):
     ) -> None:
         config, checkpoint = find_model(config, checkpoint)
         self.config = self.cfg = load_config(config)
-        missing = [key for key in ('model', 'test_dataloader') if not self.config.get(key)]
-        if missing:
-            raise ValueMistake(
-                f'expected a config with model and test_dataloader but got no {missing[0]} in '
-                f'{self.config.filename or "it"}'
-            )
+        check_parts(self.config, 'model', 'test_dataloader')
         self.device = find_device(device)
         self.checkpoint = checkpoint
         content = load_checkpoint(checkpoint)
-        self.classes = find_classes(self.config, content)
-        check_classes(self.config, {f'the names for checkpoint {checkpoint}': self.classes})
-        if self.config.model.get('head', {}).get('num_classes', 1) == 1 < len(self.classes):
-            self.classes = ('action',)  # the classes come from elsewhere
+        self.classes = model_classes(self.config, content, checkpoint)
         self.simulated = bool(dataset_meta(content).get('simulated'))
         self.samples = SampleMaker(self.config, grid, self.device)
         self.scope, self.collate_fn, self.visualizer = 'mmaction', pseudo_collate, None

@@ -4,8 +4,9 @@ import copy
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
-from asl_mmaction.apis import TALInferencer, load_config
+from asl_mmaction.apis import TALInferencer, load_config, read_action_sensitivity
 from asl_mmaction.cli.arguments import make_parser
 from asl_mmaction.files.mistakes import Mistake
 
@@ -181,3 +182,15 @@ def test_compile_becomes_a_hook(tmp_path, options, hooks):
     config = load_config(path, options)
     assert config.custom_hooks == [{'type': 'EMAHook'}, *hooks]
     assert 'compile' not in config
+
+
+@pytest.mark.parametrize('key', ['model', 'test_dataloader'])
+@pytest.mark.parametrize(
+    'read',
+    [TALInferencer, lambda *args: read_action_sensitivity(*args, 'test_0001')],
+    ids=['inferencer', 'sensitivity'],
+)
+def test_a_config_of_less_than_a_model_and_its_data(demo, key, read):
+    config = Config({name: value for name, value in demo.config.items() if name != key})
+    with pytest.raises(ValueError, match=f'expected a config with model and test_.* got no {key}'):
+        read(config, demo.checkpoint)

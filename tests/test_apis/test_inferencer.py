@@ -365,13 +365,6 @@ def test_a_device_that_is_not_there(demo):
         assert '\n' not in str(info.value)
 
 
-@pytest.mark.parametrize('key', ['model', 'test_dataloader'])
-def test_a_config_of_less_than_a_model_and_its_data(demo, key):
-    config = Config({name: value for name, value in demo.config.items() if name != key})
-    with pytest.raises(ValueError, match=f'expected a config with model and test_.* got no {key}'):
-        TALInferencer(config, demo.checkpoint, device='cpu')
-
-
 @pytest.fixture
 def two_sources(double, demo, tmp_path):
     """An inferencer whose model takes channels 0..15 and 16..23 from files of their own."""
