@@ -26,7 +26,7 @@ import torch
 from mmaction.registry import DATASETS
 
 from asl_mmaction.apis import load_checkpoint
-from asl_mmaction.apis.checkpoint import load_weights
+from asl_mmaction.files.checkpoint import load_weights
 
 # Lengths of HAPT's test recordings, in steps.
 LENGTHS = [396, 464, 625, 630, 636, 646, 650, 663, 665, 687, 707, 712, 719, 721, 777, 788, 802]

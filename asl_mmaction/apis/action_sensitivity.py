@@ -13,9 +13,9 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
-from asl_mmaction.apis.checkpoint import load_checkpoint, load_weights
 from asl_mmaction.apis.classes import model_classes
 from asl_mmaction.apis.config import check_parts, load_config
+from asl_mmaction.files.checkpoint import load_checkpoint, load_weights
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.structures.feature_grid import FeatureGrid
 from asl_mmaction.structures.point_targets import GroundTruths, PointTargets

@@ -8,9 +8,9 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 
-from asl_mmaction.apis.checkpoint import load_checkpoint, load_weights
 from asl_mmaction.apis.classes import model_classes
 from asl_mmaction.apis.config import load_config
+from asl_mmaction.files.checkpoint import load_checkpoint, load_weights
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.visualization import ClassGaussians
 

@@ -10,8 +10,8 @@ from mmengine.config import Config
 from mmengine.runner import BaseLoop
 from torch.utils.data import Dataset
 
-from asl_mmaction.apis.checkpoint import dataset_meta
 from asl_mmaction.apis.datasets import agreed_settings, find_datasets, is_a, setting_of
+from asl_mmaction.files.checkpoint import dataset_meta
 from asl_mmaction.files.mistakes import ValueMistake
 
 

@@ -18,7 +18,6 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from rich.progress import track
 
-from asl_mmaction.apis.checkpoint import dataset_meta, load_checkpoint
 from asl_mmaction.apis.classes import model_classes
 from asl_mmaction.apis.config import check_parts, load_config
 from asl_mmaction.apis.inputs import Input, find_inputs
@@ -27,6 +26,7 @@ from asl_mmaction.apis.outputs import ResultFolder, check_count, check_file, row
 from asl_mmaction.apis.predictions import Found, check_settings, describe
 from asl_mmaction.apis.samples import Progress, SampleMaker
 from asl_mmaction.apis.work_dir import find_model
+from asl_mmaction.files.checkpoint import dataset_meta, load_checkpoint
 from asl_mmaction.files.mistakes import Mistake, ValueMistake
 from asl_mmaction.structures.limits import describe_limits
 

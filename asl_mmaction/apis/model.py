@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 
-from asl_mmaction.apis.checkpoint import load_weights
+from asl_mmaction.files.checkpoint import load_weights
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.localizers import DenseLocalizer, SlidingWindowLocalizer
 

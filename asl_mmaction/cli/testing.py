@@ -9,10 +9,10 @@ from mmaction.registry import METRICS
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
-from asl_mmaction.apis.checkpoint import dataset_meta, load_checkpoint, load_weights
 from asl_mmaction.apis.classes import check_classes, classes_of
 from asl_mmaction.cli.checks.loops import check_loops
 from asl_mmaction.cli.runner import build_runner, configure, for_this_run
+from asl_mmaction.files.checkpoint import dataset_meta, load_checkpoint, load_weights
 from asl_mmaction.files.mistakes import Mistake
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from asl_mmaction.apis.checkpoint import dataset_meta, load_checkpoint, load_weights
 from asl_mmaction.apis.classes import check_classes, classes_of
 from asl_mmaction.cli.checks.coverage import warn_of_uncovered
 from asl_mmaction.cli.checks.loops import check_loops
@@ -19,6 +18,7 @@ from asl_mmaction.cli.checks.schedules import check_schedules
 from asl_mmaction.cli.checks.starting_weights import describe_starting_weights
 from asl_mmaction.cli.runner import build_runner, configure, for_this_run
 from asl_mmaction.cli.trial import dry_run, print_config, shorten
+from asl_mmaction.files.checkpoint import dataset_meta, load_checkpoint, load_weights
 from asl_mmaction.files.mistakes import Mistake
 
 

@@ -23,9 +23,9 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from asl_mmaction.apis import load_checkpoint, load_config
-from asl_mmaction.apis.checkpoint import load_weights
 from asl_mmaction.apis.datasets import agreed_settings, dataset_configs
 from asl_mmaction.cli.mistakes import report_mistakes
+from asl_mmaction.files.checkpoint import load_weights
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import read_json, read_names
 from asl_mmaction.files.writing import prepare_folder

@@ -14,8 +14,8 @@ import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs t
 import torch
 from torch import Tensor
 
-from asl_mmaction.apis.checkpoint import read_checkpoint
 from asl_mmaction.cli.mistakes import report_mistakes
+from asl_mmaction.files.checkpoint import read_checkpoint
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.writing import prepare_folder
 

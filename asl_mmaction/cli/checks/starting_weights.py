@@ -9,8 +9,8 @@ from mmengine.config import Config
 from mmengine.model import PretrainedInit, is_model_wrapper
 from torch import Tensor, nn
 
-from asl_mmaction.apis.checkpoint import dataset_meta, load_checkpoint, read_checkpoint
 from asl_mmaction.apis.classes import check_classes
+from asl_mmaction.files.checkpoint import dataset_meta, load_checkpoint, read_checkpoint
 from asl_mmaction.files.mistakes import ValueMistake
 
 SHOWN = 4  # names of weights in a line

@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 
 from asl_mmaction.apis import find_classes, load_checkpoint
-from asl_mmaction.apis.checkpoint import dataset_meta, load_weights
+from asl_mmaction.files.checkpoint import dataset_meta, load_weights
 
 
 def test_a_checkpoint_is_read_without_running_its_code(tmp_path):
