@@ -25,7 +25,7 @@ from common import machine  # first: it checks and repairs the stack
 
 from asl_mmaction.extraction.clips import Run
 from asl_mmaction.extraction.extractor import FeatureExtractor
-from asl_mmaction.extraction.networks import RecognizerNetwork
+from asl_mmaction.extraction.recognizers import RecognizerNetwork
 from asl_mmaction.extraction.video import Video
 
 MIM = Path(mmaction.__file__).parent / '.mim'

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from asl_mmaction.extraction.clips import ClipSampling, Run, ahead
-from asl_mmaction.extraction.networks import AnyNetwork, Network, RecognizerNetwork
+from asl_mmaction.extraction.networks import AnyNetwork, Network
+from asl_mmaction.extraction.recognizers import RecognizerNetwork
 from asl_mmaction.extraction.video import Video
 from asl_mmaction.extraction.writing import difference, locked, remove_parts, resume, write_header
 from asl_mmaction.files.mistakes import FileExistsMistake, Mistake, ValueMistake

@@ -6,7 +6,7 @@ import torch
 from mmengine.config import Config
 
 from asl_mmaction.extraction.extractor import FeatureExtractor
-from asl_mmaction.extraction.networks import RecognizerNetwork
+from asl_mmaction.extraction.recognizers import RecognizerNetwork
 from asl_mmaction.files.features import read_feature
 
 SAMPLE = dict(type='SampleFrames', clip_len=8, frame_interval=1, num_clips=1, test_mode=True)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from asl_mmaction.extraction.networks import RecognizerNetwork
+from asl_mmaction.extraction.recognizers import RecognizerNetwork
 
 CONFIG = Config(
     dict(
