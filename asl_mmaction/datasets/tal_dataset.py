@@ -2,19 +2,23 @@
 
 import logging
 import os
-import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from mmaction.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
-from mmengine.fileio import exists
 from mmengine.logging import print_log
 
+from asl_mmaction.datasets.feature_files import (
+    agreed_grid,
+    check_feature_files,
+    check_keys,
+    feature_path,
+    grid_of_video,
+)
 from asl_mmaction.datasets.weak_supervision import check_supervision, weaken
 from asl_mmaction.files.annotations import (
     check_video,
@@ -22,13 +26,11 @@ from asl_mmaction.files.annotations import (
     find_label,
     is_names,
     read_annotations,
-    require,
+    select_videos,
 )
-from asl_mmaction.files.mistakes import FileMistake, TypeMistake, ValueMistake
+from asl_mmaction.files.mistakes import TypeMistake, ValueMistake
 from asl_mmaction.files.reading import in_context, is_number, read_classes
-from asl_mmaction.files.sidecar import complete_grid
-from asl_mmaction.files.writing import check_file_name, hint_at_same_file, hint_at_same_name
-from asl_mmaction.structures.feature_grid import GRID_KEYS, FeatureGrid, merge_grid_settings
+from asl_mmaction.structures.feature_grid import GRID_KEYS
 
 
 @DATASETS.register_module()
@@ -131,9 +133,9 @@ class TALDataset(BaseDataset):
         metainfo: Mapping | Config | None = None,
         **kwargs,
     ) -> None:
-        _check_keys('data_prefix', data_prefix, {'feature'})
-        _check_keys('grid', grid or {}, set(GRID_KEYS))
-        _check_keys('filter_cfg', filter_cfg or {}, {'filter_empty', 'min_duration'})
+        check_keys('data_prefix', data_prefix, {'feature'})
+        check_keys('grid', grid or {}, set(GRID_KEYS))
+        check_keys('filter_cfg', filter_cfg or {}, {'filter_empty', 'min_duration'})
         for argument, value in (('subset', subset), ('feature_file', feature_file)):
             if not isinstance(value, str) and not (is_names(value) and value):
                 raise TypeMistake(f'expected {argument} to be a name or several but got {value!r}')
@@ -177,15 +179,20 @@ class TALDataset(BaseDataset):
         classes = find_classes(self.ann_file, content, self._metainfo.get('classes'))
         self._metainfo['classes'] = classes
         self._label_ids = {name: label for label, name in enumerate(classes)}
-        self._grid_settings = self._find_grid(content.get('grid'))
+        grid = agreed_grid(f'{self.ann_file}: ', content.get('grid'), self.grid_cfg)
         self._counts = dict.fromkeys(('cut to the video', 'dropped'), 0)
 
-        names = self._select(database)
+        names = select_videos(self.ann_file, database, self.subsets, self.exclude_videos)
         samples = [self._parse_video(name, database[name]) for name in names]
-        self._check_features(samples)
+        paths = [path for s in samples for path in np.atleast_1d(s['feature_path']).tolist()]
+        whose = f'{", ".join(self.subsets)} of {self.ann_file}'
+        check_feature_files(paths, whose, self.backend_args)
         for sample in samples:
             name, path = sample['video_name'], sample['feature_path']
-            sample['grid'] = self._parse_grid(name, database[name], path)
+            alone = isinstance(path, str) and self.backend_args is None
+            sample['grid'] = grid_of_video(
+                self._where(name), database[name], grid, path if alone else None
+            )
         dirt = ', '.join(f'{count} {what}' for what, count in self._counts.items())
         print_log(
             f'{self.ann_file}: subset {", ".join(self.subsets)}: {len(samples)} videos, '
@@ -238,71 +245,10 @@ class TALDataset(BaseDataset):
             return sample['labels'].tolist()
         return np.flatnonzero(sample['video_labels']).tolist()
 
-    # The file as a whole
-
-    def _find_grid(self, in_file: Any) -> dict:
-        if not isinstance(in_file, dict | None):
-            raise TypeMistake(
-                f"{self.ann_file}: expected key 'grid' to be an object "
-                f'but got {reprlib.repr(in_file)}'
-            )
-        given: dict = in_file or {}
-        settings = given if self.grid_cfg is None else merge_grid_settings(self.grid_cfg)
-        for key in set(given) & set(settings):
-            if given[key] != settings[key]:
-                raise ValueMistake(
-                    f'{self.ann_file}: expected {key} {given[key]} (the features were made so) '
-                    f'but got grid {key}={settings[key]}'
-                )
-        _check_keys('grid', settings, set(GRID_KEYS), where=f'{self.ann_file}: ')
-        return settings
-
-    def _select(self, database: dict) -> list[str]:
-        subsets = {
-            require(self._where(name), video, 'subset', 'a string')
-            for name, video in database.items()
-        }
-        for subset in self.subsets:
-            if subset not in subsets:
-                raise ValueMistake(
-                    f'{self.ann_file}: expected a subset of {sorted(subsets)} but got {subset!r}'
-                )
-        unknown = sorted(set(self.exclude_videos) - set(database))
-        if unknown:
-            raise ValueMistake(
-                f'{self.ann_file}: expected exclude_videos that are in the file '
-                f'but got {unknown[0]!r}{hint_at_same_name(unknown[0], database)}'
-            )
-        names = [name for name, video in database.items() if video['subset'] in self.subsets]
-        kept = [name for name in names if name not in self.exclude_videos]
-        if not kept:
-            raise ValueMistake(
-                f'{self.ann_file}: expected exclude_videos that leave a video of subset '
-                f'{", ".join(self.subsets)} but got all {len(names)}'
-            )
-        return kept
-
-    def _check_features(self, samples: list[dict]) -> None:
-        paths = [path for s in samples for path in np.atleast_1d(s['feature_path']).tolist()]
-        found = {path: self._is_there(path) for path in set(paths)}
-        missing = [path for path in paths if not found[path]]
-        if missing:
-            hint = hint_at_same_file(missing[0]) if self.backend_args is None else ''
-            raise FileMistake(
-                f'{len(missing)} of {len(paths)} feature files are missing '
-                f'({", ".join(self.subsets)} of {self.ann_file}): {", ".join(missing[:3])}'
-                f'{", ..." if len(missing) > 3 else ""}{hint}'
-            )
-
-    def _is_there(self, path: str) -> bool:
-        if self.backend_args is None:
-            return os.path.isfile(path)
-        return exists(path, backend_args=self.backend_args)
-
-    # One video
-
     def _parse_video(self, name: str, video: dict) -> dict:
         where = self._where(name)
+        with in_context(where):
+            path = feature_path(self.data_prefix['feature'], self.feature_file, name)
         duration, items = check_video(where, video)['duration'], video['annotations']
         scored_segments = np.array([item['segment'] for item in items], dtype=float).reshape(-1, 2)
         scored_labels = np.array(
@@ -318,46 +264,12 @@ class TALDataset(BaseDataset):
             'video_name': name,
             'subset': video['subset'],
             'duration': float(duration),
-            'feature_path': self._feature_path(name),
+            'feature_path': path,
             'segments': segments[kept],
             'labels': scored_labels[kept],
             'scored_segments': scored_segments,
             'scored_labels': scored_labels,
         }
 
-    def _feature_path(self, name: str) -> str | list[str]:
-        with in_context(self._where(name)):
-            check_file_name(name)
-
-        def path(file: str) -> str:
-            return os.path.join(self.data_prefix['feature'], file.replace('{video}', name))
-
-        files = self.feature_file
-        return path(files) if isinstance(files, str) else [path(file) for file in files]
-
-    def _parse_grid(self, name: str, video: dict, path: str | list[str]) -> FeatureGrid:
-        settings = self._grid_settings
-        if isinstance(path, str) and self.backend_args is None:
-            with in_context(self._where(name)):
-                settings = complete_grid(settings, path)
-        missing = {'feat_stride', 'clip_len'} - set(settings)
-        if missing:
-            raise ValueMistake(
-                f'{self._where(name)}: expected a grid (fps, feat_stride, clip_len) in the config, '
-                f'in the file or beside the feature but got no {" and no ".join(sorted(missing))}'
-            )
-        own = {}
-        if 'fps' not in settings:
-            own['fps'] = require(self._where(name), video, 'fps', 'a number')
-        return FeatureGrid.from_settings(settings, own, where=self._where(name))
-
     def _where(self, name: str) -> str:
         return f'{self.ann_file}: video {name!r}'
-
-
-def _check_keys(argument: str, given: Mapping, known: set[str], where: str = '') -> None:
-    unknown = sorted(set(given) - known)
-    if unknown:
-        raise ValueMistake(
-            f'{where}expected {argument} with keys {sorted(known)} but got {unknown[0]!r}'
-        )

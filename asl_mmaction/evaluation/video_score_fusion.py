@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -106,3 +106,19 @@ class VideoScoreFusion:
         scores = videos[video_name][[columns[name] for name in classes]]
         labels = np.argsort(-scores, kind='stable')[: self.top_k]
         return labels, scores[labels]
+
+    def top1_accuracy(
+        self, labels: Mapping[str, Sequence[int]], classes: Sequence[str]
+    ) -> float | None:
+        """Share of the videos with actions whose best class is one of theirs; None: no such video.
+
+        Args:
+            labels: Of the actions of each video.
+            classes: As `top_classes` takes them.
+        """
+        right = [
+            self.top_classes(name, classes)[0][0] in found
+            for name, found in labels.items()
+            if len(found)
+        ]
+        return float(np.mean(right)) if right else None

@@ -2,7 +2,7 @@
 
 import reprlib
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 
 from asl_mmaction.files.mistakes import TypeMistake, ValueMistake
 from asl_mmaction.files.reading import is_number, read_json
+from asl_mmaction.files.writing import hint_at_same_name
 
 #: What a value of the schema has to be -> its type, but for a number: see :func:`is_number`.
 KINDS = {'a string': str, 'a list': list}
@@ -86,6 +87,44 @@ def require(where: str, holder: Any, key: str, kind: str) -> Any:
             f'{where}: expected key {key!r} to be {kind} but got {reprlib.repr(value)}'
         )
     return value
+
+
+def select_videos(
+    path: str, database: Mapping, subsets: Sequence[str], exclude_videos: Collection[str] = ()
+) -> list[str]:
+    """Names of the videos of some subsets, in the order of the file.
+
+    Args:
+        path: Of the file, for an error.
+        database: Of :func:`read_annotations`.
+        subsets: Compared exactly.
+        exclude_videos: Names of videos that are left out.
+
+    Raises:
+        TypeError: A subset of the file is not a string.
+        ValueError: There is no such subset or excluded video, or no video is left.
+    """
+    known = {
+        require(f'{path}: video {name!r}', video, 'subset', 'a string')
+        for name, video in database.items()
+    }
+    for subset in subsets:
+        if subset not in known:
+            raise ValueMistake(f'{path}: expected a subset of {sorted(known)} but got {subset!r}')
+    unknown = sorted(set(exclude_videos) - set(database))
+    if unknown:
+        raise ValueMistake(
+            f'{path}: expected exclude_videos that are in the file '
+            f'but got {unknown[0]!r}{hint_at_same_name(unknown[0], database)}'
+        )
+    names = [name for name, video in database.items() if video['subset'] in subsets]
+    kept = [name for name in names if name not in exclude_videos]
+    if not kept:
+        raise ValueMistake(
+            f'{path}: expected exclude_videos that leave a video of subset '
+            f'{", ".join(subsets)} but got all {len(names)}'
+        )
+    return kept
 
 
 def find_classes(path: str, content: Mapping, given: Any = None) -> tuple[str, ...]:

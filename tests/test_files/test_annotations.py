@@ -11,6 +11,7 @@ from asl_mmaction.files.annotations import (
     read_annotations,
     read_checked_annotations,
     require,
+    select_videos,
 )
 
 
@@ -172,3 +173,19 @@ def test_lists_of_names():
     assert is_names(())
     for value in ('ab', ['a', 1], {'a': 1}, None):
         assert not is_names(value)
+
+
+def test_videos_of_subsets_in_the_order_of_the_file():
+    database = {name: {'subset': subset} for name, subset in zip('cabd', 'xyxz', strict=True)}
+    assert select_videos('x.json', database, ['z', 'x']) == ['c', 'b', 'd']
+    assert select_videos('x.json', database, ['x'], {'c', 'a'}) == ['b']
+    for subsets, excluded, message in (
+        (['x', 'w'], (), r"x\.json: expected a subset of \['x', 'y', 'z'\] but got 'w'"),
+        (['x'], ['e'], r"x\.json: expected exclude_videos that are in the file but got 'e'"),
+        (['x'], 'bc', r'x\.json: expected exclude_videos that leave .* subset x but got all 2'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            select_videos('x.json', database, subsets, excluded)
+    database['a']['subset'] = 1
+    with pytest.raises(TypeError, match=r"x\.json: video 'a': expected key 'subset'"):
+        select_videos('x.json', database, ['x'])

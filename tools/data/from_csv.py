@@ -30,7 +30,7 @@ from asl_mmaction.datasets.preparation.feature_folder import (
 )
 from asl_mmaction.datasets.preparation.other_forms import read_json_rows
 from asl_mmaction.datasets.preparation.own_data import make_source
-from asl_mmaction.datasets.preparation.plan import Choice, Recording, Statistics, make_plan
+from asl_mmaction.datasets.preparation.plan import Choice, make_plan
 from asl_mmaction.datasets.preparation.plan_config import asl_config, baseline_config
 from asl_mmaction.datasets.preparation.source import Source
 from asl_mmaction.datasets.preparation.splitting import (
@@ -39,6 +39,7 @@ from asl_mmaction.datasets.preparation.splitting import (
     named_subsets,
     split_by_chance,
 )
+from asl_mmaction.datasets.preparation.statistics import Recording, Statistics
 from asl_mmaction.datasets.transforms.lengths import FeatureLength, explain, length_mismatch
 from asl_mmaction.files.mistakes import FileExistsMistake, ValueMistake
 from asl_mmaction.files.reading import finite, in_context, read_classes, read_durations, read_names

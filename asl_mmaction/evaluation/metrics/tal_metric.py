@@ -186,9 +186,10 @@ class TALMetric(BaseTALMetric):
             'protocol': self._protocol(videos, precision),
         }
         if self.score_fusion_config is not None:
+            labels = {video['video_name']: video['scored_labels'] for video in counted}
             report['protocol']['score_fusion'] = {
                 **self.score_fusion_config,
-                'top1_accuracy': self._classifier_accuracy(counted, classes),
+                'top1_accuracy': self.score_fusion.top1_accuracy(labels, classes),
             }
         if self.length_edges is not None:
             by_length = precision_by_length(
@@ -209,27 +210,9 @@ class TALMetric(BaseTALMetric):
             raise ValueMistake("expected the dataset's metainfo to have 'classes' but got none")
         return list(classes)
 
-    def _classifier_accuracy(self, videos: list[dict], classes: list[str]) -> float | None:
-        """Share of the videos with ground truths whose best class is one of them; None: no such."""
-        right = [
-            self.score_fusion.top_classes(video['video_name'], classes)[0][0]
-            in video['scored_labels']
-            for video in videos
-            if len(video['scored_labels'])
-        ]
-        return float(np.mean(right)) if right else None
-
     def _per_class(self, classes: list[str], precision: AveragePrecision) -> dict[str, dict]:
-        return {
-            name: {
-                'ground_truths': int(precision.num_ground_truths[label]),
-                'detections': int(precision.num_detections[label]),
-                'ap': self._metrics(precision.ap[:, label])
-                if precision.num_ground_truths[label]
-                else None,
-            }
-            for label, name in enumerate(classes)
-        }
+        columns = (precision.num_ground_truths, precision.num_detections, precision.ap.T)
+        return {name: self._row(*row) for name, *row in zip(classes, *columns, strict=True)}
 
     def _recall(
         self,
@@ -254,13 +237,21 @@ class TALMetric(BaseTALMetric):
             name: {
                 'above': above,
                 'up_to': up_to,
-                'ground_truths': int(precision.num_ground_truths.sum()),
-                'detections': int(precision.num_detections.sum()),
-                'ap': self._metrics(precision.mean_ap)
-                if precision.num_ground_truths.any()
-                else None,
+                **self._row(
+                    precision.num_ground_truths.sum(),
+                    precision.num_detections.sum(),
+                    precision.mean_ap,
+                ),
             }
             for name, above, up_to, precision in by_length
+        }
+
+    def _row(self, ground_truths: int, detections: int, ap: np.ndarray) -> dict[str, Any]:
+        """Counts, and AP at the thresholds if there are ground truths."""
+        return {
+            'ground_truths': int(ground_truths),
+            'detections': int(detections),
+            'ap': self._metrics(ap) if ground_truths else None,
         }
 
     def _metrics(self, values: np.ndarray) -> dict[str, float]:

@@ -8,13 +8,9 @@ import torch
 from mmengine.config import Config
 
 from asl_mmaction.datasets.preparation.conversion import read_database
-from asl_mmaction.datasets.preparation.plan import (
-    Recording,
-    Statistics,
-    make_plan,
-    positives_per_action,
-)
+from asl_mmaction.datasets.preparation.plan import make_plan, positives_per_action
 from asl_mmaction.datasets.preparation.source import Source
+from asl_mmaction.datasets.preparation.statistics import Recording, Statistics
 from asl_mmaction.files.reading import read_object
 from asl_mmaction.models.task_modules import PointAssigner, PointGenerator
 from asl_mmaction.structures.feature_grid import FeatureGrid
@@ -55,26 +51,6 @@ def test_positives_are_those_of_the_assigner(ranges):
     assert positives_per_action(segments, ranges).tolist() == expected.tolist()
     assert expected.min() == 0
     assert expected.max() > 3
-
-
-def test_statistics_by_hand_and_by_a_loop():
-    rng = np.random.default_rng(0)
-    start = rng.integers(0, 80, (3, 9))
-    parts = [np.stack([s, s + rng.integers(1, 20, 9)], axis=1) for s in start]
-    parts[0][1] = parts[0][0]  # the same under another class: it is not a second action
-    stats = Statistics.of([Recording(100, part) for part in parts] + [recording()], 7)
-    once, twice, shares = 0, 0, []
-    for part in parts:
-        different = {tuple(segment) for segment in part.tolist()}
-        running = [sum(s <= step < e for s, e in different) for step in range(100)]
-        once += sum(n > 0 for n in running)
-        twice += sum(n > 1 for n in running)
-        shares.append(sum(n > 0 for n in running) / 100)
-    assert stats.overlap == pytest.approx(twice / once, rel=1e-12)
-    assert stats.covered == pytest.approx(np.mean(shares), rel=1e-12)
-    assert (stats.recordings, stats.actions, stats.most_actions) == (3, 27, 9)
-    with pytest.raises(ValueError, match='expected actions to train on but got none'):
-        Statistics.of([recording()], 7)
 
 
 @pytest.mark.parametrize(
