@@ -71,6 +71,8 @@ TESTED_ELSEWHERE = {
     'apis/samples': 'test_apis/test_inferencer',
     'apis/scored': 'test_tools/test_diagnose',
     'cli/checks/drawing': 'test_tools/test_data_check',
+    'cli/checks/dataset': 'test_tools/test_data_check',
+    'cli/past_runs': 'test_tools/test_compare',
     'cli/training': 'test_tools/test_train',
     'datasets/preparation/action_rows': 'test_tools/test_data_from_csv',
     'datasets/preparation/feature_folder': 'test_tools/test_data_from_csv',

@@ -4,7 +4,6 @@ import ast
 import json
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from mmengine.registry import DefaultScope
 
 from asl_mmaction.apis import load_config
 from asl_mmaction.apis.datasets import dataset_configs
+from asl_mmaction.cli.arguments import parse_cfg_options
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -133,7 +133,7 @@ def test_parameters_at_inference(name, rows, ablate):
         if config is None:
             _, path, options = parts[first]
         with DefaultScope.overwrite_default_scope('mmaction'):
-            content = load_config(path, sys.modules['compare'].parse_settings(options))
+            content = load_config(path, parse_cfg_options(options))
             parameters = MODELS.build(content.model).named_parameters()
         count = sum(value.numel() for key, value in parameters if '.sensitivity.' not in key)
         assert sizes == [f'{count / 1e6:.2f} M'], first

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from typing import Any
 
 
 class SettingsAction(argparse.Action):
@@ -43,3 +45,10 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     # torch.distributed.launch passes it, torchrun does not.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     return parser
+
+
+def parse_cfg_options(settings: Sequence[str]) -> dict[str, Any]:
+    """Settings KEY=VALUE -> values by key, as ``--cfg-options`` has them."""
+    parser = argparse.ArgumentParser()
+    add_cfg_options(parser)
+    return parser.parse_args(['--cfg-options', *settings] if settings else []).cfg_options

@@ -12,6 +12,7 @@ from mmaction.registry import MODELS
 from mmengine.registry import DefaultScope
 
 from asl_mmaction.apis import load_config
+from asl_mmaction.cli.arguments import parse_cfg_options
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / 'configs'
@@ -155,8 +156,9 @@ def rows(tool):
 @pytest.fixture(scope='module')
 def configs(rows):
     """The config of each row, as training reads it."""
-    parse = sys.modules['compare'].parse_settings
-    return {row: load_config(row.config, parse(row.options)) for row in set(rows.values())}
+    return {
+        row: load_config(row.config, parse_cfg_options(row.options)) for row in set(rows.values())
+    }
 
 
 def test_tables_are_the_expected_rows(tool):

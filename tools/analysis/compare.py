@@ -14,7 +14,6 @@ Example:
 import argparse
 import json
 import os
-import reprlib
 import statistics
 import subprocess
 import sys
@@ -22,29 +21,23 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 
-from mmengine.config import Config
-
 from asl_mmaction.apis import load_config
-from asl_mmaction.apis.config import RUNNER_KEYS
-from asl_mmaction.cli.arguments import add_cfg_options
+from asl_mmaction.cli.arguments import parse_cfg_options
 from asl_mmaction.cli.mistakes import report_mistakes
-from asl_mmaction.cli.settings import differences, is_moving_average, moving_average
+from asl_mmaction.cli.past_runs import (
+    OPTIONS,
+    check_config,
+    check_options,
+    check_seeds,
+    read_metrics,
+)
 from asl_mmaction.files.mistakes import Mistake
-from asl_mmaction.files.reading import in_context, read_object
 
 TOOLS = Path(__file__).resolve().parents[1]
-OPTIONS = 'options.json'
-# Keys that do not change the numbers: these are of the last checkpoint, and nothing is validated.
-WITHOUT_EFFECT = (
-    *('default_hooks.checkpoint', 'default_hooks.logger', 'env_cfg', 'experiment_name'),
-    *('launcher', 'log_level', 'log_processor', 'randomness.seed', 'resume'),
-    *('test_dataloader.pin_memory', 'train_dataloader.pin_memory'),
-    *('val_cfg', 'val_dataloader', 'val_evaluator', 'visualizer', 'work_dir'),
-)
 
 
 class Row(NamedTuple):
@@ -111,7 +104,7 @@ def check_runs(rows: Sequence[Row], args: argparse.Namespace) -> None:
         raise Mistake(f'expected --jobs of 1 or more but got {args.jobs}')
     settings = [settings_of(row, args) for row in rows]
     contents = [
-        load_config(row.config, parse_settings(own))
+        load_config(row.config, parse_cfg_options(own))
         for row, own in zip(rows, settings, strict=True)
     ]
     names = [row.name for row in rows]
@@ -124,95 +117,6 @@ def check_runs(rows: Sequence[Row], args: argparse.Namespace) -> None:
                 check_options(folder, {'amp': args.amp, 'cfg_options': own})
                 check_config(folder / row.config.name, content)
                 read_metrics(folder)
-
-
-def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
-    """Values by key, as ``--cfg-options`` has them."""
-    parser = argparse.ArgumentParser()
-    add_cfg_options(parser)
-    return parser.parse_args(['--cfg-options', *settings] if settings else []).cfg_options
-
-
-def check_seeds(seeds: Sequence[int]) -> None:
-    """Let no run count twice.
-
-    Raises:
-        Mistake: a seed is given twice.
-    """
-    if len(set(seeds)) < len(seeds):
-        raise Mistake(f'expected --seeds once each but got {" ".join(map(str, seeds))}')
-
-
-def check_options(folder: Path, asked: dict) -> None:
-    """Let no run be used that was made with other options than those asked for.
-
-    Args:
-        folder: Of the run; one without options.json was made without any.
-        asked: ``amp`` and ``cfg_options``, as options.json has them.
-
-    Raises:
-        Mistake: They differ.
-    """
-    made = {'amp': False, 'cfg_options': []}
-    if (folder / OPTIONS).is_file():
-        made = read_object(folder / OPTIONS)
-        with in_context(str(folder / OPTIONS), 'amp and cfg_options'):
-            _words(made)
-    if made != asked:
-        raise Mistake(
-            f'expected runs made with {_words(asked)} but {folder} was made with '
-            f'{_words(made)}: name another --work-dir, or delete that folder'
-        )
-
-
-def check_config(path: Path, asked: Config, without: Sequence[str] = WITHOUT_EFFECT) -> None:
-    """Let no run be used that was made with the config as it was before it was changed.
-
-    Args:
-        path: Of the config that the Runner left with the run; if there is none, nothing is known.
-        asked: The config as it is today.
-        without: Keys that may differ.
-
-    Raises:
-        Mistake: They differ in what changes the numbers.
-    """
-    if not path.is_file():
-        return
-    made = load_config(path)
-    found = [
-        difference
-        for difference in differences(comparable(made), comparable(asked), '')
-        if not any(f'{difference[0]}.'.startswith(f'{name}.') for name in without)
-        and not difference[0].endswith('.out_dir')
-    ]
-    if found:
-        key, old, new = found[0]
-        more = f' (and {len(found) - 1} more)' if len(found) > 1 else ''
-        raise Mistake(
-            f'expected runs with {key}={reprlib.repr(new)} as {path.name} says today but '
-            f'{path.parent} was made with {reprlib.repr(old)}{more}: name another --work-dir, or '
-            'delete that folder'
-        )
-
-
-def comparable(config: Config) -> dict[str, Any]:
-    """What the Runner reads, with the moving average in one place: it once was a custom hook."""
-    hooks = {
-        key: hook
-        for key, hook in (config.get('default_hooks') or {}).items()
-        if not is_moving_average(hook)
-    }
-    customs = [hook for hook in config.get('custom_hooks') or [] if not is_moving_average(hook)]
-    return {
-        **{key: config.get(key) for key in RUNNER_KEYS},
-        'default_hooks': {**hooks, 'ema': moving_average(config)},
-        'custom_hooks': customs,
-    }
-
-
-def _words(options: dict) -> str:
-    words = [*(['--amp'] if options['amp'] else []), *options['cfg_options']]
-    return ' '.join(words) or 'no options'
 
 
 def run(row: Row, seed: int, args: argparse.Namespace) -> dict | None:
@@ -244,17 +148,6 @@ def _folder_and_settings(row: Row, seed: int, args: argparse.Namespace) -> list:
     settings = settings_of(row, args)
     folder = args.work_dir / row.name / f'seed_{seed}'
     return ['--work-dir', folder, *(['--cfg-options', *settings] if settings else [])]
-
-
-def read_metrics(folder: Path) -> dict[str, float]:
-    """Metrics of the run in a folder.
-
-    Raises:
-        ValueError: metrics.json is damaged.
-    """
-    content = read_object(folder / 'metrics.json')
-    with in_context(str(folder / 'metrics.json'), 'metrics by name'):
-        return {name: float(value) for name, value in content['metrics'].items()}
 
 
 def _call(command: list, log, env: dict | None) -> int:

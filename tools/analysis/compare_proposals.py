@@ -24,24 +24,24 @@ from pathlib import Path
 
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 import numpy as np
-from compare import (
-    OPTIONS,
-    TOOLS,
-    WITHOUT_EFFECT,
-    check_config,
-    check_options,
-    check_seeds,
-    read_metrics,
-)
 from mmaction.registry import DATASETS, METRICS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from asl_mmaction.apis.datasets import dataset_configs
 from asl_mmaction.cli.mistakes import report_mistakes
+from asl_mmaction.cli.past_runs import (
+    OPTIONS,
+    WITHOUT_EFFECT,
+    check_config,
+    check_options,
+    check_seeds,
+    read_metrics,
+)
 from asl_mmaction.files.mistakes import Mistake
 from asl_mmaction.files.results import read_results
 
+TOOLS = Path(__file__).resolve().parents[1]
 CONFIGS = TOOLS.parent / 'configs'
 METHODS = {
     'bmn': 'BMN of mmaction2',

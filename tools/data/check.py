@@ -8,11 +8,10 @@ make the exit code 1; warnings do not.
 import argparse
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from mmaction.registry import DATASETS, MODELS, TRANSFORMS
+from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
@@ -20,46 +19,16 @@ from torch import nn
 import asl_mmaction  # noqa: F401 (registers its parts)
 from asl_mmaction.apis import load_config
 from asl_mmaction.apis.classes import check_classes
-from asl_mmaction.apis.datasets import dataset_configs, is_a
+from asl_mmaction.apis.datasets import dataset_configs
 from asl_mmaction.cli.arguments import add_cfg_options
-from asl_mmaction.cli.checks.coverage import Video, as_trained, find_uncovered
+from asl_mmaction.cli.checks.coverage import Video, find_uncovered
+from asl_mmaction.cli.checks.dataset import Report, check
 from asl_mmaction.cli.checks.drawing import draw_ground_truth
 from asl_mmaction.cli.mistakes import report_mistakes
-from asl_mmaction.datasets.transforms.lengths import (
-    FeatureLength,
-    explain,
-    length_mismatch,
-    systematic_difference,
-)
-from asl_mmaction.files.mistakes import Mistake, ValueMistake
+from asl_mmaction.datasets.transforms.lengths import explain, systematic_difference
+from asl_mmaction.files.mistakes import Mistake
 
 SHOWN = 5  # findings of one kind
-READING = ['LoadFeature', 'PackTALInputs']
-OUTSIDE = 'segments wholly outside the video'
-
-
-@dataclass
-class Report:
-    """What was found in one dataset."""
-
-    title: str
-    videos: set[str] = field(default_factory=set)
-    labels: Counter = field(default_factory=Counter)
-    lengths: list[tuple[FeatureLength, str | None]] = field(default_factory=list)
-    trained: list[Video] = field(default_factory=list)
-    samples: list[dict] = field(default_factory=list)
-    uncovered: int | None = None
-    latest: float = 0.0
-    errors: list[str] = field(default_factory=list)
-    warnings: dict[str, list[str]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    def places(self, loader: str) -> list[str]:
-        """Those of the title that belong to a loader: 'val' of 'train, val' for 'val'."""
-        return [place for place in self.title.split(', ') if place.split()[0] == loader]
-
-    def warn(self, kind: str, what: str) -> None:
-        self.warnings.setdefault(kind, []).append(what)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -131,88 +100,6 @@ def different_datasets(config: Config) -> list[tuple[str, dict]]:
     return [(', '.join(titles), part) for titles, part in found]
 
 
-def check(title: str, config: dict) -> Report:
-    """Check one dataset: its annotation file, then each video's feature."""
-    report = Report(title)
-    try:
-        dataset = DATASETS.build({**config, 'pipeline': [], 'filter_cfg': None, 'test_mode': True})
-        # Under weak supervision, what lies in the annotation file is looked at all the same.
-        pipeline = [
-            {'type': 'PackTALInputs'} if is_a(step, 'PackWeakInputs') else step
-            for step in config.get('pipeline', [])
-        ]
-        steps = [step for step in pipeline if step['type'] in READING]
-        if [step['type'] for step in steps] != READING:
-            raise ValueMistake(
-                f'expected a pipeline of {" and ".join(READING)} but got {len(steps)} of these'
-            )
-        loaders = [TRANSFORMS.build(step) for step in steps]
-        temporal = [
-            TRANSFORMS.build(step)
-            for step in pipeline
-            if is_a(step, 'ResizeFeature') or is_a(step, 'RandomTruncate')
-        ]
-    except (OSError, ValueError, TypeError) as error:
-        report.errors.append(f'{title}: {error}')
-        return report
-    classes = dataset.metainfo['classes']
-    report.labels.update(dict.fromkeys(classes, 0))
-    for index in range(len(dataset)):
-        sample = dataset.get_data_info(index)
-        report.videos.add(sample['video_name'])
-        report.samples.append(sample)
-        report.labels.update(classes[label] for label in sample['scored_labels'])
-        check_segments(report, sample)
-        try:
-            packed = {**sample, 'duration': None}  # or the first one is warned of as well
-            for loader in loaders:
-                packed = loader(packed)
-        except Exception as error:  # what a damaged file raises is not bounded
-            where = f'video {sample["video_name"]!r}: '
-            text = ' '.join(str(error).split()) or type(error).__name__
-            if not text.startswith(where):
-                text = f'{where}{sample["feature_path"]}: {text}'
-            report.errors.append(f'{title}: {text}')
-        else:
-            steps = len(packed['inputs'])
-            length = FeatureLength(sample['duration'], sample['grid'], steps)
-            report.lengths.append((length, length_mismatch(sample, steps)))
-            report.trained.append(as_trained(filtered(sample, config), temporal, steps))
-    check_unit(report)
-    if not config.get('test_mode'):
-        check_clicks(report, config)
-    return report
-
-
-def check_clicks(report: Report, config: dict) -> None:
-    """Build a training set under its own supervision, and count its clicks."""
-    if config.get('supervision', 'full') == 'full' and not config.get('click_file'):
-        return
-    try:
-        dataset = DATASETS.build(config)
-    except (OSError, ValueError, TypeError) as error:
-        report.errors.append(f'{report.title}: {error}')
-        return
-    samples = [dataset.get_data_info(index) for index in range(len(dataset))]
-    labels = [label for sample in samples for label in sample['click_labels'].tolist()]
-    background = labels.count(len(dataset.metainfo['classes']))
-    report.notes.append(
-        f'supervision {dataset.supervision}: {background} background clicks and '
-        f'{len(labels) - background} action clicks; '
-        f'{sum(not len(sample["click_labels"]) for sample in samples)} of {len(samples)} videos '
-        'have none'
-    )
-
-
-def filtered(sample: dict, config: dict) -> dict:
-    """A sample without the segments that ``filter_cfg`` leaves out of a training."""
-    least = (config.get('filter_cfg') or {}).get('min_duration', 0.0)
-    if config.get('test_mode') or not least:
-        return sample
-    kept = np.diff(sample['segments'], axis=1)[:, 0] >= least
-    return {**sample, 'segments': sample['segments'][kept], 'labels': sample['labels'][kept]}
-
-
 def build_head(config: Config) -> nn.Module | None:
     """The head of the config's model; None if it has none, or one that assigns no points.
 
@@ -253,47 +140,6 @@ def check_coverage(report: Report, head: nn.Module) -> None:
                 f'{report.title}: expected a point of the model for some segment of class '
                 f'{classes[label]!r} but got none for all {count}: see the warnings'
             )
-
-
-def check_segments(report: Report, sample: dict) -> None:
-    """Look for segments outside the video, of no length, and given twice."""
-    video, duration = sample['video_name'], sample['duration']
-    seen = Counter()
-    for (start, end), label in zip(sample['scored_segments'], sample['scored_labels'], strict=True):
-        seen[start, end, label] += 1
-        where = f'{video} {start:g}..{end:g} s of {duration:g} s'
-        if start >= duration or end <= 0:
-            report.warn(OUTSIDE, where)
-        elif start < -1e-6 or end > duration + 1e-6:
-            report.warn('segments partly outside the video', where)
-        if start == end:
-            report.warn('segments without length', where)
-        report.latest = max(report.latest, end / duration)
-    for (start, end, _), count in seen.items():
-        if count > 1:
-            report.warn('segments given twice', f'{video} {start:g}..{end:g} s')
-    if not len(sample['scored_labels']):
-        report.warn('videos without segments', video)
-
-
-def check_unit(report: Report) -> None:
-    """Look at all segments: whether they are in seconds.
-
-    It is an error, not dirt, where most are outside. Where all lie in the first 1/60 of their
-    videos they may still be right, but hardly.
-    """
-    outside = report.warnings.get(OUTSIDE, [])
-    if 2 * len(outside) > report.labels.total():
-        report.errors.append(
-            f'{report.title}: expected segments in seconds but got {len(outside)} of '
-            f'{report.labels.total()} wholly outside their video, as if they were in frames, such '
-            f'as {outside[0]}'
-        )
-    if report.labels.total() >= 5 and 0 < 60 * report.latest <= 1:
-        report.notes.append(
-            f'expected segments in seconds but got {report.labels.total()} that all end in the '
-            'first 1/60 of their video, as if they were in minutes'
-        )
 
 
 def length_errors(reports: list[Report]) -> list[str]:

@@ -21,7 +21,7 @@ import asl_mmaction  # noqa: F401 (registers its parts)
 from asl_mmaction.apis import load_config
 from asl_mmaction.cli.arguments import SettingsAction
 from asl_mmaction.cli.mistakes import report_mistakes
-from asl_mmaction.datasets.preparation.action_rows import COLUMNS, UNITS, Row, Rows, read_rows
+from asl_mmaction.datasets.preparation.action_rows import COLUMNS, UNITS, Rows, read_rows
 from asl_mmaction.datasets.preparation.conversion import convert
 from asl_mmaction.datasets.preparation.feature_folder import (
     Feature,
@@ -33,16 +33,11 @@ from asl_mmaction.datasets.preparation.own_data import make_source
 from asl_mmaction.datasets.preparation.plan import Choice, make_plan
 from asl_mmaction.datasets.preparation.plan_config import asl_config, baseline_config
 from asl_mmaction.datasets.preparation.source import Source
-from asl_mmaction.datasets.preparation.splitting import (
-    find_test_subset,
-    given_subsets,
-    named_subsets,
-    split_by_chance,
-)
+from asl_mmaction.datasets.preparation.splitting import find_test_subset, give_subsets
 from asl_mmaction.datasets.preparation.statistics import Recording, Statistics
 from asl_mmaction.datasets.transforms.lengths import FeatureLength, explain, length_mismatch
 from asl_mmaction.files.mistakes import FileExistsMistake, ValueMistake
-from asl_mmaction.files.reading import finite, in_context, read_classes, read_durations, read_names
+from asl_mmaction.files.reading import finite, read_classes, read_durations, read_names
 from asl_mmaction.files.writing import prepare_folder, write_json
 from asl_mmaction.structures.feature_grid import GRID_KEYS
 
@@ -73,7 +68,16 @@ def main(argv: list[str] | None = None) -> int:
         classes = read_classes(args.classes) if args.classes else None
         source = make_source(args.actions, rows, features, durations, classes)
         check_lengths(source, features)
-        notes += split(source, rows, found, args)
+        tested = args.test and (args.test, [found.get(n, n) for n in read_names(args.test)])
+        notes += give_subsets(
+            source,
+            rows,
+            args.actions,
+            test=tested,
+            fraction=args.test_fraction,
+            seed=args.seed,
+            words={str(name): str(subset) for name, subset in args.subsets.items()},
+        )
         content = convert(source)
         training = subset_statistics(content['database'], features, width)
         plan = make_plan(training)
@@ -181,40 +185,6 @@ def check_lengths(source: Source, features: Mapping[str, Feature]) -> None:
             + (f', and {others} more like that' if others else '')
             + (f'; {reason.text}' if reason else '')
         )
-
-
-def split(
-    source: Source, rows: list[Row], found: Mapping[str, str], args: argparse.Namespace
-) -> list[str]:
-    """Give each recording its subset, in the source; what is odd, as notes."""
-    labels = {name: {label for *_, label in v.actions} for name, v in source.videos.items()}
-    if args.test is not None and args.test_fraction is not None:
-        raise ValueMistake('expected --test or --test-fraction but got both')
-    words = {str(name): str(subset) for name, subset in args.subsets.items()}
-    subsets: dict[str, str] = {}
-    if args.test is not None:
-        with in_context(str(args.test)):
-            tested = [found.get(name, name) for name in read_names(args.test)]
-            subsets = named_subsets(list(labels), tested)
-    elif args.test_fraction is None:
-        subsets = given_subsets(rows, words)
-    with in_context(str(args.actions)):
-        if not subsets:
-            fraction = 0.3 if args.test_fraction is None else args.test_fraction
-            tested = split_by_chance(labels, fraction, args.seed)
-            subsets = named_subsets(list(labels), tested)
-        find_test_subset(subsets)
-    for name, video in source.videos.items():
-        video.subset = subsets[name]
-    trained = set().union(*(labels[n] for n, subset in subsets.items() if subset == 'training'))
-    notes = [
-        f'class {label!r} has no action in training: it cannot be learned'
-        for label in source.classes
-        if label not in trained
-    ]
-    if len(source.classes) == 1:
-        notes.append(f'one class alone: all that is found is {source.classes[0]!r}')
-    return notes
 
 
 def subset_statistics(database: Mapping, features: Mapping[str, Feature], width: int) -> Statistics:

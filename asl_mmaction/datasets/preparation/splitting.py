@@ -2,11 +2,15 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from asl_mmaction.datasets.preparation.action_rows import Row
+from asl_mmaction.datasets.preparation.source import Source
 from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.files.reading import in_context
 
 #: Words for subsets, in any case -> the schema's.
 SUBSETS = {
@@ -132,3 +136,57 @@ def find_test_subset(subsets: Mapping[str, str]) -> str:
             'splits by chance, --subsets says what names mean'
         )
     return test
+
+
+def give_subsets(
+    source: Source,
+    rows: Sequence[Row],
+    path: Path,
+    *,
+    test: tuple[Path, Collection[str]] | None = None,
+    fraction: float | None = None,
+    seed: int = 0,
+    words: Mapping[str, str] = MappingProxyType({}),
+) -> list[str]:
+    """Give each recording of a source its subset.
+
+    Args:
+        source: Is changed.
+        rows: Of the recordings; their subsets count unless ``test`` or ``fraction`` is given.
+        path: Of the rows, for an error.
+        test: A file and the names in it, of the recordings to test on.
+        fraction: Of the recordings to test on, by chance; without any subset, 0.3.
+        seed: Of the chance.
+        words: Other names of subsets -> what they mean.
+
+    Returns:
+        What is odd, a sentence each.
+
+    Raises:
+        ValueError: Both ``test`` and ``fraction`` are given, or the recordings cannot be split so.
+    """
+    labels = {name: {label for *_, label in v.actions} for name, v in source.videos.items()}
+    if test is not None and fraction is not None:
+        raise ValueMistake('expected --test or --test-fraction but got both')
+    subsets: dict[str, str] = {}
+    if test is not None:
+        with in_context(str(test[0])):
+            subsets = named_subsets(list(labels), test[1])
+    elif fraction is None:
+        subsets = given_subsets(rows, words)
+    with in_context(str(path)):
+        if not subsets:
+            tested = split_by_chance(labels, 0.3 if fraction is None else fraction, seed)
+            subsets = named_subsets(list(labels), tested)
+        find_test_subset(subsets)
+    for name, video in source.videos.items():
+        video.subset = subsets[name]
+    trained = set().union(*(labels[n] for n, subset in subsets.items() if subset == 'training'))
+    notes = [
+        f'class {label!r} has no action in training: it cannot be learned'
+        for label in source.classes
+        if label not in trained
+    ]
+    if len(source.classes) == 1:
+        notes.append(f'one class alone: all that is found is {source.classes[0]!r}')
+    return notes
