@@ -13,7 +13,6 @@ from pathlib import Path
 
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from asl_mmaction.apis import TALInferencer, load_config
 from asl_mmaction.apis.outputs import PICTURES, SUBTITLES, TABLES
@@ -22,7 +21,8 @@ from asl_mmaction.apis.work_dir import find_model
 from asl_mmaction.cli.arguments import add_cfg_options
 from asl_mmaction.cli.memory import keep_freed_memory
 from asl_mmaction.cli.mistakes import describe_mistake, report_mistakes
-from asl_mmaction.visualization.html_timeline import clock
+from asl_mmaction.cli.recordings import RecordingBar, list_failures, say
+from asl_mmaction.files.clock import clock
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -83,7 +83,7 @@ def infer(args: argparse.Namespace) -> int:
     if len(todo) < len(items):
         say(console, f'{len(items) - len(todo)} of {len(items)} recordings are there already')
     bad = []
-    with folder, Bar(console, len(todo)) as bar:
+    with folder, RecordingBar(console, len(todo)) as bar:
         for found in inferencer.each(
             todo, args.batch_size, features_dir=args.features, progress=bar.frames, **options
         ):
@@ -98,11 +98,7 @@ def infer(args: argparse.Namespace) -> int:
             bar.step()
     if folder.written:
         say(console, f'wrote {", ".join(map(str, folder.written))}')
-    if bad:
-        say(console, f'{len(bad)} of {len(items)} could not be read:')
-        for line in bad:
-            say(console, f'  {line}')
-    return 1 if bad else 0
+    return list_failures(console, bad, f'{len(bad)} of {len(items)} could not be read:')
 
 
 def open_model(args: argparse.Namespace) -> TALInferencer:
@@ -129,45 +125,6 @@ def describe_found(name: str, found: Found) -> str:
     each = '  '.join(f'{label} {count}' for label, count in counts)
     actions = f'{len(detections)} action{"s" * (len(detections) != 1)}'
     return f'{name}   {clock(found.prediction["duration"])}   {actions}   {each}'.rstrip()
-
-
-class Bar:
-    """How many recordings are done, and the frames of a video, where there is a screen for it."""
-
-    def __init__(self, console: Console, total: int) -> None:
-        self.progress = Progress(
-            TextColumn('{task.description}'),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn('left:'),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self.recordings = self.progress.add_task('recordings', total=total)
-        self.video = self.progress.add_task('frames', total=None, visible=False)
-
-    def __enter__(self) -> 'Bar':
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.progress.stop()
-
-    def frames(self, done: int, total: float | None) -> None:
-        """Of a video that becomes features."""
-        self.progress.update(self.video, completed=done, total=total and round(total), visible=True)
-
-    def step(self) -> None:
-        """A recording is done."""
-        self.progress.reset(self.video, visible=False, total=None)
-        self.progress.advance(self.recordings)
-
-
-def say(console: Console, line: str) -> None:
-    """Print a line as it is: no colours, no wrapping."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == '__main__':

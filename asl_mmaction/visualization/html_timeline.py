@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from asl_mmaction.files.clock import clock
 from asl_mmaction.files.mistakes import FileMistake, ValueMistake
 from asl_mmaction.files.writing import replaced
 from asl_mmaction.visualization.recording import (
@@ -120,15 +121,6 @@ def _environment() -> Environment:
     )
     environment.filters['clock'] = clock
     return environment
-
-
-def clock(seconds: float) -> str:
-    """83.4 -> ``1:23.4``, 3683 -> ``1:01:23.0``."""
-    tenths = round(10 * seconds)
-    minutes, tenths = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    rest = f'{tenths // 10:02d}.{tenths % 10}'
-    return f'{hours}:{minutes:02d}:{rest}' if hours else f'{minutes}:{rest}'
 
 
 def _page_data(recording: Recording, score_threshold: float) -> dict:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
+from asl_mmaction.files.clock import clock
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.visualization.figures import new_figure
 from asl_mmaction.visualization.recording import Recording
@@ -63,17 +64,11 @@ def time_axis(axes: Axes, start: float, end: float, width: float, font: float) -
     axes.set_xlim(start, end)
     axes.xaxis.set_major_locator(MultipleLocator(step))
     if end > 120:
-        axes.xaxis.set_major_formatter(FuncFormatter(_clock))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds, 0)))
         axes.set_xlabel('time (h:mm:ss)' if end >= 3600 else 'time (m:ss)', fontsize=font)
     else:
         axes.set_xlabel('time (s)', fontsize=font)
     axes.tick_params(axis='x', labelsize=0.85 * font)
-
-
-def _clock(seconds: float, _: int) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f'{hours}:{minutes:02d}:{rest:02d}' if hours else f'{minutes}:{rest:02d}'
 
 
 def frame_times(start: float, end: float, count: int) -> np.ndarray:

@@ -172,11 +172,3 @@ def test_an_index_links_counts_and_draws(tmp_path):
     assert bar == ('55.0', '35.0')
     assert '0:10.0' in first
     assert '1:01:40.0' in second
-
-
-@pytest.mark.parametrize(
-    ('seconds', 'text'),
-    [(0, '0:00.0'), (59.96, '1:00.0'), (83.44, '1:23.4'), (3599.97, '1:00:00.0')],
-)
-def test_clock(seconds, text):
-    assert module.clock(seconds) == text

@@ -10,7 +10,6 @@ import argparse
 import glob
 import os
 import sys
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,11 +17,12 @@ import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs t
 import cv2
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from asl_mmaction.cli.mistakes import report_mistakes
+from asl_mmaction.cli.recordings import RecordingBar, list_failures, say
 from asl_mmaction.extraction.extractor import FeatureExtractor, build_extractor
 from asl_mmaction.extraction.video import VIDEO_SUFFIXES
+from asl_mmaction.files.clock import clock
 from asl_mmaction.files.mistakes import FileMistake, Mistake, ValueMistake
 
 
@@ -43,11 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     done, bad = extract(mine, extractor, args, console)
     there = len(mine) - done - len(bad)
     say(console, f'wrote {done} features into {args.out}{where}, {there} were there already')
-    if bad:
-        say(console, f'{len(bad)} could not be done:')
-        for line in bad:
-            say(console, f'  {line}')
-    return 1 if bad else 0
+    return list_failures(console, bad, f'{len(bad)} could not be done:')
 
 
 RANKS = {'RANK': 0, 'WORLD_SIZE': 1}
@@ -149,69 +145,24 @@ def extract(
 ) -> tuple[int, list[str]]:
     """Write the features of all; how many were written, and a line for each that failed."""
     done, bad = 0, []
-    with Meter(console) as meter:
-        for number, (name, video) in enumerate(videos.items(), 1):
-            meter.begin(f'{number}/{len(videos)} {video.name}')
+    with RecordingBar(console, len(videos)) as bar:
+        for name, video in videos.items():
             out = args.out / f'{name}.npy'
+            content = None
             try:
-                content = extractor.write(
-                    video, out, overwrite=args.overwrite, progress=meter.update
-                )
+                content = extractor.write(video, out, overwrite=args.overwrite, progress=bar.frames)
             except (Mistake, PermissionError) as error:
                 bad.append(' '.join(str(error).split()))
                 say(console, f'{video.name}  {bad[-1]}')
-                continue
             if content is not None:
                 done += 1
-                minutes, seconds = divmod(content['duration'], 60)
                 say(
                     console,
-                    f'{video.name}  {minutes:.0f}:{seconds:04.1f}  {content["T"]} steps  '
-                    f'{meter.speed(content["frames"]):.0f} frames/s',
+                    f'{video.name}  {clock(content["duration"])}  {content["T"]} steps  '
+                    f'{bar.speed(content["frames"]):.0f} frames/s',
                 )
+            bar.step()
     return done, bad
-
-
-class Meter:
-    """A bar over the frames of a video, where there is a screen for it; their speed."""
-
-    def __init__(self, console: Console) -> None:
-        self.bar = Progress(
-            TextColumn('{task.description}'),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn('{task.fields[speed]:.0f} frames/s, left:'),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self.task = self.bar.add_task('', total=None, speed=0)
-
-    def __enter__(self) -> 'Meter':
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.bar.stop()
-
-    def begin(self, title: str) -> None:
-        self.bar.reset(self.task, description=title, total=None, speed=0)
-        self.first, self.start = None, time.perf_counter()
-
-    def update(self, frames: int, total: float | None) -> None:
-        """As :meth:`FeatureExtractor.write` calls it: first with what an earlier run has done."""
-        self.first = frames if self.first is None else self.first
-        self.bar.update(self.task, completed=frames, total=total, speed=self.speed(frames))
-
-    def speed(self, frames: int) -> float:
-        """Frames a second."""
-        return (frames - self.first) / (time.perf_counter() - self.start)
-
-
-def say(console: Console, line: str) -> None:
-    """Print a line as it is: no colours, no wrapping."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == '__main__':
