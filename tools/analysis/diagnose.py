@@ -22,8 +22,10 @@ from asl_mmaction.evaluation.functional import (
     KINDS,
     Diagnosis,
     Instances,
+    Matches,
     diagnose,
     diagnose_groups,
+    match_detections,
 )
 from asl_mmaction.evaluation.metrics.reports import SIMULATED
 from asl_mmaction.files.reading import in_context, read_object
@@ -101,8 +103,9 @@ def make_report(scored: Scored, tious: list[float], edges: tuple | None) -> dict
     classes = scored.classes
     # What overlaps less than a tenth is about no action, unless less is enough.
     options = dict(min_tiou=min(0.1, *tious))
-    result = diagnose(truths, found, len(classes), tious, **options)
-    normalized = diagnose(truths, found, len(classes), tious, normalize=True, **options)
+    matches = match_detections(truths, found, len(classes), tious)
+    result = diagnose(matches, **options)
+    normalized = diagnose(matches, normalize=True, **options)
     return {
         'tiou_thresholds': tious,
         'recordings': len(scored.videos),
@@ -118,7 +121,7 @@ def make_report(scored: Scored, tious: list[float], edges: tuple | None) -> dict
         'profile': [dict(zip(KINDS, shares, strict=True)) for shares in result.profile.tolist()],
         'confused': confused(truths, found, result, classes),
         'groups': {
-            name: group_rows(truths, found, len(classes), tious, values, own)
+            name: group_rows(matches, values, own)
             for name, values, own in zip(
                 PROPERTIES, properties(scored, truths), edges or [None] * 3, strict=True
             )
@@ -136,14 +139,7 @@ def properties(scored: Scored, truths: Instances) -> list[np.ndarray]:
     return [lengths, 100 * lengths / durations[truths.videos], counts[inverse]]
 
 
-def group_rows(
-    truths: Instances,
-    found: Instances,
-    num_classes: int,
-    tious: list[float],
-    values: np.ndarray,
-    edges: tuple | None,
-) -> list[dict]:
+def group_rows(matches: Matches, values: np.ndarray, edges: tuple | None) -> list[dict]:
     """One row a group that has actions; up to and including the edge."""
     if edges is None and len(values) == 0:
         return []
@@ -151,7 +147,7 @@ def group_rows(
         inner = np.quantile(values, np.arange(1, NUM_GROUPS) / NUM_GROUPS, method='lower')
         edges = np.unique(inner[inner < values.max()])
     groups = np.searchsorted(edges, values, 'left')
-    rows = diagnose_groups(truths, found, num_classes, tious, groups, len(edges) + 1)
+    rows = diagnose_groups(matches, groups, len(edges) + 1)
     named = []
     for group, row in enumerate(rows):
         own = values[groups == group]

@@ -1,7 +1,9 @@
 from asl_mmaction.evaluation.functional.average_precision import (
     AveragePrecision,
+    Matches,
     average_precision,
     grouped_average_precision,
+    match_detections,
 )
 from asl_mmaction.evaluation.functional.diagnosis import (
     ERRORS,
@@ -28,12 +30,14 @@ __all__ = [
     'Diagnosis',
     'GroupDiagnosis',
     'Instances',
+    'Matches',
     'average_precision',
     'average_recall',
     'diagnose',
     'diagnose_groups',
     'grouped_average_precision',
     'join_detections',
+    'match_detections',
     'recall_at_multiples',
     'with_matches',
 ]

@@ -36,6 +36,26 @@ class AveragePrecision(NamedTuple):
         return self.ap[:, present].sum(axis=1) / max(present.sum(), 1)
 
 
+class Matches(NamedTuple):
+    """What each of D detections finds at T tIoU thresholds, see :func:`match_detections`.
+
+    Attributes:
+        ground_truths: G of them, checked.
+        detections: Checked, in the order of :func:`ranking`.
+        order: (D,) that order: where each stood before.
+        found: (T, D) a ground truth, or -1 for a false positive.
+        thresholds: (T,)
+        num_classes: K.
+    """
+
+    ground_truths: Instances
+    detections: Instances
+    order: np.ndarray
+    found: np.ndarray
+    thresholds: np.ndarray
+    num_classes: int
+
+
 def average_precision(
     ground_truths: Instances,
     detections: Instances,
@@ -65,7 +85,7 @@ def average_precision(
         ValueError: If shapes do not fit, labels are out of range, numbers are not finite, or a
             threshold is outside (0, 1].
     """
-    ground_truths, detections, found = match_detections(
+    ground_truths, detections, _, found, *_ = match_detections(
         ground_truths, detections, num_classes, tiou_thresholds
     )
     num_ground_truths = np.bincount(ground_truths.labels, minlength=num_classes)
@@ -110,10 +130,10 @@ def grouped_average_precision(
     """
     gt_groups = _checked_groups(ground_truth_groups, ground_truths, num_groups, 'ground truths')
     own_groups = _checked_groups(detection_groups, detections, num_groups, 'detections')
-    own_groups = own_groups[ranking(checked_instances(detections, num_classes, 'detections'))]
-    ground_truths, detections, found = match_detections(
+    ground_truths, detections, order, found, *_ = match_detections(
         ground_truths, detections, num_classes, tiou_thresholds
     )
+    own_groups = own_groups[order]
     # The group for which each detection counts; -1 picks the 0 at the end, which is not used.
     groups = np.where(found >= 0, np.append(gt_groups, 0)[found], own_groups)  # (T, D)
     all_detections = np.bincount(detections.labels, minlength=num_classes)
@@ -162,18 +182,25 @@ def match_detections(
     detections: Instances,
     num_classes: int,
     tiou_thresholds: Sequence[float] | np.ndarray,
-) -> tuple[Instances, Instances, np.ndarray]:
-    """Ground truths and detections, checked, the latter in order of `ranking`, and what each found.
+) -> Matches:
+    """Match detections with ground truths by the rules of `average_precision`.
 
-    Returns:
-        The third is (T, D): a ground truth, or -1 for a false positive.
+    Args:
+        ground_truths: Without scores.
+        detections: With scores.
+        num_classes: K.
+        tiou_thresholds: T numbers in (0, 1].
+
+    Raises:
+        ValueError: As `average_precision` does.
     """
     thresholds = checked_thresholds(tiou_thresholds)
     ground_truths = checked_instances(ground_truths, num_classes, 'ground truths')
     detections = checked_instances(detections, num_classes, 'detections')
     order = ranking(detections)
     detections = Instances(*(column[order] for column in detections))
-    return ground_truths, detections, _match(ground_truths, detections, num_classes, thresholds)
+    found = _match(ground_truths, detections, num_classes, thresholds)
+    return Matches(ground_truths, detections, order, found, thresholds, num_classes)
 
 
 def _classes(

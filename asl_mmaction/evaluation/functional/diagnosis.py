@@ -6,22 +6,12 @@ the cost of missed actions is that of TIDE (Bolya et al., ECCV 2020).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from asl_mmaction.evaluation.functional.average_precision import (
-    interpolated_ap,
-    match_detections,
-    ranking,
-)
-from asl_mmaction.evaluation.functional.instances import (
-    Instances,
-    checked_instances,
-    checked_thresholds,
-    overlapping_pairs,
-)
+from asl_mmaction.evaluation.functional.average_precision import Matches, interpolated_ap
+from asl_mmaction.evaluation.functional.instances import Instances, overlapping_pairs
 from asl_mmaction.files.mistakes import ValueMistake
 
 #: What a detection is, by the ground truth of any class that overlaps it most:
@@ -86,10 +76,7 @@ class GroupDiagnosis(NamedTuple):
 
 
 def diagnose(
-    ground_truths: Instances,
-    detections: Instances,
-    num_classes: int,
-    tiou_thresholds: Sequence[float],
+    matches: Matches,
     *,
     min_tiou: float = 0.1,
     limit: int | None = 10,
@@ -97,23 +84,20 @@ def diagnose(
 ) -> Diagnosis:
     """Name the error of every detection and what each kind costs.
 
-    Matching is that of `average_precision`. A detection that is matched is correct; any other is
-    of the kind that :data:`KINDS` says, by its nearest ground truth, the first of equals.
+    A detection that is matched is correct; any other is of the kind that :data:`KINDS` says, by its
+    nearest ground truth, the first of equals.
 
     Args:
-        ground_truths: without scores.
-        detections: with scores.
-        num_classes: K.
-        tiou_thresholds: T numbers in (0, 1].
+        matches: of `match_detections`.
         min_tiou: overlap from which on a detection is about an action at all, in (0, 1].
         limit: so many detections count for each ground truth of a class; None = all.
         normalize: DETAD's normalized AP: each class counts as if it had the mean number of ground
             truths, so that rare classes are not harder. False = AP as `average_precision` has it.
 
     Raises:
-        ValueError: as `average_precision` does; ``min_tiou`` is above a threshold; ``limit`` < 1.
+        ValueError: ``min_tiou`` is above a threshold; ``limit`` < 1.
     """
-    thresholds = checked_thresholds(tiou_thresholds)
+    ground_truths, ranked, order, found, thresholds, num_classes = matches
     if not 0 < min_tiou <= thresholds.min(initial=1.0):
         raise ValueMistake(
             f'expected min_tiou above 0 and up to the lowest threshold, '
@@ -121,10 +105,6 @@ def diagnose(
         )
     if limit is not None and limit < 1:
         raise ValueMistake(f'expected limit >= 1 but got {limit}')
-    ground_truths = checked_instances(ground_truths, num_classes, 'ground truths')
-    detections = checked_instances(detections, num_classes, 'detections')
-    order = ranking(detections)
-    _, ranked, found = match_detections(ground_truths, detections, num_classes, thresholds)
     totals = np.bincount(ground_truths.labels, minlength=num_classes)
     rounds = _rank_in_class(ranked.labels) // np.maximum(totals[ranked.labels], 1)
     counted = totals[ranked.labels] > 0
@@ -132,7 +112,7 @@ def diagnose(
         counted &= rounds < limit
     nearest, kinds = _kinds(ground_truths, ranked, found, thresholds, min_tiou)
     kinds[:, ~counted] = -1
-    found[:, ~counted] = -1
+    found = np.where(counted, found, -1)
 
     ap = _mean_ap(ranked.labels, found, counted, totals, totals, normalize)
     without = [
@@ -161,14 +141,7 @@ def diagnose(
 
 
 def diagnose_groups(
-    ground_truths: Instances,
-    detections: Instances,
-    num_classes: int,
-    tiou_thresholds: Sequence[float],
-    groups: np.ndarray,
-    num_groups: int,
-    *,
-    normalize: bool = False,
+    matches: Matches, groups: np.ndarray, num_groups: int, *, normalize: bool = False
 ) -> list[GroupDiagnosis]:
     """One group of ground truths after the other: DETAD's sensitivity analysis.
 
@@ -176,26 +149,21 @@ def diagnose_groups(
     not the detections matched with ground truths of another group.
 
     Args:
-        ground_truths: without scores.
-        detections: with scores.
-        num_classes: K.
-        tiou_thresholds: T numbers in (0, 1].
+        matches: of `match_detections`.
         groups: (G,) integers in [0, num_groups), the group of each ground truth.
         num_groups: B.
         normalize: see `diagnose`.
 
     Raises:
-        ValueError: as `average_precision` does; groups do not fit.
+        ValueError: groups do not fit.
     """
+    ground_truths, ranked, _, found, _, num_classes = matches
     groups = np.asarray(groups)
     if groups.shape != (len(ground_truths.videos),) or not np.isin(groups, range(num_groups)).all():
         raise ValueMistake(
             f'expected a group in [0, {num_groups}) for each of {len(ground_truths.videos)} ground '
             f'truths but got {groups.shape} with {np.unique(groups).tolist()}'
         )
-    ground_truths, ranked, found = match_detections(
-        ground_truths, detections, num_classes, tiou_thresholds
-    )
     mean_total = _mean_total(np.bincount(ground_truths.labels, minlength=num_classes))
     results = []
     for group in range(num_groups):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from asl_mmaction.evaluation.functional.average_precision import match_detections, ranking
+from asl_mmaction.evaluation.functional.average_precision import match_detections
 from asl_mmaction.evaluation.functional.instances import Instances
 
 
@@ -35,11 +35,11 @@ def with_matches(
     columns = _columns(detections, numbers)._replace(
         scores=np.array([row['score'] for row in detections], dtype=np.float64)
     )
-    *_, found = match_detections(
+    matched = match_detections(
         _columns(ground_truths, numbers), columns, max(len(names), 1), [tiou_threshold]
     )
     matches = np.empty(len(detections), dtype=np.int64)
-    matches[ranking(columns)] = found[0]
+    matches[matched.order] = matched.found[0]
     return [
         {**row, 'match': None if index < 0 else index}
         for row, index in zip(detections, matches.tolist(), strict=True)

@@ -12,6 +12,7 @@ from asl_mmaction.evaluation.functional import (
     average_precision,
     diagnose,
     diagnose_groups,
+    match_detections,
 )
 from tests.references import slow_tiou
 from tests.test_evaluation.test_functional.test_average_precision import random_instances
@@ -121,7 +122,7 @@ def test_matches_plain_loops(seed, num_truths, num_found, coarse, normalize, lim
     found = random_instances(rng, num_found, 3, 3, coarse, scored=True)
     thresholds = [0.3, 0.5, 0.75]
     options = dict(min_tiou=0.2, limit=limit, normalize=normalize)
-    result = diagnose(truths, found, 3, thresholds, **options)
+    result = diagnose(match_detections(truths, found, 3, thresholds), **options)
     counted, kinds, mean_ap, means = slow_diagnosis(truths, found, 3, thresholds, **options)
     assert result.counted.tolist() == counted
     assert [[KINDS[k] if k >= 0 else None for k in row] for row in result.kinds] == kinds
@@ -157,7 +158,7 @@ def test_each_kind_by_hand():
         (0, 50, 60, 0, 0.4),
         (1, 0, 10, 2, 0.9),  # a class without ground truths does not count
     )
-    result = diagnose(truths, found, 3, [0.5])
+    result = diagnose(match_detections(truths, found, 3, [0.5]))
     assert result.kinds.tolist() == [[0, 1, 2, 3, 4, 5, -1]]
     assert result.nearest.tolist() == [0, 0, 1, 0, 1, -1, 2]
     assert result.missed.tolist() == [[False, True, True]]
@@ -174,7 +175,7 @@ def test_each_kind_by_hand():
 def test_what_costs_is_what_ranks_high():
     truths = instances((0, 0, 10, 0), (0, 20, 30, 0))
     found = instances((0, 50, 60, 0, 0.9), (0, 0, 10, 0, 0.8), (0, 22, 24, 0, 0.7))
-    result = diagnose(truths, found, 1, [0.5])
+    result = diagnose(match_detections(truths, found, 1, [0.5]))
     assert result.mean_ap == 0.25  # precision 1/2 at one of two
     costs = dict(zip(ERRORS, result.costs, strict=True))
     assert costs == {**dict.fromkeys(ERRORS, 0), 'background': 0.25, 'missed': 0.25}
@@ -185,8 +186,9 @@ def test_mean_ap_is_average_precision():
     truths = random_instances(rng, 40, 4, 3, False, scored=False)
     found = random_instances(rng, 200, 4, 3, False, scored=True)
     expected = average_precision(truths, found, 3, [0.3, 0.5]).mean_ap.mean()
-    np.testing.assert_allclose(diagnose(truths, found, 3, [0.3, 0.5], limit=None).mean_ap, expected)
-    (whole,) = diagnose_groups(truths, found, 3, [0.3, 0.5], np.zeros(40, dtype=int), 1)
+    matches = match_detections(truths, found, 3, [0.3, 0.5])
+    np.testing.assert_allclose(diagnose(matches, limit=None).mean_ap, expected)
+    (whole,) = diagnose_groups(matches, np.zeros(40, dtype=int), 1)
     np.testing.assert_allclose(whole.mean_ap, expected)
 
 
@@ -197,7 +199,8 @@ def test_groups_match_plain_loops(normalize):
     found = random_instances(rng, 90, 3, 2, False, scored=True)
     groups = rng.integers(0, 2, 30)
     thresholds = [0.2, 0.4]
-    results = diagnose_groups(truths, found, 2, thresholds, groups, 3, normalize=normalize)
+    matches = match_detections(truths, found, 2, thresholds)
+    results = diagnose_groups(matches, groups, 3, normalize=normalize)
     weight = 15 if normalize else None
     for group in range(2):
         own = set(np.flatnonzero(groups == group))
@@ -222,7 +225,7 @@ def test_groups_match_plain_loops(normalize):
 def test_nothing(truths):
     nothing = Instances(*(np.empty(shape) for shape in (0, (0, 2), 0, 0)))
     truths = instances(*truths) if truths else nothing
-    result = diagnose(truths, nothing, 2, [0.5])
+    result = diagnose(match_detections(truths, nothing, 2, [0.5]))
     assert result.kinds.shape == (1, 0)
     assert result.missed.all()
     np.testing.assert_equal(result.mean_ap, 0.0 if len(truths.videos) else np.nan)
@@ -238,12 +241,23 @@ def test_nothing(truths):
 )
 def test_users_mistakes(options, message):
     truths = instances((0, 0, 10, 0))
+    matches = match_detections(truths, instances((0, 0, 10, 0, 1)), 1, [0.5])
     with pytest.raises(ValueError, match=message):
-        diagnose(truths, instances((0, 0, 10, 0, 1)), 1, [0.5], **options)
+        diagnose(matches, **options)
 
 
 def test_groups_must_fit():
     truths = instances((0, 0, 10, 0))
     for groups in ([0, 0], [2]):
         with pytest.raises(ValueError, match=r'a group in \[0, 2\) for each of 1 ground truths'):
-            diagnose_groups(truths, truths, 1, [0.5], np.array(groups), 2)
+            diagnose_groups(match_detections(truths, truths, 1, [0.5]), np.array(groups), 2)
+
+
+def test_matches_serve_several_times():
+    rng = np.random.default_rng(5)
+    truths = random_instances(rng, 10, 2, 2, False, scored=False)
+    found = random_instances(rng, 60, 2, 2, False, scored=True)
+    matches = match_detections(truths, found, 2, [0.3])
+    before = matches.found.copy()
+    assert not diagnose(matches, limit=1).counted.all()
+    assert matches.found.tolist() == before.tolist()
