@@ -24,7 +24,7 @@ def path(tmp_path):
 
 
 def test_by_hand(path):
-    fusion = MODELS.build({'type': 'VideoScoreFusion', 'path': path, 'top_k': 2})
+    fusion = MODELS.build({'type': 'VideoScoreFusion', 'path': path})
     segments, scores, labels = fusion('v', CLASSES, SEGMENTS, np.array([0.25, 0.01]))
     # jump 0.64, walk 0.09, swim is no class: sqrt of 0.16, 0.0225, 0.0064, 0.0009
     np.testing.assert_allclose(scores, [0.4, 0.15, 0.08, 0.03])
@@ -44,6 +44,14 @@ def test_equal_scores_go_by_label(path):
     labels, scores = VideoScoreFusion(path=path, top_k=3).top_classes('w', CLASSES)
     assert labels.tolist() == [1, 2, 0]
     assert scores.tolist() == [0.2, 0.2, 0.1]
+
+
+def test_equal_products_go_by_detection_then_class(path):
+    fusion = VideoScoreFusion(path=path, top_k=2)
+    segments, scores, labels = fusion('w', CLASSES, SEGMENTS, np.array([0.5, 0.5]))
+    assert len(set(scores.tolist())) == 1
+    assert labels.tolist() == [1, 2, 1, 2]
+    assert segments[:, 0].tolist() == [0, 0, 20, 20]
 
 
 def test_no_detections(path):

@@ -14,16 +14,20 @@ def test_round_trip(tmp_path):
     write_click_file(path, CLICKS, source='by hand')
     assert read_click_file(path) == (CLICKS, False)
     content = json.loads(path.read_text())
+    assert list(content) == ['source', 'database']
     assert content['source'] == 'by hand'
     assert content['database']['v'][0] == {'time': 0.1 + 0.2, 'label': None}
     write_click_file(path, CLICKS, source='drawn', simulated={'seed': 0})
     assert read_click_file(path) == (CLICKS, True)
+    path.write_text(json.dumps({**content, 'simulated': None}))
+    assert not read_click_file(path).simulated
 
 
 @pytest.mark.parametrize(
     ('database', 'message'),
     [
         (None, "expected an object with a 'database' of clicks by video but got keys source"),
+        ([], "expected an object with a 'database' of clicks by video but got keys database"),
         ({'v': {'time': 1.0}}, "video 'v': expected a list of clicks but got dict"),
         ({'v': [{'label': None}]}, "video 'v': expected clicks with 'time' and 'label' but got no"),
         ({'v': [{'time': 1.0}]}, "video 'v': expected clicks with 'time' and 'label' but got no"),

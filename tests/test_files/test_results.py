@@ -86,6 +86,7 @@ def test_files_of_others(tmp_path):
         ({'segment': [0, 'nan'], 'score': 0.5, 'label': 'x'}, 'expected a segment of start and'),
         ({'segment': [0, 1], 'score': float('inf'), 'label': 'x'}, 'expected a score but got inf'),
         ({'segment': [0, 1], 'score': None, 'label': 'x'}, 'expected a score but got None'),
+        ({'segment': [0, 1], 'score': 0.5, 'label': None}, 'the name of a class but got None'),
         ([0, 1, 0.5, 'x'], 'expected results of segment, score and label but got TypeError'),
     ],
 )

@@ -12,6 +12,10 @@ def test_it_lies_beside_the_feature(tmp_path):
     content = {'fps': 25, 'feat_stride': 4, 'clip_len': 16.0, 'T': 3, 'video': 'a.mp4'}
     (tmp_path / 'a.json').write_text(json.dumps(content))
     assert read_sidecar(tmp_path / 'a.npy') == content
+    (tmp_path / 'a.json').write_text('{"clip_len": 0}')  # moments, which have no length
+    assert read_sidecar(tmp_path / 'a.npy') == {'clip_len': 0}
+    (tmp_path / 'folder.json').mkdir()
+    assert read_sidecar(tmp_path / 'folder.npy') is None
 
 
 @pytest.mark.parametrize('text', ['[1, 2]', '{"database": {}}', '"text"'])

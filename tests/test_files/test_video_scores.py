@@ -12,12 +12,14 @@ from asl_mmaction.files.video_scores import UCF101_NUMBERS, read_video_scores
 def test_untrimmednet_rows_and_columns(tmp_path):
     table = np.full((12, 101), 0.01, dtype=np.float32)
     table[6, 22] = 0.5  # test video 7, class 23
+    table[3] = 0
     np.save(tmp_path / 'unet.npy', table)
     names, videos = read_video_scores(tmp_path / 'unet.npy')
     assert len(videos) == 12
     scores = videos['video_test_0000007']
     assert names[scores.argmax()] == 'CricketBowling'
     assert scores.max() == pytest.approx(0.5 / 1.5)
+    assert not videos['video_test_0000004'].any()
 
 
 def test_the_numbers_are_ucf101s():
@@ -48,7 +50,9 @@ def test_a_class_has_the_column_that_its_videos_score_highest(real_data):
         ('[1, 2]', r"expected {'class': .* but got TypeError"),
         ('{', r'scores.json: expected JSON but got'),
         ('{"class": ["a"], "results": {"v": [1, 2]}}', r"video 'v': expected 1 scores but got"),
+        ('{"class": ["a"], "results": {"v": [[1, 2]]}}', r'1 scores but got \(1, 2\)'),
         ('{"class": ["a"], "results": {"v": [-1]}}', r"video 'v': expected finite scores >= 0"),
+        ('{"class": ["a"], "results": {"v": [Infinity]}}', r"'v': expected finite scores >= 0"),
         ('{"class": ["a"], "results": {"v": [NaN]}}', r"video 'v': expected finite scores >= 0"),
         ('{"class": ["a", "a"], "results": {}}', 'expected distinct class names'),
     ],
@@ -64,9 +68,13 @@ def test_broken_arrays_are_named(tmp_path):
     np.save(tmp_path / 'narrow.npy', np.zeros((3, 20)))
     with pytest.raises(ValueError, match=r'shape \(videos, 101\) but got float64 \(3, 20\)'):
         read_video_scores(tmp_path / 'narrow.npy')
-    (tmp_path / 'text.npy').write_text('no array')
-    with pytest.raises(ValueError, match='expected an array of numbers'):
-        read_video_scores(tmp_path / 'text.npy')
+    np.save(tmp_path / 'names.npy', np.full((3, 101), 'a'))
+    with pytest.raises(ValueError, match=r'expected floats of shape .* but got <U1 \(3, 101\)'):
+        read_video_scores(tmp_path / 'names.npy')
+    for text in ('no array', ''):
+        (tmp_path / 'text.npy').write_text(text)
+        with pytest.raises(ValueError, match='expected an array of numbers'):
+            read_video_scores(tmp_path / 'text.npy')
     with pytest.raises(FileNotFoundError, match='expected a file of video scores but got'):
         read_video_scores(tmp_path / 'none.npy')
     with pytest.raises(ValueError, match=r"expected one of \.json, \.npy but got '\.pkl'"):

@@ -77,11 +77,7 @@ def average_recall(
     # Products and quotients in the order of the reference, so that they round as its do.
     given = np.minimum((numbers * (wanted / max(total, 1))).astype(np.int64), numbers)
     shares = fractions * (wanted / max(given.sum(), 1))
-    average_numbers = (
-        shares * (given.sum() / max(num_videos, 1))
-        if given.any()
-        else (fractions * max_average_number)
-    )
+    average_numbers = fractions * max_average_number
     budgets = np.minimum((given[:, None] * shares).astype(np.int64), given[:, None])  # (V, 100)
     ranks = _first_ranks(ground_truths, proposals, 1, thresholds)
     recall = np.zeros((len(thresholds), NUM_BUDGETS))

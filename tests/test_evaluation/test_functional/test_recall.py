@@ -123,8 +123,7 @@ def test_average_recall_matches_plain_loops(seed, num_truths, num_found, videos,
             ]
             expected[row, column] = sum(hits) / len(hits) if hits else 0
     np.testing.assert_allclose(result.recall, expected, rtol=1e-12)
-    if given:
-        np.testing.assert_allclose(result.average_numbers, np.arange(1, 101) / 100 * budget)
+    np.testing.assert_allclose(result.average_numbers, np.arange(1, 101) / 100 * budget)
     curve = expected.mean(axis=0)
     area = sum((curve[i] + curve[i + 1]) / 2 for i in range(99)) / 100
     assert result.auc == pytest.approx(area)
@@ -196,6 +195,19 @@ def test_shares_round_down_in_floating_point():
     assert np.flatnonzero(average_recall(truth, found, 1, [0.5]).recall[0])[0] == 29
     theirs, *_ = mmaction_recall(truth, found, 1, np.array([0.5]), 100)
     assert np.flatnonzero(theirs[0])[0] == 29
+
+
+def test_what_a_video_may_give_rounds_down_in_floating_point():
+    """A third of its video's 3 proposals on average; 49 times 1 / 49 is less than 1."""
+    numbers = [49, 97, 1]
+    assert 49 * (3 / sum(numbers)) < 1 == 49 * 3 / sum(numbers)
+    videos = np.repeat(np.arange(3), numbers)
+    segments = np.tile([0.0, 10.0], (len(videos), 1))
+    truths = Instances(np.arange(3), segments[:3], np.zeros(3, int))
+    found = Instances(videos, segments, videos * 0, np.linspace(1, 0, len(videos)))
+    assert average_recall(truths, found, 3, [0.5], 1).recall[0, -1] == pytest.approx(1 / 3)
+    theirs, *_ = mmaction_recall(truths, found, 3, np.array([0.5]), 1)
+    assert theirs[0, -1] == pytest.approx(1 / 3)
 
 
 def test_average_recall_by_hand():
@@ -289,10 +301,12 @@ def test_wrong_arguments_are_named():
         average_recall(one, one, 1, [1.5])
     with pytest.raises(ValueError, match='max_average_number > 0 but got 0'):
         average_recall(one, one, 1, [0.5], 0)
-    with pytest.raises(ValueError, match=r'videos of proposals in \[0, 1\) but got \[4\]'):
-        average_recall(one, one._replace(videos=np.array([4])), 1, [0.5])
+    with pytest.raises(ValueError, match=r'videos of proposals in \[0, 1\) but got \[1\]'):
+        average_recall(one, one._replace(videos=np.array([1])), 1, [0.5])
     with pytest.raises(ValueError, match=r'multiples to be integers >= 1 but got \[0, 1\]'):
         recall_at_multiples(one, one, 2, [0.5], [0, 1])
+    with pytest.raises(ValueError, match=r'multiples to be integers >= 1 but got \[1.5\]'):
+        recall_at_multiples(one, one, 2, [0.5], [1.5])
     with pytest.raises(ValueError, match=r'labels of ground truths in \[0, 1\) but got \[1\]'):
         recall_at_multiples(one, one, 1, [0.5], [1])
     with pytest.raises(ValueError, match='finite proposals but got nan'):

@@ -148,6 +148,22 @@ def test_a_segment_of_two_classes_is_one_proposal(tmp_path):
     assert (protocol['proposals'], protocol['repeated_segments']) == (6, 1)
 
 
+def test_of_one_segment_the_highest_score_counts():
+    found = [(0, 10, 0.1), (50, 60, 0.5), (0, 10, 0.9)]
+    metrics = evaluate([sample('a', [(0, 10)], found)], tiou_thresholds=[1.0], numbers=[1, 2])
+    assert (metrics['AR@1'], metrics['AR@2']) == (1, 1)
+
+
+def test_a_number_is_rounded_to_its_hundredth():
+    """29 / 100 * 100 is less than 29."""
+    segments = np.tile([50.0, 60.0, 0.5], (100, 1))
+    segments[:, :2] += np.arange(100)[:, None]
+    segments[27, :2] = [0, 10]  # the 28th
+    samples = [sample('a', [(0, 10)], segments)]
+    metrics = evaluate(samples, tiou_thresholds=[0.5], numbers=[27, 29, 100])
+    assert [metrics[f'AR@{n}'] for n in (27, 29, 100)] == [0, 1, 1]
+
+
 def test_excluded_videos_count_for_nothing(tmp_path):
     samples = random_samples()
     kept = evaluate(samples[1:])
@@ -265,6 +281,8 @@ def test_wrong_arguments_are_named():
         AverageRecallMetric(numbers=[1, 0])
     with pytest.raises(ValueError, match='whole hundredths of the largest'):
         AverageRecallMetric(numbers=[1, 5, 70])
+    with pytest.raises(ValueError, match='whole hundredths of the largest'):
+        AverageRecallMetric(numbers=[1e-9, 100])
     with pytest.raises(TypeError, match="list of exclude_videos but got 'abc'"):
         AverageRecallMetric(exclude_videos='abc')
     with pytest.raises(ValueError, match="video 'v': expected finite detections"):
