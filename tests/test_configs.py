@@ -51,31 +51,23 @@ def _scope():
         yield
 
 
-def shapes(config):
-    """What decides the shapes but for the classes: equal for a baseline and its ASL variants."""
-    network = {name: dict(config.model[name]) for name in ('projection', 'neck', 'head')}
-    network['neck'].pop('theta', None)
-    for name in ('num_classes', 'sensitivity', 'loss_contrast', 'assigner', 'loss_cls', 'loss_loc'):
-        network['head'].pop(name, None)
-    return json.dumps([network, config.train_dataloader.dataset.pipeline], sort_keys=True)
-
-
-def extent(config):
-    """How many parts of ASL a config has, and how many classes."""
-    head = config.model.head
-    parts = (config.model.neck.get('theta'), *map(head.get, PARTS))
-    return sum(map(bool, parts)), head.num_classes
+def kind(config):
+    """What decides whether a long sequence goes through: encoder, positions, full attention."""
+    neck = config.model.neck
+    return neck.type, 'position_len' in config.model.projection, neck.get('window_size') is None
 
 
 @pytest.fixture(scope='module')
 def full_length():
-    """Of the configs of the same shapes, the one with most in it."""
+    """Of the configs of a kind that are full ASL, the one with the longest crops; the narrowest."""
     best = {}
     for path in CONFIGS:
         config = Config.fromfile(path)
-        key = shapes(config)
-        best[key] = max(best.get(key, ((), path)), (extent(config), path))
-    return {path for _, path in best.values()}
+        if config.model.head.get('sensitivity'):
+            steps = config.get('length') or config.max_len
+            row = (steps, -config.model.projection.out_channels, path)
+            best[kind(config)] = max(best.get(kind(config), row), row)
+    return {path for *_, path in best.values()}
 
 
 def make_data(config, root, train_steps):
@@ -127,7 +119,7 @@ def check_decay(model, optimizer):
 
 @pytest.mark.parametrize('path', CONFIGS, ids=name_of)
 def test_config_trains_a_step_and_predicts(path, full_length, tmp_path):
-    """At its true shapes; of configs of the same shapes, one at the true length of a crop."""
+    """At its true width and classes; of each kind, one at the true length of a crop."""
     config = Config.fromfile(path)
     (max_len,) = (
         step.max_len

@@ -118,11 +118,15 @@ def test_no_device_sync_on_a_gpu(build, localizer_config, make_sample, collate, 
         torch.cuda.set_sync_debug_mode('default')
 
 
+# Dynamo takes ten seconds and more to trace a step: each head once, each way to match once.
+@pytest.mark.parametrize(('style', 'matching'), [('actionformer', {}), ('tridet', PER_CLASS)])
 def test_compiles_to_one_graph_with_the_same_gradients(
     build, localizer_config, make_sample, collate, style, matching
 ):
-    head = {'loss_normalizer': 100, **matching}
-    model = build(localizer_config(True, style=style, head=head)).train()
+    ranges = {'strides': [1, 2], 'regress_ranges': [(0, 4), (4, 10000)]}
+    head = {'loss_normalizer': 100, **ranges, **matching}
+    config = localizer_config(True, style=style, head=head, neck={'num_levels': 2})
+    model = build(config).train()
     state = copy.deepcopy(model.state_dict())
     batch = collate(make_sample(13, [(1.5, 6.2)], [0]), make_sample(16, [(3.3, 8.4)], [1]))
     inputs = model.data_preprocessor(batch, training=True)
