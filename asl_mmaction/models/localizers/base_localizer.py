@@ -15,6 +15,8 @@ from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.structures.activations import ActivationScores
 from asl_mmaction.structures.candidates import Candidates, DenseCandidates
 from asl_mmaction.structures.detections import detections_in_seconds, video_bounds
+from asl_mmaction.structures.point_targets import GroundTruths
+from asl_mmaction.structures.weak_labels import WeakLabels
 
 
 class BaseLocalizer(BaseModel, metaclass=ABCMeta):
@@ -112,3 +114,69 @@ class BaseLocalizer(BaseModel, metaclass=ABCMeta):
         found = self.post_processor.thin_out(candidates, num_windows)
         sample.pred_instances = detections_in_seconds(found, sample)
         return sample
+
+
+class HeadLocalizer(BaseLocalizer):
+    """Template of the localizers of padded batches: features -> head -> post-processor.
+
+    A child sets ``head``.
+    """
+
+    head: Any
+
+    def extract_feat(self, inputs: Tensor, masks: Tensor) -> tuple[Any, Any]:
+        """What the head takes: (N, T, C_in) features and (N, T) masks as they are."""
+        return inputs, masks
+
+    def find(self, inputs: Tensor, masks: Tensor) -> DenseCandidates | ActivationScores:
+        """What the head says of N videos or windows, as the post-processor takes it.
+
+        Args:
+            inputs: (N, T, C_in) features, zero on padding.
+            masks: (N, T) bool.
+        """
+        return self.head.predict(*self.extract_feat(inputs, masks))
+
+    def loss(
+        self,
+        inputs: Tensor,
+        masks: Tensor,
+        ground_truths: GroundTruths | WeakLabels,
+        data_samples: list | None = None,
+    ) -> dict[str, Tensor]:
+        """Losses of a batch, each under its own key.
+
+        Args:
+            inputs: (N, T, C_in) features, zero on padding.
+            masks: (N, T) bool.
+            ground_truths: As the head takes them: padded ground truths on the grid, or video labels
+                and clicks.
+            data_samples: Unused.
+        """
+        return self.head.loss(*self.extract_feat(inputs, masks), ground_truths)
+
+    def predict(
+        self,
+        inputs: Tensor,
+        masks: Tensor,
+        data_samples: list[ActionDataSample],
+        ground_truths: Any = None,
+    ) -> list[ActionDataSample]:
+        """The data samples with ``pred_instances``: segments in seconds, cut to the video.
+
+        Args:
+            inputs: (N, T, C_in) features, zero on padding.
+            masks: (N, T) bool.
+            data_samples: N data samples with ``grid`` and ``duration``.
+            ground_truths: Unused.
+        """
+        return self.detect_batch(self.find(inputs, masks), data_samples)
+
+    def raw_outputs(self, inputs: Tensor, masks: Tensor, **_: Any) -> Any:
+        """What the head says of every step or point, before it is decoded.
+
+        Args:
+            inputs: (N, T, C_in) features, zero on padding.
+            masks: (N, T) bool.
+        """
+        return self.head(*self.extract_feat(inputs, masks))

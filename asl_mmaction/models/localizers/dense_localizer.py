@@ -4,12 +4,11 @@ import inspect
 from typing import Any
 
 from mmaction.registry import MODELS
-from mmaction.structures import ActionDataSample
 from torch import Tensor
 
 from asl_mmaction.files.mistakes import ValueMistake
-from asl_mmaction.models.localizers.base_localizer import BaseLocalizer
-from asl_mmaction.structures.point_targets import GroundTruths
+from asl_mmaction.models.localizers.base_localizer import HeadLocalizer
+from asl_mmaction.structures.candidates import DenseCandidates
 
 
 def build_part(config: dict, **width: int | None) -> Any:
@@ -32,7 +31,7 @@ def build_part(config: dict, **width: int | None) -> Any:
 
 
 @MODELS.register_module()
-class DenseLocalizer(BaseLocalizer):
+class DenseLocalizer(HeadLocalizer):
     """One-stage, anchor-free temporal action localizer.
 
     The width of the model is set once, as ``out_channels`` of the projection: a neck whose config
@@ -107,55 +106,10 @@ class DenseLocalizer(BaseLocalizer):
         """(N, T, C_in), (N, T) -> L features (N, T_l, C) and masks (N, T_l)."""
         return self.neck(self.projection(inputs, masks), masks)
 
-    def loss(
-        self,
-        inputs: Tensor,
-        masks: Tensor,
-        ground_truths: GroundTruths,
-        data_samples: list | None = None,
-    ) -> dict[str, Tensor]:
-        """Losses of a batch, each under its own key.
+    def find(self, inputs: Tensor, masks: Tensor) -> DenseCandidates:
+        """See the parent; with quality, where the post-processor asks for it."""
+        return self.head.predict(*self.extract_feat(inputs, masks), with_quality=self.with_quality)
 
-        Args:
-            inputs: (N, T, C_in) features, zero on padding.
-            masks: (N, T) bool.
-            ground_truths: Padded ground truths, grid.
-            data_samples: Unused.
-        """
-        return self.head.loss(*self.extract_feat(inputs, masks), ground_truths)
-
-    def predict(
-        self,
-        inputs: Tensor,
-        masks: Tensor,
-        data_samples: list[ActionDataSample],
-        ground_truths: GroundTruths | None = None,
-    ) -> list[ActionDataSample]:
-        """The data samples with ``pred_instances``: segments in seconds, cut to the video.
-
-        Args:
-            inputs: (N, T, C_in) features, zero on padding.
-            masks: (N, T) bool.
-            data_samples: N data samples with ``grid`` and ``duration``.
-            ground_truths: Unused.
-        """
-        feats = self.extract_feat(inputs, masks)
-        found = self.head.predict(*feats, with_quality=self.with_quality)
-        return self.detect_batch(found, data_samples)
-
-    def raw_outputs(
-        self,
-        inputs: Tensor,
-        masks: Tensor,
-        data_samples: list | None = None,
-        ground_truths: GroundTruths | None = None,
-    ) -> tuple[Tensor, ...]:
-        """What the head says of every point, before it is decoded.
-
-        Args:
-            inputs: (N, T, C_in) features, zero on padding.
-            masks: (N, T) bool.
-            data_samples: Unused.
-            ground_truths: Unused.
-        """
-        return self.head(*self.extract_feat(inputs, masks))[0]
+    def raw_outputs(self, inputs: Tensor, masks: Tensor, **_: Any) -> Any:
+        """See the parent; of every point."""
+        return super().raw_outputs(inputs, masks)[0]

@@ -1,5 +1,7 @@
 """Videos of any length, looked at through windows."""
 
+from typing import Any
+
 import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
@@ -9,7 +11,6 @@ from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.localizers.dense_localizer import DenseLocalizer
 from asl_mmaction.structures.candidates import Candidates, join_candidates
 from asl_mmaction.structures.detections import video_bounds
-from asl_mmaction.structures.point_targets import GroundTruths
 from asl_mmaction.structures.windows import Windows
 
 
@@ -57,7 +58,7 @@ class SlidingWindowLocalizer(DenseLocalizer):
         inputs: Tensor,
         masks: Tensor,
         data_samples: list[ActionDataSample],
-        ground_truths: GroundTruths | None = None,
+        ground_truths: Any = None,
     ) -> list[ActionDataSample]:
         """See the parent; video by video, each by windows."""
         for feature, mask, sample in zip(inputs, masks, data_samples, strict=True):
@@ -77,8 +78,5 @@ class SlidingWindowLocalizer(DenseLocalizer):
         found = []
         for starts, windows in self.windows.batches(feature, self.windows.starts(len(feature))):
             masks = (steps < len(feature)).expand(len(starts), -1)
-            outputs = self.head.predict(
-                *self.extract_feat(windows, masks), with_quality=self.with_quality
-            )
-            found += self.select_in_windows(outputs, starts, bounds)
+            found += self.select_in_windows(self.find(windows, masks), starts, bounds)
         return join_candidates(found)
