@@ -79,6 +79,7 @@ TESTED_ELSEWHERE = {
     'datasets/preparation/other_forms': 'test_tools/test_data_from_csv',
     'datasets/preparation/own_data': 'test_tools/test_data_from_csv',
     'datasets/preparation/plan_config': 'test_tools/test_data_from_csv',
+    'datasets/preparation/song_annotations': 'test_tools/test_data_billboard',
     'datasets/preparation/source': 'test_datasets/test_preparation/test_conversion',
     'datasets/transforms/notices': 'test_datasets/test_transforms/test_loading',
     'evaluation/functional/instances': 'test_evaluation/test_functional/test_average_precision',

@@ -240,6 +240,7 @@ def test_mim_finds_the_package_its_configs_and_its_tools(mim):
     assert 'configs/asl/asl_hapt.py' in mim('search', 'asl_mmaction', '--config', 'asl_hapt')
     mim('run', 'asl_mmaction', 'synthetic:generate', '--num-train', 4, '--num-test', 2)
     assert len(list((mim.work / 'data' / 'demo' / 'features').iterdir())) == 6
+    assert '--num-train' in mim('run', 'asl_mmaction', 'synthetic:generate', '--', '--help')
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -129,3 +129,25 @@ def _files(folder: Path) -> set[str]:
         raise FileExistsMistake(f'{folder}: expected a folder but got a file')
     found = (path for path in folder.rglob('*') if path.is_symlink() or not path.is_dir())
     return {path.relative_to(folder).as_posix() for path in found}
+
+
+def count_table(
+    what: str,
+    counts: Iterable[tuple[str, int]],
+    whose: str,
+    expected: Mapping[str, tuple[int, int]],
+) -> str:
+    """Counts of each subset beside those that are known.
+
+    Args:
+        what: The recordings are called.
+        counts: Subset and number of instances of each.
+        whose: The known counts are.
+        expected: Subset -> recordings and instances that are known.
+    """
+    pairs = list(counts)
+    lines = [f'{"subset":<10}{what:>12}{"instances":>12}   {whose}']
+    for subset, (recordings, instances) in expected.items():
+        own = [number for name, number in pairs if name == subset]
+        lines.append(f'{subset:<10}{len(own):>12}{sum(own):>12}   {recordings} / {instances}')
+    return '\n'.join(lines)

@@ -8,8 +8,7 @@ import argparse
 import io
 import re
 import sys
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,8 @@ import numpy as np
 
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation.click_simulation import ClickRule, simulate_clicks
-from asl_mmaction.datasets.preparation.dataset_writer import write_dataset
+from asl_mmaction.datasets.preparation.dataset_writer import count_table, write_dataset
+from asl_mmaction.files.archives import walk_files
 from asl_mmaction.files.clicks import write_click_file
 from asl_mmaction.files.mistakes import FileMistake, ValueMistake
 from asl_mmaction.files.reading import in_context, read_object, videos_of
@@ -90,7 +90,8 @@ def main(argv: list[str] | None = None) -> int:
                 for number, clip in enumerate(cut_into_clips(recording))
             }
         write_recordings(recordings, out, statistics, args.clips)
-    print(count_table(recordings))
+    counts = [(subset(name), len(item.annotations)) for name, item in recordings.items()]
+    print(count_table('recordings', counts, 'official', OFFICIAL_COUNTS))
     print(f'written to {out}')
     return 0
 
@@ -138,7 +139,7 @@ def _read_arrays(folder: Path) -> dict[str, Recording]:
 
 def _read_distribution(source: Path) -> dict[str, Recording]:
     files: dict[str, Callable[[], bytes]] = {}
-    for name, read in _walk(source):
+    for name, read in walk_files(source):
         if re.fullmatch(r'labels\.txt|(acc|gyro)_exp\d+_user\d+\.txt', name):
             files[name] = read
     names = sorted(name[len('acc_') : -len('.txt')] for name in files if name.startswith('acc_'))
@@ -162,35 +163,6 @@ def _read_distribution(source: Path) -> dict[str, Recording]:
         recordings[name] = Recording(np.concatenate(parts, axis=1), [])
     _add_labels(recordings, _read_table('labels.txt', files['labels.txt']()))
     return recordings
-
-
-def _walk(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Every file of a folder or of a zip (zips within it too): (base name, reader)."""
-    if source.is_dir():
-        for path in sorted(source.rglob('*')):
-            if path.suffix.lower() == '.zip':
-                yield from _walk_zip(_open_zip(path, path))
-            elif path.is_file():
-                yield path.name, path.read_bytes
-    else:
-        yield from _walk_zip(_open_zip(source, source))
-
-
-def _open_zip(file: Path | io.BytesIO, name: str | Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(file)
-    except zipfile.BadZipFile as error:
-        raise ValueMistake(
-            f'{name}: expected a zip file but got one that cannot be read'
-        ) from error
-
-
-def _walk_zip(archive: zipfile.ZipFile) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    for info in archive.infolist():
-        if info.filename.lower().endswith('.zip'):
-            yield from _walk_zip(_open_zip(io.BytesIO(archive.read(info)), info.filename))
-        else:
-            yield Path(info.filename).name, lambda info=info: archive.read(info)
 
 
 def _read_table(file: str, content: bytes) -> np.ndarray:
@@ -356,19 +328,6 @@ def window_features(signal: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np
     scored = ((signal - mean) / std).astype(np.float32)
     windows = np.lib.stride_tricks.sliding_window_view(scored, CLIP_LEN, axis=0)[::FEAT_STRIDE]
     return windows.transpose(0, 2, 1).reshape(len(windows), -1)  # (T, 6, 50) -> (T, 300)
-
-
-def count_table(recordings: dict[str, Recording]) -> str:
-    """Counts of each subset beside those of the whole distribution."""
-    lines = [f'{"subset":<10}{"recordings":>12}{"instances":>12}   official']
-    for name, (official_recordings, official_instances) in OFFICIAL_COUNTS.items():
-        chosen = [r for key, r in recordings.items() if subset(key) == name]
-        instances = sum(len(r.annotations) for r in chosen)
-        lines.append(
-            f'{name:<10}{len(chosen):>12}{instances:>12}   '
-            f'{official_recordings} / {official_instances}'
-        )
-    return '\n'.join(lines)
 
 
 if __name__ == '__main__':
