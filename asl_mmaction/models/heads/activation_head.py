@@ -43,21 +43,16 @@ class StepFilter(nn.Module):
     Args:
         in_channels: Width of the features.
         hidden_channels: Width between the two.
-        negative_slope: Of the leaky ReLU between them.
     """
 
-    def __init__(
-        self, in_channels: int, hidden_channels: int = 512, negative_slope: float = 0.01
-    ) -> None:
+    def __init__(self, in_channels: int, hidden_channels: int = 512) -> None:
         super().__init__()
         self.hidden = nn.Linear(in_channels, hidden_channels)
         self.out = nn.Linear(hidden_channels, 1)
-        self.negative_slope = negative_slope
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(N, T, C), (N, T) -> (N, T) in [0, 1], 0 on padding."""
-        hidden = F.leaky_relu(self.hidden(x), self.negative_slope)
-        return self.out(hidden).squeeze(-1).sigmoid() * mask
+        return self.out(F.leaky_relu(self.hidden(x))).squeeze(-1).sigmoid() * mask
 
 
 @MODELS.register_module()
@@ -87,8 +82,6 @@ class ActivationHead(BaseModule):
     Raises:
         ValueError: A setting is out of its range, or ``loss_affinity`` is without ``affinity``.
     """
-
-    negative_slope = 0.01
 
     def __init__(
         self,
@@ -122,7 +115,7 @@ class ActivationHead(BaseModule):
         self.topk_ratio = topk_ratio
         self.sparsity_weight = sparsity_weight
         self.click_branches = CLICK_BRANCHES[click_branch]
-        self.filter = StepFilter(in_channels, filter_channels, self.negative_slope)
+        self.filter = StepFilter(in_channels, filter_channels)
         self.conv1 = AffinityConv1d(in_channels, channels)
         self.conv2 = AffinityConv1d(channels, channels)
         self.dropout = nn.Dropout(dropout)
@@ -152,9 +145,9 @@ class ActivationHead(BaseModule):
         # The filter scales a step, and with it all products of the step: both branches share them.
         filtered = taps * neighbors(weights[..., None], taps.size(-1))[..., 0]
         views = torch.stack([taps, filtered][-branches:])  # (B, N, T, k)
-        hidden = F.leaky_relu(self.conv1(x, views), self.negative_slope).flatten(0, 1)
+        hidden = F.leaky_relu(self.conv1(x, views)).flatten(0, 1)
         features = self.conv2(hidden, taps.repeat(branches, 1, 1))
-        features = self.dropout(F.leaky_relu(features, self.negative_slope))
+        features = self.dropout(F.leaky_relu(features))
         activations = self.classifier(features).unflatten(0, (branches, -1))
         return BranchOutputs(
             base=activations[0] if branches == 2 else None,

@@ -18,7 +18,6 @@ class StepEmbedding(nn.Module):
         hidden_channels: Width between the convolutions.
         channels: Width E of the embedding.
         kernel_size: Odd kernel size.
-        negative_slope: Of the leaky ReLU between them.
     """
 
     def __init__(
@@ -27,17 +26,14 @@ class StepEmbedding(nn.Module):
         hidden_channels: int = 512,
         channels: int = 32,
         kernel_size: int = 3,
-        negative_slope: float = 0.01,
     ) -> None:
         super().__init__()
         self.hidden = MaskedConv1d(in_channels, hidden_channels, kernel_size)
         self.out = MaskedConv1d(hidden_channels, channels, kernel_size)
-        self.negative_slope = negative_slope
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(N, T, C) zero on padding, (N, T) -> (N, T, E) of length 1, zero on padding."""
-        hidden = F.leaky_relu(self.hidden(x, mask), self.negative_slope)
-        return F.normalize(self.out(hidden, mask), dim=-1)
+        return F.normalize(self.out(F.leaky_relu(self.hidden(x, mask)), mask), dim=-1)
 
 
 def neighbors(values: Tensor, num_taps: int) -> Tensor:
@@ -169,7 +165,7 @@ class _WeighTaps(torch.autograd.Function):
         ctx.save_for_backward(products, taps)
         num_taps = taps.size(-1)
         out = products[:, :, num_taps // 2] * taps[..., num_taps // 2, None]
-        for tap, to, given in _moves(num_taps, products.size(1)):
+        for tap, to, given in _moves(num_taps):
             out[:, :, to] += products[:, given, tap] * taps[:, :, to, tap, None]
         return out
 
@@ -177,7 +173,7 @@ class _WeighTaps(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
         products, taps = ctx.saved_tensors
         num_taps = taps.size(-1)
-        moves = [(num_taps // 2, slice(None), slice(None)), *_moves(num_taps, products.size(1))]
+        moves = [(num_taps // 2, slice(None), slice(None)), *_moves(num_taps)]
         grad_products = grad_taps = None
         if ctx.needs_input_grad[0]:
             grad_products = torch.zeros_like(products)
@@ -192,12 +188,12 @@ class _WeighTaps(torch.autograd.Function):
         return grad_products, grad_taps
 
 
-def _moves(num_taps: int, num_steps: int) -> list[tuple[int, slice, slice]]:
+def _moves(num_taps: int) -> list[tuple[int, slice, slice]]:
     """For each tap beside the middle one: the steps that get, and those that give."""
     moves = []
     for tap in range(num_taps):
         ahead = tap - num_taps // 2
-        if ahead and abs(ahead) < num_steps:
+        if ahead:
             early, late = slice(None, -abs(ahead)), slice(abs(ahead), None)
             moves.append((tap, early, late) if ahead > 0 else (tap, late, early))
     return moves

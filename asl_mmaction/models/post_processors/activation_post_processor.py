@@ -40,8 +40,9 @@ class ActivationPostProcessor(SoftNMSPostProcessor):
         ``inner mean - outer mean + video_score_weight * video score``
 
     (:func:`outer_inner_contrast`), brought from [-1, 1 + video_score_weight] to [0, 1] by a
-    straight line, which leaves the order as it is; a lower one counts as 0. Then NMS, within each
-    class. Step ``t`` covers ``[t - 0.5, t + 0.5)`` of the grid.
+    straight line, which leaves the order as it is. Activations far below 0 make means beyond that
+    range: a lower score counts as 0, a higher one stays above 1. Then NMS, within each class. Step
+    ``t`` covers ``[t - 0.5, t + 0.5)`` of the grid.
 
     Args:
         class_threshold: Least score of a class in the video.
@@ -179,7 +180,7 @@ class ActivationPostProcessor(SoftNMSPostProcessor):
     def _cut(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Runs (3, R) of row, start and end, and their contrast (R,), at all thresholds."""
         num_classes, num_samples = values.shape
-        above = (values >= self.thresholds[:, None, None]) & (values > 0)  # (H, C, S)
+        above = values >= self.thresholds[:, None, None]  # (H, C, S)
         levels = np.where(above, values, 0).reshape(-1 if num_classes else 0, num_samples)
         runs = find_runs(levels > 0)
         of_class = runs._replace(rows=runs.rows % max(num_classes, 1))
@@ -208,7 +209,6 @@ class ActivationPostProcessor(SoftNMSPostProcessor):
         if len(index) > self.pre_nms_topk:
             num_high = int((scores[index] > REPORTED_SCORE).sum())
             left_out = max(0, num_high - self.pre_nms_topk)
-            highest = np.argsort(-scores[index], kind='stable')[: self.pre_nms_topk]
-            index = np.sort(index[highest])
+            index = index[np.argsort(-scores[index], kind='stable')[: self.pre_nms_topk]]
         columns = segments[index], scores[index], labels[index]
         return Candidates(*columns, self.pre_nms_topk, left_out)

@@ -19,6 +19,7 @@ def test_shape_and_seed():
         FeatureSimulator(3, 64, seed=1).make('a', GRID, 20.0, [(1, 5)], [2]),
     ):
         assert not np.array_equal(feature, other)
+    assert not np.array_equal(FeatureSimulator(3, 64, seed=1).means, simulator.means)
     assert simulator.make('a', GRID, 0.01, [], []).shape == (1, 64)
 
 
@@ -27,12 +28,13 @@ def test_noise_outside_class_and_phase_inside():
     plain = simulator.make('a', GRID, 60.0, [], [])
     assert plain.mean() == pytest.approx(0, abs=0.01)
     assert plain.std() == pytest.approx(1, abs=0.01)
-    segments, labels = [(10.0, 30.0), (20.0, 40.0), (50.0, 50.0), (70.0, 80.0)], [0, 1, 0, 1]
+    # The first one starts on a step, and ends between two.
+    segments, labels = [(10.0, 29.95), (20.0, 40.0), (50.0, 50.0), (70.0, 80.0)], [0, 1, 0, 1]
     added = simulator.make('a', GRID, 60.0, segments, labels) - plain
     times = GRID.to_seconds(np.arange(len(plain), dtype=np.float64))
     assert not added[(times < 10) | (times > 40)].any()
     # one step at a time, from the definition
-    for step in range(0, len(plain), 7):
+    for step in range(len(plain)):
         expected = np.zeros(256)
         for (start, end), label in list(zip(segments, labels, strict=True))[:2]:
             if start <= times[step] <= end:

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 
+from asl_mmaction.models.losses import AffinityLoss, ScoreSeparationLoss
 from asl_mmaction.structures.weak_labels import NO_CLICK, WeakLabels
 
 C, K, RATIO = 5, 3, 0.3
@@ -120,7 +121,14 @@ def test_losses_equal_their_sums_over_videos(config):
             for n, t, label in ((0, 0, K), (0, 5, K), (1, 3, K), (2, 2, 1))
         ]
         expected['loss_click'] = sum(F.cross_entropy(a, torch.tensor(c)) for a, c in clicked) / 4
-        assert set(losses) - set(expected) == {'loss_separation', 'loss_affinity'}
+        # each slot's own tests have its number
+        outputs = head(x, mask)
+        ratio = dict(ratio=RATIO)
+        separation = ScoreSeparationLoss(**ratio, loss_weight=0.5)
+        expected['loss_separation'] = separation(outputs.base, mask, labels)
+        alike = AffinityLoss(**ratio, loss_weight=0.8)
+        expected['loss_affinity'] = alike(outputs.embeddings, outputs.supp, mask, labels)
+    assert set(losses) == set(expected)
     for name, value in expected.items():
         torch.testing.assert_close(losses[name], value)
 
@@ -139,6 +147,26 @@ def test_padding_and_what_lies_on_it_change_no_loss(config):
         torch.testing.assert_close(padded[name], value)
     for parameter, gradient in zip(head.parameters(), gradients, strict=True):
         torch.testing.assert_close(parameter.grad, gradient)
+
+
+def test_dropout_is_of_what_the_classifier_sees():
+    head = make_head(dropout=0.5)
+    seen = []
+    head.classifier.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    x, mask, _ = make_batch()
+    head(x, mask)
+    head.eval()(x, mask)
+    dropped, whole = seen
+    kept = dropped != 0
+    torch.testing.assert_close(dropped[kept], 2 * whole[kept])
+    assert whole[~kept].any()
+
+
+def test_half_precision_is_scored_in_single(single):
+    head = make_head().float()
+    mask = make_batch()[1]
+    half = torch.randn(*mask.shape, K + 1).bfloat16()
+    assert torch.equal(head.video_scores(half, mask), head.video_scores(half.float(), mask))
 
 
 def test_every_parameter_learns():
@@ -175,6 +203,17 @@ def test_click_branch(name):
     }
     assert values['base'] != values['supp']
     torch.testing.assert_close(values['both'], (values['base'] + values['supp']) / 2)
+
+
+def test_supp_says_which_steps_the_embeddings_of_the_action_are_of():
+    head = make_head()
+    x, mask, labels = make_batch()
+    outputs = head(x, mask)
+
+    def value(**changed):
+        return head.loss_by_feat(outputs._replace(**changed), mask, labels)['loss_affinity']
+
+    assert value() == value(base=-outputs.base) != value(supp=-outputs.supp)
 
 
 def test_without_clicks_and_labels_all_losses_are_finite():
@@ -216,6 +255,7 @@ def test_a_step_depends_on_no_value(op_recorder):
     ('settings', 'message'),
     [
         (dict(topk_ratio=0), 'expected topk_ratio in '),
+        (dict(topk_ratio=1.5), 'expected topk_ratio in '),
         (dict(click_branch='all'), "expected click_branch to be one of .* but got 'all'"),
         (dict(affinity=None), 'expected affinity beside loss_affinity but got None'),
     ],

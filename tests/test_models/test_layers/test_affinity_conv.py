@@ -86,14 +86,15 @@ def test_softmax_rows_sum_to_one_over_the_taps_in_the_video():
     embeddings = F.normalize(torch.randn(4, 5), dim=-1)
     e, mask = padded_batch([embeddings, embeddings[:1]], 6)
     e.requires_grad_()
-    affinity = local_affinity(e, mask, normalize='softmax')
+    with torch.autograd.set_detect_anomaly(True):  # no nan on the way back, on padding either
+        affinity = local_affinity(e, mask, normalize='softmax')
+        affinity.square().sum().backward()
     sums = affinity.sum(-1)
     torch.testing.assert_close(sums, mask.double())
     plain = affinity_by_loop(embeddings)
     torch.testing.assert_close(affinity[0, 0, 1:], plain[0, 1:].softmax(0))
     torch.testing.assert_close(affinity[0, 2], plain[2].softmax(0))
     assert affinity[1, 0].tolist() == [0, 1, 0]
-    affinity.square().sum().backward()
     assert e.grad.isfinite().all()
     assert e.grad[0, 1].any()
 
@@ -147,6 +148,14 @@ def test_embeddings_have_length_one_and_padding_changes_nothing():
         torch.testing.assert_close(affinity[n, : len(video)], its_affinity[0])
         torch.testing.assert_close(alone.norm(dim=-1), torch.ones(1, len(video)))
         assert not embeddings[n, len(video) :].any()
+
+
+def test_the_module_normalizes_as_it_is_told():
+    module = LocalAffinity(4, hidden_channels=8, channels=5, num_taps=5, normalize='softmax')
+    x, mask = padded_batch([torch.randn(6, 4)], 7)
+    embeddings, affinity = module(x, mask)
+    torch.testing.assert_close(affinity, local_affinity(embeddings, mask, 5, 'softmax'))
+    torch.testing.assert_close(affinity.sum(-1), mask.double())
 
 
 def test_settings_out_of_range_are_refused():

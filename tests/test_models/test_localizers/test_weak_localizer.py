@@ -101,6 +101,11 @@ def test_raw_outputs_and_losses_are_those_of_the_head(build, collate, samples):
     assert all('loss' in name for name in losses)
 
 
+def test_the_data_preprocessor_is_the_config_s(build, collate, samples):
+    model = build({**MODEL, 'data_preprocessor': {'type': 'WeakPreprocessor', 'size_divisor': 16}})
+    assert model.data_preprocessor(collate(*samples))['masks'].shape == (4, 32)
+
+
 def test_a_checkpoint_with_the_slots_loads_without(build):
     plain = copy.deepcopy(MODEL)
     for slot in ('affinity', 'loss_click', 'loss_separation', 'loss_affinity'):

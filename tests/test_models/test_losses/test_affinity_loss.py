@@ -27,7 +27,9 @@ def make_batch(seed, lengths=(8, 5, 6), total=9, chance=0.3):
     return embeddings, activations, mask, WeakLabels(video_labels, clicks)
 
 
-def loss_by_loop(embeddings, activations, mask, labels, ratio, exclude_clicked, action_term):
+def loss_by_loop(
+    embeddings, activations, mask, labels, ratio, exclude_clicked, action_term, same=0.5, differ=0.1
+):
     """Section 2 of the method's description, pair by pair."""
     videos = []
     for e, a, valid, y, clicks in zip(
@@ -44,12 +46,12 @@ def loss_by_loop(embeddings, activations, mask, labels, ratio, exclude_clicked, 
             if y[c]:
                 action += sorted(allowed, key=lambda t, c=c: -a[t, c])[:k]
         g, f = e[clicked], e[action]
-        loss = np.mean([max(0.5 - min(x @ z for z in g), 0) for x in g])
+        loss = np.mean([max(same - min(x @ z for z in g), 0) for x in g])
         if len(f) and action_term:
-            loss += np.mean([max(0.5 - min(x @ z for z in f), 0) for x in f])
+            loss += np.mean([max(same - min(x @ z for z in f), 0) for x in f])
         if len(f):
-            loss += np.mean([max(max(x @ z for z in g) - 0.1, 0) for x in f])
-            loss += np.mean([max(max(x @ z for z in f) - 0.1, 0) for x in g])
+            loss += np.mean([max(max(x @ z for z in g) - differ, 0) for x in f])
+            loss += np.mean([max(max(x @ z for z in f) - differ, 0) for x in g])
         videos.append(loss)
     return np.mean(videos) if videos else 0.0
 
@@ -67,6 +69,24 @@ def test_equals_the_double_loop(seed, ratio, exclude, action_term):
     loss = MODELS.build(dict(type='AffinityLoss', ratio=ratio, loss_weight=1.0, **switches))
     expected = loss_by_loop(*batch, ratio, exclude, action_term)
     assert loss(*batch).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_margins_and_weight_are_settings():
+    batch = make_batch(0)
+    by_default = 0.8 * loss_by_loop(*batch, 0.5, True, True)
+    assert AffinityLoss(ratio=0.5)(*batch).item() == pytest.approx(by_default)
+    margins = dict(same_margin=0.7, different_margin=0.3)
+    expected = 2 * loss_by_loop(*batch, 0.5, True, True, 0.7, 0.3)
+    loss = AffinityLoss(ratio=0.5, loss_weight=2.0, **margins)
+    assert loss(*batch).item() == pytest.approx(expected)
+
+
+def test_half_precision_is_computed_in_single(single):
+    embeddings, activations, mask, labels = make_batch(0)
+    loss, half = AffinityLoss(ratio=0.5), embeddings.bfloat16()
+    assert torch.equal(
+        loss(half, activations, mask, labels), loss(half.float(), activations, mask, labels)
+    )
 
 
 def test_gradient_is_that_of_the_hardest_pairs():

@@ -33,6 +33,11 @@ def test_by_videos_each_with_clicks_counts_alike():
     torch.testing.assert_close(loss(activations, LABELS), sum(means) / 2)
 
 
+def test_half_precision_is_computed_in_single(single):
+    activations = torch.randn(3, 5, 4).bfloat16()
+    assert torch.equal(click_loss(activations, LABELS), click_loss(activations.float(), LABELS))
+
+
 @pytest.mark.parametrize('reduction', ['clicks', 'videos'])
 def test_without_clicks_it_is_zero_with_a_gradient_path(reduction):
     activations = torch.randn(2, 5, 4, requires_grad=True)

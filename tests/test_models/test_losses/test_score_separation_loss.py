@@ -107,6 +107,15 @@ def test_more_wanted_than_there_are():
     assert both.item() == pytest.approx(F.softplus(torch.tensor(0.0)).item())
 
 
+def test_half_precision_is_computed_in_single(single):
+    activations, mask, labels = make_batch(0)
+    half = activations.bfloat16()
+    of_half, of_single = (
+        score_separation_loss(values, mask, labels, 0.4) for values in (half, half.float())
+    )
+    assert torch.equal(of_half, of_single)
+
+
 def test_a_ratio_out_of_range_is_refused():
     with pytest.raises(ValueError, match=r'expected ratio in .* but got 0'):
         MODELS.build(dict(type='ScoreSeparationLoss', ratio=0))

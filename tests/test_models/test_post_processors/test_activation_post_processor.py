@@ -138,6 +138,9 @@ def test_several_rectangles_and_the_whole_video():
     assert candidates.scores[3] == pytest.approx(1.6 / 2.6)
     (alone,) = processor.select(batch)
     assert alone.segments[3].tolist() == [-0.5, 39.5]
+    (short,) = processor.select(batch, [(-0.25, 17.0)])  # the last one lies behind the video
+    expected = [(-0.25, 5.5), (14.5, 17.0), (-0.25, 17.0)]
+    np.testing.assert_allclose(short.segments, expected, atol=1 / 8)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +160,41 @@ def test_a_single_step_above_the_others():
     np.testing.assert_allclose(candidates.segments, [[1.5, 2.5]], atol=1 / 8)
 
 
+@pytest.mark.parametrize('level', ['thresholds', 'magnitude_thresholds'])
+def test_what_equals_a_threshold_is_in_a_run(level):
+    """Scaled, the steps are 0, 0.5, 1, 0, and a run is never of what is 0."""
+    activations = np.array([[[0.0], [2.0], [4.0], [0.0]]])
+    options = dict(thresholds=[0.75], samples_per_step=1)
+    for threshold in (0.0, 0.5):
+        processor = ActivationPostProcessor(**{**options, level: [threshold]})
+        (candidates,) = processor.select(found(activations, [[0.9]]))
+        assert candidates.segments.tolist()[-1] == [0.5, 2.5]
+
+
+def test_a_class_and_a_length_at_their_limits_stay():
+    activations = np.array([[[0.0, 0.0], [1.0, 1.0], [0.0, 0.0]]])
+    options = dict(thresholds=[0.5], samples_per_step=1, class_threshold=0.25, fallback_class=False)
+    for limit, labels in ((1.0, [0]), (1.5, [])):
+        processor = ActivationPostProcessor(**options, min_duration=limit)
+        (candidates,) = processor.select(found(activations, [[0.25, 0.125]]))
+        assert candidates.labels.tolist() == labels
+
+
+def test_scores_that_activations_far_below_0_make():
+    """Scaled they are -10, -2, 1, -10; the magnitudes cut out the first two steps."""
+    activations = np.array([[[-10.0], [-2.0], [1.0], [-10.0]]])
+    batch = found(activations, [[0.9]])._replace(magnitudes=torch.tensor([[9.0, 9, 0, 0]]))
+    options = dict(thresholds=[0.5], magnitude_thresholds=[0.5], outer_ratio=0.5)
+    options |= dict(samples_per_step=1, video_score_weight=0, contrast='raw')
+    processor = ActivationPostProcessor(**options)
+    (candidates,) = processor.select(batch)
+    assert candidates.segments.tolist() == [[1.5, 2.5], [-0.5, 1.5]]
+    assert candidates.scores.tolist() == [(1 - (-2 - 10) / 2 + 1) / 2, 0]
+    (one,) = ActivationPostProcessor(**options, pre_nms_topk=1).select(batch)
+    assert one.segments.tolist() == [[1.5, 2.5]]
+    assert one.left_out == 0  # of those that score above 0.1
+
+
 def test_the_best_class_goes_on_where_none_is_likely():
     rng = np.random.default_rng(0)
     batch = found(rng.random((1, 9, 3)), [[0.1, 0.2, 0.15]])
@@ -169,13 +207,13 @@ def test_the_best_class_goes_on_where_none_is_likely():
 
 
 def test_raw_means_see_what_lies_below_the_threshold():
-    activations = np.array([[[0.0], [1.0], [0.4], [0.0]]])
+    activations = np.array([[[0.0], [0.0], [0.8], [1.0], [0.4], [0.0]]])
     batch, scores = found(activations, [[0.9]]), {}
     for contrast in ('thresholded', 'raw'):
         options = dict(thresholds=[0.5], outer_ratio=1.0, samples_per_step=1, contrast=contrast)
         (candidates,) = ActivationPostProcessor(**options, video_score_weight=0).select(batch)
         scores[contrast] = candidates.scores.item() * 2 - 1
-    assert scores == pytest.approx({'thresholded': 1.0, 'raw': 1 - (0.0 + 0.4) / 2})
+    assert scores == pytest.approx({'thresholded': 0.9, 'raw': 0.9 - 0.4 / 4})
 
 
 def test_padding_and_the_rest_of_the_batch_change_nothing():
