@@ -18,7 +18,9 @@ from rich.table import Table
 
 import asl_mmaction  # noqa: F401  first: it repairs and registers
 from asl_mmaction.apis import read_class_gaussians
+from asl_mmaction.apis.work_dir import last_checkpoint
 from asl_mmaction.cli.mistakes import report_mistakes
+from asl_mmaction.cli.recordings import say
 from asl_mmaction.cli.runner import build_runner
 from asl_mmaction.datasets.preparation.synthetic import generate
 from asl_mmaction.files.mistakes import Mistake
@@ -136,16 +138,6 @@ class ProgressHook(Hook):
 def mean_loss(runner: Runner) -> float:
     """Mean training loss of the last 20 iterations."""
     return runner.message_hub.get_scalar('train/loss').mean(20)
-
-
-def say(console: Console, line: str) -> None:
-    """Print a line as it is: no colours, no wrapping."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def last_checkpoint(work_dir: Path) -> Path:
-    """The checkpoint that the Runner wrote last."""
-    return Path((work_dir / 'last_checkpoint').read_text().strip())
 
 
 def draw_pictures(work_dir: Path, annotations: dict, gaussians: ClassGaussians) -> list[Path]:

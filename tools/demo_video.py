@@ -12,12 +12,14 @@ from pathlib import Path
 
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 import cv2
-from demo import last_checkpoint, say, train_and_test
+from demo import train_and_test
 from mmengine.config import Config
 from rich.console import Console
 
 from asl_mmaction.apis import TALInferencer
+from asl_mmaction.apis.work_dir import last_checkpoint
 from asl_mmaction.cli.mistakes import report_mistakes
+from asl_mmaction.cli.recordings import say
 from asl_mmaction.datasets.preparation.rendered_videos import render
 from asl_mmaction.extraction.extractor import FeatureExtractor, build_extractor
 from asl_mmaction.visualization import Recording

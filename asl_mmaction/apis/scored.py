@@ -11,7 +11,12 @@ from mmaction.registry import METRICS
 
 from asl_mmaction.evaluation.functional import Instances
 from asl_mmaction.evaluation.metrics.base_metric import as_instances
-from asl_mmaction.files.annotations import find_classes, find_label, read_checked_annotations
+from asl_mmaction.files.annotations import (
+    find_classes,
+    find_label,
+    read_checked_annotations,
+    segments_of,
+)
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.results import read_results
 
@@ -96,10 +101,10 @@ def read_scored(
             {
                 'video_name': name,
                 'duration': float(database[name]['duration']),
-                'scored_segments': _segments(truths),
+                'scored_segments': segments_of(truths),
                 'scored_labels': _labels(f'{annotations}: video {name!r}', truths, labels),
                 'pred_instances': {
-                    'segments': _segments(items),
+                    'segments': segments_of(items),
                     'scores': np.array([item['score'] for item in items], dtype=float),
                     'labels': _labels(f'{results}: video {name!r}', items, labels),
                 },
@@ -107,10 +112,6 @@ def read_scored(
         )
     simulated = any(holder.get('simulated', False) for holder in (content, schema))
     return Scored(videos, classes, [name for name in names if name not in found], simulated)
-
-
-def _segments(items: list[dict]) -> np.ndarray:
-    return np.array([item['segment'] for item in items], dtype=float).reshape(-1, 2)
 
 
 def _labels(where: str, items: list[dict], labels: dict[str, int]) -> np.ndarray:

@@ -13,6 +13,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from asl_mmaction.files.annotations import segments_of
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import check_file
 from asl_mmaction.files.results import read_results
@@ -92,7 +93,7 @@ def read_proposals(path: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     check_file(path, 'a file of proposals, as tools/test.py --out writes it,')
     return {
         video: (
-            np.array([item['segment'] for item in items]).reshape(-1, 2),
+            segments_of(items),
             np.array([item['score'] for item in items], dtype=np.float64),
         )
         for video, items in read_results(Path(path), labels=False)['results'].items()

@@ -26,6 +26,7 @@ from asl_mmaction.files.annotations import (
     find_label,
     is_names,
     read_annotations,
+    segments_of,
     select_videos,
 )
 from asl_mmaction.files.mistakes import TypeMistake, ValueMistake
@@ -250,7 +251,7 @@ class TALDataset(BaseDataset):
         with in_context(where):
             path = feature_path(self.data_prefix['feature'], self.feature_file, name)
         duration, items = check_video(where, video)['duration'], video['annotations']
-        scored_segments = np.array([item['segment'] for item in items], dtype=float).reshape(-1, 2)
+        scored_segments = segments_of(items)
         scored_labels = np.array(
             [find_label(where, item['label'], self._label_ids) for item in items], dtype=np.int64
         )

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmengine.logging import print_log
 
 from asl_mmaction.files.mistakes import TypeMistake, ValueMistake
@@ -70,6 +71,11 @@ def check_video(where: str, video: Any) -> dict[str, Any]:
             )
         require(where, item, 'label', 'a string')
     return video
+
+
+def segments_of(items: Iterable[Mapping]) -> np.ndarray:
+    """(n, 2) float64 start and end of annotations or results, as their file has them."""
+    return np.array([item['segment'] for item in items], dtype=np.float64).reshape(-1, 2)
 
 
 def require(where: str, holder: Any, key: str, kind: str) -> Any:

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 from asl_mmaction.files import annotations
@@ -11,6 +12,7 @@ from asl_mmaction.files.annotations import (
     read_annotations,
     read_checked_annotations,
     require,
+    segments_of,
     select_videos,
 )
 
@@ -189,3 +191,9 @@ def test_videos_of_subsets_in_the_order_of_the_file():
     database['a']['subset'] = 1
     with pytest.raises(TypeError, match=r"x\.json: video 'a': expected key 'subset'"):
         select_videos('x.json', database, ['x'])
+
+
+def test_segments_are_columns_also_of_none():
+    assert segments_of([item(0, 1), item(2.5, 3)]).tolist() == [[0.0, 1.0], [2.5, 3.0]]
+    assert segments_of(iter([item(0, 1)])).dtype == np.float64
+    assert segments_of([]).shape == (0, 2)

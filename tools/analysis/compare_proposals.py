@@ -38,6 +38,7 @@ from asl_mmaction.cli.past_runs import (
     check_seeds,
     read_metrics,
 )
+from asl_mmaction.files.annotations import segments_of
 from asl_mmaction.files.mistakes import Mistake
 from asl_mmaction.files.results import read_results
 
@@ -248,7 +249,7 @@ def make_scorer(runs: Runs) -> Callable[[Path], dict[str, float]]:
 def as_instances(items: list[dict]) -> dict[str, np.ndarray]:
     """Results of a video, without their classes, as the metrics take them."""
     return {
-        'segments': np.array([item['segment'] for item in items], dtype=float).reshape(-1, 2),
+        'segments': segments_of(items),
         'scores': np.array([item['score'] for item in items], dtype=float),
         'labels': np.zeros(len(items), dtype=int),
     }

@@ -36,6 +36,7 @@ from asl_mmaction.datasets.preparation.source import Source
 from asl_mmaction.datasets.preparation.splitting import find_test_subset, give_subsets
 from asl_mmaction.datasets.preparation.statistics import Recording, Statistics
 from asl_mmaction.datasets.transforms.lengths import FeatureLength, explain, length_mismatch
+from asl_mmaction.files.annotations import segments_of
 from asl_mmaction.files.mistakes import FileExistsMistake, ValueMistake
 from asl_mmaction.files.reading import finite, read_classes, read_durations, read_names
 from asl_mmaction.files.writing import prepare_folder, write_json
@@ -188,19 +189,12 @@ def check_lengths(source: Source, features: Mapping[str, Feature]) -> None:
 
 
 def subset_statistics(database: Mapping, features: Mapping[str, Feature], width: int) -> Statistics:
-    return Statistics.of(
-        (
-            Recording(features[name].num_steps, features[name].grid.to_grid(segments(video)))
-            for name, video in database.items()
-            if video['subset'] == 'training'
-        ),
-        width,
-    )
-
-
-def segments(video: Mapping) -> np.ndarray:
-    """(G, 2) seconds."""
-    return np.array([item['segment'] for item in video['annotations']], float).reshape(-1, 2)
+    recordings = []
+    for name, video in database.items():
+        if video['subset'] == 'training':
+            segments = features[name].grid.to_grid(segments_of(video['annotations']))
+            recordings.append(Recording(features[name].num_steps, segments))
+    return Statistics.of(recordings, width)
 
 
 def remarks(content: dict, features: Mapping[str, Feature], args: argparse.Namespace) -> list[str]:
@@ -211,8 +205,11 @@ def remarks(content: dict, features: Mapping[str, Feature], args: argparse.Names
     known = ('videos', 'segments', 'segments in the source')
     notes = [f'{n} {what}' for what, n in sorted(totals.items()) if what not in known]
     database = content['database']
-    latest = [segments(v).max() / v['duration'] for v in database.values() if v['annotations']]
-    if totals['segments'] >= 5 and 60 * max(latest) <= 1:
+    latest = max(
+        segments_of(video['annotations']).max(initial=0) / video['duration']
+        for video in database.values()
+    )
+    if totals['segments'] >= 5 and 60 * latest <= 1:
         notes.append('all actions end in the first 1/60 of their recordings, as if in minutes')
     few = sum(feature.num_steps < 8 for feature in features.values())
     if few:
@@ -280,9 +277,10 @@ def report(
     counts = Counter(item['label'] for v in database.values() for item in v['annotations'])
     shown = [f'{label} {counts[label]}' for label in content['classes'][:SHOWN]]
     more = ', ...' if len(content['classes']) > SHOWN else ''
-    seconds = np.concatenate([np.diff(segments(v))[:, 0] for v in database.values()])
+    segments = {name: segments_of(v['annotations']) for name, v in database.items()}
+    seconds = np.concatenate([np.diff(own)[:, 0] for own in segments.values()])
     steps = np.concatenate(
-        [np.diff(features[name].grid.to_grid(segments(v)))[:, 0] for name, v in database.items()]
+        [np.diff(features[name].grid.to_grid(own))[:, 0] for name, own in segments.items()]
     )
     parts = []
     for subset in ('training', 'validation', 'test'):

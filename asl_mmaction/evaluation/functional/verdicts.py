@@ -8,6 +8,7 @@ import numpy as np
 
 from asl_mmaction.evaluation.functional.average_precision import match_detections
 from asl_mmaction.evaluation.functional.instances import Instances
+from asl_mmaction.files.annotations import segments_of
 
 
 def with_matches(
@@ -49,6 +50,6 @@ def with_matches(
 def _columns(rows: Sequence[Mapping], numbers: Mapping[str | None, int]) -> Instances:
     return Instances(
         videos=np.zeros(len(rows), dtype=np.int64),
-        segments=np.array([row['segment'] for row in rows], dtype=np.float64).reshape(-1, 2),
+        segments=segments_of(rows),
         labels=np.array([numbers.get(row.get('label'), 0) for row in rows], dtype=np.int64),
     )
