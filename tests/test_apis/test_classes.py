@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, ConcatDataset
 
 from asl_mmaction.apis import find_classes
-from asl_mmaction.apis.classes import check_classes, classes_of
+from asl_mmaction.apis.classes import check_classes, classes_of, model_classes
 from asl_mmaction.datasets import TALDataset
 from asl_mmaction.datasets.transforms import PackTALInputs
 
@@ -99,6 +99,16 @@ def test_classes_that_differ_are_named(config, others, message):
 )
 def test_classes_that_agree_or_do_not_matter(config, others):
     check_classes(config, {'a': ('a', 'b', 'c'), 'y': others})
+
+
+def test_the_classes_of_a_model_are_as_many_as_it_has():
+    content = {'meta': {'dataset_meta': {'classes': ('a', 'b')}}}
+    assert model_classes(with_classes(2), content, 'x.pth') == ('a', 'b')
+    assert model_classes(with_classes(1), content, 'x.pth') == ('action',)
+    one = {'meta': {'dataset_meta': {'classes': ('a',)}}}
+    assert model_classes(with_classes(1), one, 'x.pth') == ('a',)
+    with pytest.raises(ValueError, match=r'expected 3 classes .* got 2 in the names for .* x\.pth'):
+        model_classes(with_classes(3), content, 'x.pth')
 
 
 def test_the_classes_of_every_dataset_of_a_loop_are_compared(demo_data):

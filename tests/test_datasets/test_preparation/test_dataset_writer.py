@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from asl_mmaction.datasets.preparation.dataset_writer import write_dataset
+from asl_mmaction.datasets.preparation.dataset_writer import count_table, write_dataset
 
 
 def write(out, value=1.0, made_by='me'):
@@ -145,3 +145,14 @@ def test_other_folders_are_not_replaced(tmp_path):
         write(tmp_path / 'thesis.tex')
     assert os.listdir(tmp_path) == ['thesis.tex']
     assert (tmp_path / 'thesis.tex').read_text() == 'x'
+
+
+def test_counts_beside_those_that_are_known():
+    counts = [('training', 3), ('test', 5), ('training', 4), ('other', 9)]
+    table = count_table('songs', counts, 'known', {'training': (2, 8), 'test': (1, 5)})
+    rows = [line.split() for line in table.splitlines()]
+    assert rows == [
+        ['subset', 'songs', 'instances', 'known'],
+        ['training', '2', '7', '2', '/', '8'],
+        ['test', '1', '5', '1', '/', '5'],
+    ]
