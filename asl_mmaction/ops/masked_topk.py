@@ -32,7 +32,10 @@ def topk_mask(values: Tensor, mask: Tensor, counts: Tensor) -> Tensor:
     """
     mask = mask[..., None]
     values = values.masked_fill(~mask, -torch.inf)
-    order = values.sort(dim=1, descending=True, stable=True).indices
+    if torch.jit.is_tracing():  # ONNX has no sort, and of equal values its top-k takes the first
+        order = values.topk(values.size(1), dim=1).indices
+    else:
+        order = values.sort(dim=1, descending=True, stable=True).indices
     steps = torch.arange(values.size(1), device=values.device)
     chosen = (steps < counts[:, None])[..., None].expand_as(order)
     return torch.zeros_like(order, dtype=torch.bool).scatter(1, order, chosen) & mask

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from asl_mmaction.ops.recording import is_recorded
+
 
 def temporal_conv(
     x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 1, groups: int = 1
@@ -20,8 +22,8 @@ def temporal_conv(
     Returns:
         (N, T / stride, C_out).
     """
-    # Elsewhere (a GPU, autocast, the compiler) the library's own backward pass runs.
-    eager = x.device.type == 'cpu' and not torch.compiler.is_compiling()
+    # Elsewhere (a GPU, autocast, a compiler, an exporter) the library's own backward pass runs.
+    eager = x.device.type == 'cpu' and not is_recorded()
     if groups == stride == 1 and eager and not torch.is_autocast_enabled('cpu'):
         return _DenseConv.apply(x, weight, bias)
     return _conv2d(x, weight, bias, stride, groups)

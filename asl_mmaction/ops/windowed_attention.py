@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from asl_mmaction.ops.recording import is_recorded
+
 # Queries are handled in blocks of at least this many steps; each block sees itself and half a
 # window on either side, so that cost and memory grow linearly with the length. Fewer hidden keys
 # are computed in small blocks; a GPU would rather have large ones.
@@ -29,21 +31,15 @@ def attention_bias(mask: Tensor, window_size: int | None) -> Tensor:
         with B blocks of b queries; float32.
     """
     if window_size is None:
-        bias = torch.zeros_like(mask, dtype=torch.float32).masked_fill(~mask, HIDDEN)
-        return bias[:, None, None]
+        return HIDDEN * (~mask).float()[:, None, None]
     half = window_size // 2
     block = _block_size(half, mask)
-    num_videos, num_steps = mask.shape
-    num_blocks = -(-num_steps // block)
-    num_keys = block + 2 * half
-    padded = F.pad(mask, (half, half + num_blocks * block - num_steps))
-    valid = padded.unfold(1, num_keys, block)  # (N, B, b + 2h)
+    valid = _widen(_cut(mask.unsqueeze(-1), block), half).squeeze(-1)  # (N, B, b + 2h)
     query = torch.arange(block, device=mask.device)
-    key = torch.arange(num_keys, device=mask.device) - half
+    key = torch.arange(block + 2 * half, device=mask.device) - half
     near = (query[:, None] - key).abs() <= half  # (b, b + 2h)
     seen = valid[:, :, None] & near  # (N, B, b, b + 2h)
-    bias = torch.zeros_like(seen, dtype=torch.float32).masked_fill(~seen, HIDDEN)
-    return bias.view(num_videos * num_blocks, 1, block, num_keys)
+    return HIDDEN * (~seen).float().flatten(0, 1).unsqueeze(1)
 
 
 def temporal_attention(
@@ -79,7 +75,7 @@ def temporal_attention(
         return out.transpose(1, 2).reshape(num_videos, num_steps, channels)
 
     half = window_size // 2
-    eager = query.device.type == 'cpu' and not torch.compiler.is_compiling()
+    eager = query.device.type == 'cpu' and not is_recorded()
     if eager and query.dtype in (torch.float32, torch.float64) and not dropout:
         return _WindowedAttention.apply(query, key, value, bias, num_heads, half)
     return _attend_in_windows(query, key, value, bias, num_heads, half, dropout)
@@ -88,6 +84,19 @@ def temporal_attention(
 def _block_size(half: int, like: Tensor) -> int:
     """Queries a block; half a window must not reach past the next block."""
     return max(half, BLOCK if like.device.type == 'cpu' else GPU_BLOCK)
+
+
+def _cut(x: Tensor, block: int) -> Tensor:
+    """(N, T, C) -> (N, B, b, C): blocks of b steps, zero behind the end."""
+    return F.pad(x, (0, 0, 0, -x.size(1) % block)).unflatten(1, (-1, block))
+
+
+def _widen(own: Tensor, half: int) -> Tensor:
+    """(N, B, b, C) -> (N, B, b + 2 half, C): each block with the steps around it, zero beyond."""
+    block = own.size(2)
+    before = F.pad(own[:, :-1, block - half :], (0, 0, 0, 0, 1, 0))
+    after = F.pad(own[:, 1:, :half], (0, 0, 0, 0, 0, 1))
+    return torch.cat([before, own, after], dim=2)
 
 
 def _attend_in_windows(
@@ -102,28 +111,16 @@ def _attend_in_windows(
     """Windowed attention by torch's own kernel, for all devices and types."""
     num_videos, num_steps, channels = query.shape
     block = _block_size(half, query)
-    rest = -num_steps % block
-
-    def to_blocks(x: Tensor) -> Tensor:  # (N, T, C) -> (N, B, b, C)
-        return F.pad(x, (0, 0, 0, rest)).unflatten(1, (-1, block))
 
     def to_heads(x: Tensor) -> Tensor:  # (N, B, b, C) -> (N * B, heads, b, d)
         return x.flatten(0, 1).unflatten(-1, (num_heads, -1)).transpose(1, 2)
 
-    def to_windows(x: Tensor) -> Tensor:  # (N, T, C) -> (N * B, heads, b + 2h, d)
-        own = to_blocks(x)
-        before = F.pad(own[:, :-1, block - half :], (0, 0, 0, 0, 1, 0))
-        after = F.pad(own[:, 1:, :half], (0, 0, 0, 0, 0, 1))
-        return to_heads(torch.cat([before, own, after], dim=2))
-
-    out = F.scaled_dot_product_attention(
-        to_heads(to_blocks(query)),
-        to_windows(key),
-        to_windows(value),
-        bias.to(query.dtype),
-        dropout,
-    )
-    return out.transpose(1, 2).reshape(num_videos, num_steps + rest, channels)[:, :num_steps]
+    key, value = (to_heads(_widen(_cut(x, block), half)) for x in (key, value))
+    query = to_heads(_cut(query, block))
+    out = F.scaled_dot_product_attention(query, key, value, bias.to(query.dtype), dropout)
+    # (N * B, heads, b, d) -> (N, B * b, C)
+    out = out.transpose(1, 2).reshape(num_videos, -1, channels)
+    return out[:, :num_steps]
 
 
 class _WindowedAttention(torch.autograd.Function):

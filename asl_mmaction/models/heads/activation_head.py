@@ -148,7 +148,7 @@ class ActivationHead(BaseModule):
         hidden = F.leaky_relu(self.conv1(x, views)).flatten(0, 1)
         features = self.conv2(hidden, taps.repeat(branches, 1, 1))
         features = self.dropout(F.leaky_relu(features))
-        activations = self.classifier(features).unflatten(0, (branches, -1))
+        activations = self.classifier(features).chunk(branches)
         return BranchOutputs(
             base=activations[0] if branches == 2 else None,
             supp=activations[-1],

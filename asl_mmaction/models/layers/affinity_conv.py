@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.layers.masked_conv import MaskedConv1d
+from asl_mmaction.ops.recording import is_recorded
 
 NORMALIZATIONS = ('none', 'softmax')
 
@@ -47,7 +48,7 @@ def neighbors(values: Tensor, num_taps: int) -> Tensor:
         (N, T, k, C); tap ``i`` is step ``t + i - k // 2``.
     """
     around = F.pad(values, (0, 0, num_taps // 2, num_taps // 2))
-    return around.unfold(1, num_taps, 1).transpose(2, 3)
+    return torch.stack([around.narrow(1, tap, values.size(1)) for tap in range(num_taps)], dim=2)
 
 
 def neighbor_mask(mask: Tensor, num_taps: int) -> Tensor:
@@ -148,6 +149,10 @@ class AffinityConv1d(nn.Module):
         weight = self.weight.permute(2, 0, 1).flatten(0, 1)  # (k * C_out, C_in)
         products = F.linear(x, weight).unflatten(-1, (self.weight.size(2), -1))
         taps = taps.to(products.dtype)
+        if is_recorded():
+            around = F.pad(products, (0, 0, 0, 0, self.kernel_size // 2, self.kernel_size // 2))
+            moved = [around.narrow(1, tap, x.size(1))[:, :, tap] for tap in range(self.kernel_size)]
+            return (torch.stack(moved, dim=2) * taps[..., None]).sum(-2)
         if taps.dim() == 3:
             return _WeighTaps.apply(products, taps[None])[0]
         return _WeighTaps.apply(products, taps)
