@@ -232,6 +232,7 @@ def mim(request, source, tmp_path):
 
 
 SHORT = ['--cfg-options', 'train_cfg.max_epochs=1', 'param_scheduler=[]']
+SHORT += ['model.projection.out_channels=16']
 
 
 @pytest.mark.slow
@@ -265,10 +266,10 @@ def test_mim_searches_models_and_the_grid_and_tests(mim, demo_data):
     assert found['hapt/map_strict']['asl_hapt'] > 0
 
     shutil.copytree(demo_data, mim.work / 'data' / 'demo')
-    grid = ['--search-args', '--optim_wrapper.optimizer.lr 0.001 0.002']
+    grid = ['--search-args', '--optim_wrapper.optimizer.lr 0.002']
     mim('gridsearch', 'asl_mmaction', 'asl_demo.py', '--work-dir', 'grid', *grid, *SHORT)
-    checkpoint, _ = mim.work.glob('grid*/**/epoch_1.pth')
-    options = ['--checkpoint', checkpoint, '--out', 'out']
+    (checkpoint,) = mim.work.glob('grid*/**/epoch_1.pth')
+    options = ['--checkpoint', checkpoint, '--out', 'out', *SHORT]
     mim('test', 'asl_mmaction', 'asl_demo.py', *options)
     metrics = json.loads((mim.work / 'out' / 'metrics.json').read_text())
     assert metrics['protocol']['videos'] == 5
