@@ -45,6 +45,13 @@ def test_of_a_crop_those_that_lie_in_it(write, make_sample):
     assert attached.proposals.segments.tolist() == [[1.0, 5.0]]
 
 
+def test_of_each_three_quarters_or_more_must_be_left(write, make_sample):
+    path = write(items=[(3.75, 4.75, 0.5), (3.5, 4.5, 0.75), (3.515625, 4.515625, 0.625)])
+    attached = AttachProposals(path=path).transform(make_sample(8))['data_samples'].proposals
+    assert attached.segments.tolist() == [[6.0, 7.5]]
+    assert attached.scores.tolist() == [0.75]
+
+
 def test_a_video_without_proposals_gets_none(write, make_sample):
     attached = AttachProposals(path=write()).transform(make_sample(8))['data_samples'].proposals
     assert attached.segments.shape == (0, 2)

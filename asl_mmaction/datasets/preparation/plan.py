@@ -21,7 +21,7 @@ EPOCHS = (15, 120)
 VALIDATIONS = 8
 #: Feature steps of a batch; recordings of one; batches of an epoch at least, where they allow it.
 BATCH_STEPS, BATCH_SIZES, BATCHES_OF_EPOCH = 2048, (2, 16), 8
-LONGEST_CROP = 2304
+LONGEST_CROP = 2304  # a multiple of each level's stride
 LEVELS = (3, 9)
 LAST = 10000  # end of the last level's range: none
 #: Recordings of so many steps are short enough for attention to all of them.
@@ -138,8 +138,8 @@ def make_plan(stats: Statistics) -> dict[str, Choice]:
             f'{"at once" if small else "beside the training"}',
         ),
         Choice('max_epochs', epochs, why_epochs),
-        Choice('warmup_epochs', max(1, round(epochs / 10)), 'a tenth of the training'),
-        Choice('val_interval', max(1, round(epochs / VALIDATIONS)), 'epochs between validations'),
+        Choice('warmup_epochs', round(epochs / 10), 'a tenth of the training'),
+        Choice('val_interval', round(epochs / VALIDATIONS), 'epochs between validations'),
         Choice('lr', lr, f'for width {width}'),
     )
     return {choice.name: choice for choice in choices}
@@ -202,9 +202,7 @@ def _detections(stats: Statistics) -> int:
 
 
 def _max_len(stats: Statistics, divisor: int) -> int:
-    return min(
-        LONGEST_CROP // divisor * divisor, math.ceil(stats.longest_steps / divisor) * divisor
-    )
+    return min(LONGEST_CROP, math.ceil(stats.longest_steps / divisor) * divisor)
 
 
 def _why_max_len(stats: Statistics, max_len: int) -> str:

@@ -37,7 +37,7 @@ def values(plan):
 def test_positives_are_those_of_the_assigner(ranges):
     """Each action alone, as nothing is in its way; multiples of 1/4 meet every border."""
     rng = np.random.default_rng(0)
-    start = rng.integers(0, 400, 300) / 4
+    start = rng.integers(-40, 400, 300) / 4
     segments = np.stack([start, start + rng.integers(1, 300, 300) / 4], axis=1)
     generator = PointGenerator(strides=[1, 2, 4, 8], regress_ranges=ranges)
     points = generator((256, 128, 64, 32), torch.device('cpu'))
@@ -70,6 +70,8 @@ def test_levels_reach_the_longest_actions(longest, levels):
 def test_no_level_is_longer_than_a_recording():
     plan = values(plan_of(recording((0, 60), num_steps=20)))  # labels of another length
     assert 2 ** len(plan['strides']) <= 20
+    plan = values(plan_of(recording((0, 30), num_steps=16)))
+    assert plan['strides'] == [1, 2, 4, 8]
 
 
 def test_short_actions_have_two_levels():
@@ -107,6 +109,44 @@ def test_epochs_make_the_steps():
     assert [of(n, 100)['batch_size'] for n in (4, 16, 32, 64, 128, 999)] == [2, 2, 4, 8, 16, 16]
     assert of(100, 1000)['batch_size'] == 2
     assert of(100, 512)['batch_size'] == 4
+
+    parts = [(of(n)['warmup_epochs'], of(n)['val_interval']) for n in (4, 900)]
+    assert parts == [(12, 15), (2, 2)]
+
+
+def test_each_limit_from_where_it_counts():
+    def of(*segments, num_steps=1000, **more):
+        return values(plan_of(recording(*segments, num_steps=num_steps), **more))
+
+    assert of((0, 8), (6, 8))['match'] == 'all'  # two at a time in 2 of 8 steps
+    assert of((0, 8), (6.125, 8))['match'] == 'shortest'
+    assert [of((0, 9), num_steps=n)['window_size'] for n in (128, 129)] == [None, 19]
+    assert [of((0, n))['window_size'] for n in (499, 500)] == [19, 9]
+    # 8 MiB, of what is read of a recording
+    assert [of((0, 9), num_steps=n, feat_dim=2048)['num_workers'] for n in (1024, 1025)] == [0, 4]
+    assert of((0, 9), num_steps=10**5, feat_dim=512)['num_workers'] == 0
+    many = of(*[(n, n + 1) for n in range(400)])
+    assert (many['max_per_video'], many['pre_nms_topk']) == (4000, 4000)
+    assert (of((0, 9))['max_per_video'], of((0, 9))['pre_nms_topk']) == (200, 2000)
+    assert [of((0, 17), num_steps=n)['max_len'] for n in (1000, 1001, 9999)] == [1000, 1008, 2304]
+
+
+def test_recordings_count_alike_and_never_more_than_whole():
+    parts = [recording((0, 2), num_steps=200)] * 3
+    labels_of_another_length = recording((0, 600), num_steps=200)
+    assert values(plan_of(*parts, labels_of_another_length))['window_size'] == 19
+    long = recording((0, 900), num_steps=1000)  # half of them are short enough for all of it
+    short = recording((0, 90), num_steps=100)
+    assert values(plan_of(short, short, long))['window_size'] is None
+
+
+@pytest.mark.parametrize(('recordings', 'of_batch'), [(1, 1), (2, 2), (9, 2)])
+def test_the_normalizer_is_the_points_of_a_batch_that_learn(recordings, of_batch):
+    segments = np.array([(10, 20), (30, 35), (50, 90)], float)
+    plan = values(plan_of(*[recording(*segments, num_steps=1500)] * recordings))
+    assert plan['batch_size'] == 2
+    positives = positives_per_action(segments, plan['regress_ranges']).sum()
+    assert plan['loss_normalizer'] == positives * of_batch
 
 
 def test_order_plays_no_part():
