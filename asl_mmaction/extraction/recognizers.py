@@ -84,7 +84,8 @@ class RecognizerNetwork(Network):
         self.pipeline = json.loads(json.dumps(frame_steps, default=str))
         if checkpoint is not None:
             content = read_checkpoint(checkpoint)
-            state = content.get('state_dict', content)
+            state = content.get('state_dict')
+            state = state if isinstance(state, dict) else content  # or weights alone
             state = {key: x for key, x in state.items() if key.startswith('backbone.')}
             load_weights(self.model, {'state_dict': state}, checkpoint)
         if self.is_2d:

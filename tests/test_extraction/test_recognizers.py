@@ -161,11 +161,13 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
     first = sorted(state)[0]
     torch.save({'state_dict': state | {first: torch.zeros(3)}}, tmp_path / 'other.pth')
     torch.save({'state_dict': {}}, tmp_path / 'none.pth')
+    torch.save({'state_dict': 3}, tmp_path / 'number.pth')
     torch.save({'state_dict': Attack()}, tmp_path / 'attack.pth')
     (tmp_path / 'text.pth').write_text('nothing')
     for name, words in {
         'other.pth': rf'1 entries of .* such as {first}: expected .* but got \(3,\)',
         'none.pth': 'but got none',
+        'number.pth': 'but got none',
         'attack.pth': 'could not read',
         'text.pth': 'could not read',
     }.items():

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
-from asl_mmaction.files.clicks import Click
+from asl_mmaction.files.clicks import Click, write_click_file
 from asl_mmaction.files.mistakes import ValueMistake
 
 #: Seconds: a stretch of that length has a click with chance 1 - 1 / e (``keep='human'``).
@@ -166,3 +167,21 @@ def _background_times(
             time = np.clip(border + side * depth, 0, duration)
         times.append(float(time))
     return times if clicked else []
+
+
+def write_simulated_clicks(
+    folder: Path, database: Mapping[str, Mapping], rules: Mapping[str, ClickRule]
+) -> None:
+    """Write click files of the training videos of ``annotations.json``, beside it.
+
+    Args:
+        folder: Of the data set.
+        database: See :func:`simulate_clicks`.
+        rules: Name of each file -> how its clicks are drawn.
+    """
+    training = {name: video for name, video in database.items() if video['subset'] == 'training'}
+    for file, rule in rules.items():
+        clicks = simulate_clicks(training, rule)
+        write_click_file(
+            folder / file, clicks, source='annotations.json', simulated=rule.description
+        )

@@ -14,11 +14,10 @@ import numpy as np
 from asl_mmaction.datasets.preparation.click_simulation import (
     ClickRule,
     background_stretches,
-    simulate_clicks,
+    write_simulated_clicks,
 )
 from asl_mmaction.datasets.preparation.dataset_writer import write_dataset
 from asl_mmaction.datasets.preparation.synthetic import check_request, write_videos
-from asl_mmaction.files.clicks import write_click_file
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
 CLASSES = ('swim', 'ski', 'ride', 'row')
@@ -70,14 +69,7 @@ def generate(
                 'database': database,
             }
         )
-        training = {name: x for name, x in database.items() if x['subset'] == 'training'}
-        for file, rule in CLICK_FILES.items():
-            write_click_file(
-                writer.root / file,
-                simulate_clicks(training, rule),
-                source='annotations.json',
-                simulated=rule.description,
-            )
+        write_simulated_clicks(writer.root, database, CLICK_FILES)
 
 
 def make_video(seed: int, subset: int, index: int) -> tuple[np.ndarray, float, list[dict]]:

@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from asl_mmaction.cli.mistakes import report_mistakes
-from asl_mmaction.datasets.preparation.click_simulation import ClickRule, simulate_clicks
+from asl_mmaction.datasets.preparation.click_simulation import ClickRule, write_simulated_clicks
 from asl_mmaction.datasets.preparation.dataset_writer import count_table, write_dataset
 from asl_mmaction.files.archives import walk_files
-from asl_mmaction.files.clicks import write_click_file
 from asl_mmaction.files.mistakes import FileMistake, ValueMistake
 from asl_mmaction.files.reading import in_context, read_object, videos_of
 
@@ -245,16 +244,6 @@ def cut_into_clips(recording: Recording, least: float = CLIP_SECONDS) -> list[Re
     ]
 
 
-def write_clicks(folder: Path, database: dict) -> None:
-    """Write click files of the training clips: background, actions, and both."""
-    training = {name: video for name, video in database.items() if video['subset'] == 'training'}
-    for file, rule in CLICK_FILES.items():
-        clicks = simulate_clicks(training, rule)
-        write_click_file(
-            folder / file, clicks, source='annotations.json', simulated=rule.description
-        )
-
-
 # Writing
 
 
@@ -296,7 +285,7 @@ def write_recordings(
             }
         )
         if with_clicks:
-            write_clicks(writer.root, database)
+            write_simulated_clicks(writer.root, database, CLICK_FILES)
 
 
 def subset(name: str) -> str:
