@@ -19,6 +19,7 @@ from asl_mmaction.files.annotations import (
 )
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.results import read_results
+from asl_mmaction.files.writing import hint_at_same_name
 
 
 class Scored(NamedTuple):
@@ -82,7 +83,7 @@ def read_scored(
     if unknown:
         raise ValueMistake(
             f'{results}: expected videos of {annotations} but got {unknown[0]!r}, '
-            f'the first of {len(unknown)}'
+            f'the first of {len(unknown)}{hint_at_same_name(unknown[0], database)}'
         )
     counting = {database[name].get('subset') for name in found} if subsets is None else set(subsets)
     names = sorted(

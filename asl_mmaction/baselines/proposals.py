@@ -17,6 +17,7 @@ from asl_mmaction.files.annotations import segments_of
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import check_file
 from asl_mmaction.files.results import read_results
+from asl_mmaction.files.writing import hint_at_same_name
 from asl_mmaction.structures.candidates import Candidates, DenseCandidates
 
 
@@ -71,6 +72,7 @@ class AttachProposals(BaseTransform):
             raise ValueMistake(
                 f'{self.path}: expected proposals of video {sample.video_name!r} but got those of '
                 f'{len(self._proposals)} others, such as {next(iter(self._proposals), None)!r}'
+                f'{hint_at_same_name(sample.video_name, self._proposals)}'
             )
         segments, scores = self._proposals[sample.video_name]
         segments = sample.grid.to_grid(segments)

@@ -101,6 +101,28 @@ def test_a_run_that_is_interrupted_leaves_what_it_has(tmp_path):
     assert 'd.html' in (tmp_path / 'index.html').read_text()
 
 
+def test_files_of_recordings_keep_dots_in_their_names(tmp_path):
+    with open_folder(tmp_path, formats=('json', 'srt'), draw=('svg',)) as folder:
+        folder.add(found('take.1', 'cut'), None)
+        assert [path.name for path in folder.draw('take.1')] == ['take.1.svg']
+    assert (tmp_path / 'take.1.srt').is_file()
+
+
+@pytest.mark.parametrize(('threshold', 'shown'), [(0.0, 1), (0.5, 1), (0.3, 2)])
+def test_pictures_of_any_score_show_the_likely_ones(tmp_path, threshold, shown):
+    """Scores 0.9 and 0.4; 0.3 stands for a threshold of 0."""
+    about = {**ABOUT, 'score_threshold': threshold}
+    with open_folder(tmp_path, draw=('svg', 'html'), about=about) as folder:
+        prediction = found('v', 'cut', 'stir', 'stir')
+        if threshold == 0:  # just below what is shown
+            prediction['detections'][1]['score'] = 0.29
+        folder.add(prediction, None)
+        folder.draw('v')
+    text = (tmp_path / 'v.svg').read_text()
+    assert f'found: {shown} detection' in text.replace('\xa0', ' ')
+    assert f'"threshold": {threshold or 0.3}' in (tmp_path / 'v.html').read_text()
+
+
 def test_nothing_yet_is_nothing_to_go_on_with(tmp_path):
     with open_folder(tmp_path, resume=True):
         pass

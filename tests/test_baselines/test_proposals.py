@@ -61,6 +61,8 @@ def test_a_video_without_proposals_gets_none(write, make_sample):
 def test_users_mistakes(write, make_sample, tmp_path):
     with pytest.raises(ValueError, match=r"expected proposals of video 'v' but got .* 1 .* 'w'"):
         AttachProposals(path=write('w')).transform(make_sample(8))
+    with pytest.raises(ValueError, match=r"'e\\u0301' is there: '\\xe9' in another Unicode normal"):
+        AttachProposals(path=write('e\u0301')).transform(make_sample(8, name='\xe9'))
     with pytest.raises(FileNotFoundError, match=r'a file of proposals, .*nothing.json, which'):
         AttachProposals(path=str(tmp_path / 'nothing.json')).transform(make_sample(8))
     with pytest.raises(ValueError, match='0 < min_overlap <= 1 but got 0'):

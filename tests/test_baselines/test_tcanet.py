@@ -122,8 +122,11 @@ def test_the_loss_is_that_of_tcanet_with_pairs(model, with_proposals):
 def test_without_ground_truth_or_proposals_the_loss_is_finite(
     model, with_proposals, segments, proposals
 ):
-    batch = pseudo_collate([with_proposals(9, segments, proposals)])
-    losses = model(**batch, mode='loss')
+    sample = with_proposals(9, segments, proposals)
+    packed = model.pack_targets(sample['data_samples'], 9).proposals.proposals
+    if proposals == []:  # the whole sequence is one
+        assert packed.tolist() == [[0, 9 / WINDOW, 1]]
+    losses = model(**pseudo_collate([sample]), mode='loss')
     assert all(value.isfinite() for value in losses.values())
     sum(losses.values()).backward()
     grads = [p.grad for p in model.parameters() if p.grad is not None]
@@ -213,6 +216,15 @@ def test_windows_show_each_proposal_its_own_surroundings(num_steps, with_proposa
     middles = (given.segments.mean(dim=1) + 0.5).floor()
     assert torch.equal(scores, middles.expand(3, -1))
     assert model.localizer.widest == min(2, len(window_starts(num_steps, WINDOW, 0.5)))
+
+
+def test_the_window_whose_middle_is_nearest(with_proposals):
+    model = MODELS.build(model_config())
+    model.localizer = Echo()
+    sample = with_proposals(31, proposals=[[10.5, 12.0], [11.0, 12.5]])
+    assert window_starts(31, WINDOW, 0.5)[:2] == [0, 8]  # middles: steps 7.5 and 15.5
+    *_, windows = model.refine(sample['inputs'], sample['data_samples'])
+    assert windows.tolist() == [0, 1]
 
 
 def test_a_video_does_not_depend_on_the_batch(model, with_proposals):

@@ -116,6 +116,18 @@ def test_evaluate_gives_the_metrics(load_tool, folder, capsys):
     assert ' 50.0' in capsys.readouterr().out
 
 
+def test_a_name_in_another_normal_form_is_told(load_tool, folder, capsys):
+    content = json.loads((folder / 'annotations.json').read_text())
+    content['database']['\xe9'] = content['database'].pop('b')
+    (folder / 'annotations.json').write_text(json.dumps(content))
+    write(folder, {'e\u0301': []})
+    with pytest.raises(SystemExit):
+        load_tool('analysis/evaluate').main(
+            [str(folder / 'detections.json'), str(folder / 'annotations.json')]
+        )
+    assert r"the first of 1; '\xe9' is there: 'e\u0301' in another" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ('found', 'message'),
     [

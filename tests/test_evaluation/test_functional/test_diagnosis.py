@@ -192,6 +192,21 @@ def test_mean_ap_is_average_precision():
     np.testing.assert_allclose(whole.mean_ap, expected)
 
 
+def test_the_profile_is_the_mean_over_thresholds():
+    rng = np.random.default_rng(5)
+    truths = random_instances(rng, 40, 4, 3, False, scored=False)
+    found = random_instances(rng, 200, 4, 3, False, scored=True)
+    both, low, high = (
+        diagnose(match_detections(truths, found, 3, thresholds), limit=3).profile
+        for thresholds in ([0.2, 0.6], [0.2], [0.6])
+    )
+    np.testing.assert_allclose(both, (low + high) / 2)
+    np.testing.assert_allclose(both.sum(axis=1), 1)
+    assert not np.array_equal(low, high)
+    everything = diagnose(match_detections(truths, found, 3, [0.2]), limit=None)
+    assert everything.profile.shape == (0, len(KINDS))
+
+
 @pytest.mark.parametrize('normalize', [False, True])
 def test_groups_match_plain_loops(normalize):
     rng = np.random.default_rng(4)
