@@ -67,6 +67,7 @@ MAY_IMPORT_MMACTION_MODELS = {'baselines', 'extraction'}
 TESTED_ELSEWHERE = {
     'apis/config_types': 'test_apis/test_config',
     'apis/model': 'test_apis/test_inferencer',
+    'apis/onnx_network': 'test_apis/test_export',
     'apis/predictions': 'test_apis/test_inferencer',
     'apis/samples': 'test_apis/test_inferencer',
     'apis/scored': 'test_tools/test_diagnose',

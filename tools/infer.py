@@ -15,6 +15,7 @@ import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs t
 from rich.console import Console
 
 from asl_mmaction.apis import TALInferencer, load_config
+from asl_mmaction.apis.onnx_network import BACKENDS
 from asl_mmaction.apis.outputs import PICTURES, SUBTITLES, TABLES
 from asl_mmaction.apis.predictions import Found
 from asl_mmaction.apis.work_dir import find_model
@@ -54,6 +55,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--features', metavar='DIR', help='keep features of videos there')
     parser.add_argument('--resume', action='store_true', help='leave out what is in DIR already')
     parser.add_argument('--device', help='such as cpu or cuda:0')
+    parser.add_argument(
+        '--backend',
+        choices=BACKENDS,
+        default='torch',
+        help='onnxruntime: the model that torch2onnx.py wrote, on the CPU',
+    )
     parser.add_argument('--batch-size', type=int, default=1, help='recordings at once (1)')
     add_cfg_options(parser)
     args = parser.parse_args(argv)
@@ -105,7 +112,7 @@ def open_model(args: argparse.Namespace) -> TALInferencer:
     """The model that the arguments name."""
     config, checkpoint = find_model(args.model, args.checkpoint)
     config = load_config(config, args.cfg_options)
-    return TALInferencer(config, checkpoint, device=args.device)
+    return TALInferencer(config, checkpoint, device=args.device, backend=args.backend)
 
 
 def describe_model(inferencer: TALInferencer) -> str:

@@ -22,11 +22,12 @@ from asl_mmaction.apis.classes import model_classes
 from asl_mmaction.apis.config import check_parts, load_config
 from asl_mmaction.apis.inputs import Input, find_inputs
 from asl_mmaction.apis.model import Predictor, find_device
+from asl_mmaction.apis.onnx_network import open_network
 from asl_mmaction.apis.outputs import ResultFolder, check_count, check_file, rows_of, write_file
 from asl_mmaction.apis.predictions import Found, check_settings, describe
 from asl_mmaction.apis.samples import Progress, SampleMaker
 from asl_mmaction.apis.work_dir import find_model
-from asl_mmaction.files.checkpoint import dataset_meta, load_checkpoint
+from asl_mmaction.files.checkpoint import dataset_meta
 from asl_mmaction.files.mistakes import Mistake, ValueMistake
 from asl_mmaction.structures.limits import describe_limits
 
@@ -50,6 +51,8 @@ class TALInferencer(BaseInferencer):
         grid: ``fps``, ``feat_stride``, ``clip_len`` of the features, each where it differs from the
             config's ``test_dataloader.dataset.grid``. Several test datasets have to agree.
         show_progress: Draw a bar over the recordings.
+        backend: ``'torch'``; or ``'onnxruntime'``, on the CPU: ``checkpoint`` is the file that
+            ``tools/deployment/torch2onnx.py`` wrote, or the checkpoint beside which it lies.
 
     Raises:
         FileNotFoundError: No such config or checkpoint.
@@ -74,20 +77,20 @@ class TALInferencer(BaseInferencer):
         device: str | torch.device | None = None,
         grid: Mapping[str, float] | None = None,
         show_progress: bool = True,
+        backend: str = 'torch',
     ) -> None:
         config, checkpoint = find_model(config, checkpoint)
         self.config = self.cfg = load_config(config)
         check_parts(self.config, 'model', 'test_dataloader')
-        self.device = find_device(device)
-        self.checkpoint = checkpoint
-        content = load_checkpoint(checkpoint)
+        self.device = find_device(device, backend)
+        self.checkpoint, content, network = open_network(self.config, checkpoint, backend)
         self.classes = model_classes(self.config, content, checkpoint)
         self.simulated = bool(dataset_meta(content).get('simulated'))
         self.samples = SampleMaker(self.config, grid, self.device)
         self.scope, self.collate_fn, self.visualizer = 'mmaction', pseudo_collate, None
         self.show_progress = show_progress
         self.pipeline = self._init_pipeline(self.config)
-        self._predict = Predictor(self.config, content, checkpoint, self.device)
+        self._predict = Predictor(self.config, content, checkpoint, self.device, network)
         self.model = self._predict.model
 
     def _init_pipeline(self, cfg: Config) -> Compose:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -33,17 +33,24 @@ class Predictor:
         content: Of the checkpoint.
         checkpoint: Its name, for an error.
         device: Where to.
+        network: Runs in place of the model's ``find``, with weights of its own.
 
     Raises:
         ValueError: The weights are those of another architecture.
     """
 
     def __init__(
-        self, config: Config, content: dict, checkpoint: str | os.PathLike, device: torch.device
+        self,
+        config: Config,
+        content: dict,
+        checkpoint: str | os.PathLike,
+        device: torch.device,
+        network: Callable | None = None,
     ) -> None:
-        self._config, self._device = config.model, device
+        self._config, self._device, self._network = config.model, device, network
         self.model = self._build(self._config)
-        load_weights(self.model, content, checkpoint)
+        if network is None:
+            load_weights(self.model, content, checkpoint)
         self.model.to(device).eval()
         self._windowed: SlidingWindowLocalizer | None = None
 
@@ -92,18 +99,24 @@ class Predictor:
             self._windowed = windowed.eval()
         return self._windowed
 
-    @staticmethod
-    def _build(config: Mapping) -> Any:
+    def _build(self, config: Mapping) -> Any:
         with DefaultScope.overwrite_default_scope('mmaction'):
-            return MODELS.build(config)
+            model = MODELS.build(config)
+        if self._network is not None:
+            model.find = self._network
+        return model
 
 
-def find_device(device: str | torch.device | None) -> torch.device:
-    """A device of this machine; None: the GPU where there is one.
+def find_device(device: str | torch.device | None, backend: str = 'torch') -> torch.device:
+    """A device of this machine; None: the GPU where there is one, and the backend runs on it.
 
     Raises:
-        ValueError: There is no such device.
+        ValueError: There is no such device, or the backend does not run on it.
     """
+    if backend != 'torch':
+        if torch.device(device or 'cpu').type != 'cpu':
+            raise ValueMistake(f"expected device 'cpu' for {backend} but got {device!r}")
+        return torch.device('cpu')
     try:
         found = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
         torch.empty(0, device=found)

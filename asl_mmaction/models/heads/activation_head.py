@@ -115,6 +115,7 @@ class ActivationHead(BaseModule):
         self.topk_ratio = topk_ratio
         self.sparsity_weight = sparsity_weight
         self.click_branches = CLICK_BRANCHES[click_branch]
+        self.in_channels = in_channels
         self.filter = StepFilter(in_channels, filter_channels)
         self.conv1 = AffinityConv1d(in_channels, channels)
         self.conv2 = AffinityConv1d(channels, channels)
