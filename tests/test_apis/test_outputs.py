@@ -65,7 +65,7 @@ def test_pictures_and_pages_link_each_other(tmp_path):
 
 
 def test_what_was_added_is_there_before_the_end(tmp_path, monkeypatch):
-    clock = iter(range(0, 1000, 100))  # each look at the clock is 100 s after the one before
+    clock = iter(range(0, 10000, 100))  # each look at the clock is 100 s after the one before
     monkeypatch.setattr(outputs.time, 'monotonic', lambda: next(clock))
     folder = open_folder(tmp_path)
     written = []
@@ -74,9 +74,13 @@ def test_what_was_added_is_there_before_the_end(tmp_path, monkeypatch):
         written.append(sorted(json.loads((tmp_path / 'detections.json').read_text())['results']))
     # Writing takes 100 s, so the next one is 2000 s away.
     assert written == [['a']] * 4
+    for name in range(20):
+        folder.add(found(str(name), 'cut'), None)
+    assert len(json.loads((tmp_path / 'detections.json').read_text())['results']) > 20
+    folder.add(found('last', 'cut'), None)
     with folder:
         pass
-    assert sorted(json.loads((tmp_path / 'detections.json').read_text())['results']) == [*'abcd']
+    assert 'last' in json.loads((tmp_path / 'detections.json').read_text())['results']
 
 
 def test_a_run_that_is_interrupted_leaves_what_it_has(tmp_path):
@@ -91,7 +95,7 @@ def test_a_run_that_is_interrupted_leaves_what_it_has(tmp_path):
         folder.draw('d')
     content = json.loads((tmp_path / 'detections.json').read_text())
     assert sorted(content['results']) == [*'abcd']
-    assert content['videos']['a']['duration'] == 7.25
+    assert content['videos']['a'] == {'duration': 7.25, 'file': None}
     assert content['results']['a'] == [{'segment': [0.5, 2.0], 'score': 0.9, 'label': 'cut'}]
     page = (tmp_path / 'index.html').read_text()
     assert 'd.html' in page
@@ -111,7 +115,7 @@ def test_files_of_recordings_keep_dots_in_their_names(tmp_path):
 @pytest.mark.parametrize(('threshold', 'shown'), [(0.0, 1), (0.5, 1), (0.3, 2)])
 def test_pictures_of_any_score_show_the_likely_ones(tmp_path, threshold, shown):
     """Scores 0.9 and 0.4; 0.3 stands for a threshold of 0."""
-    about = {**ABOUT, 'score_threshold': threshold}
+    about = {**ABOUT, 'score_threshold': threshold, 'classes': ['stir', 'cut']}
     with open_folder(tmp_path, draw=('svg', 'html'), about=about) as folder:
         prediction = found('v', 'cut', 'stir', 'stir')
         if threshold == 0:  # just below what is shown
@@ -120,7 +124,10 @@ def test_pictures_of_any_score_show_the_likely_ones(tmp_path, threshold, shown):
         folder.draw('v')
     text = (tmp_path / 'v.svg').read_text()
     assert f'found: {shown} detection' in text.replace('\xa0', ' ')
-    assert f'"threshold": {threshold or 0.3}' in (tmp_path / 'v.html').read_text()
+    page = (tmp_path / 'v.html').read_text()
+    assert f'"threshold": {threshold or 0.3}' in page
+    assert '"classes": ["stir", "cut"]' in page
+    assert f'what scores {threshold or 0.3} or more' in (tmp_path / 'index.html').read_text()
 
 
 def test_nothing_yet_is_nothing_to_go_on_with(tmp_path):
@@ -145,6 +152,10 @@ def test_results_of_another_model_or_setting_are_not_gone_on_with(tmp_path):
     )
     with pytest.raises(ValueError, match="expected a duration of 'a' but got none"):
         open_folder(tmp_path, resume=True)
+    content = json.loads((tmp_path / 'detections.json').read_text())
+    (tmp_path / 'detections.json').write_text(json.dumps({**content, 'videos': {'a': 7.25}}))
+    with pytest.raises(ValueError, match="expected a duration of 'a' but got none"):
+        open_folder(tmp_path, resume=True)
 
 
 def test_unknown_formats(tmp_path):
@@ -159,6 +170,11 @@ def test_unknown_formats(tmp_path):
         check_file(tmp_path / 'a.txt')
     with pytest.raises(ValueError, match=r'expected one recording for subtitles in .* but got 2'):
         check_count(tmp_path / 'a.srt', 2)
+    with pytest.raises(ValueError, match=r'expected one recording for subtitles in .* but got 0'):
+        check_count(tmp_path / 'a.srt', 0)
+    (tmp_path / 'b.json').mkdir()
+    with pytest.raises(ValueError, match=r'expected a file to write but got the folder .*b\.json'):
+        check_file(tmp_path / 'b.json')
     check_count(tmp_path / 'a.srt', 1)
     check_count(tmp_path / 'a.csv', 2)
 
@@ -170,3 +186,6 @@ def test_the_ending_of_a_name_decides(tmp_path):
         check_file(path)
         write_file(path, rows, simulated=False)
         assert path.read_text().startswith(start)
+    check_file(tmp_path / 'A.JSON')
+    write_file(tmp_path / 'A.JSON', rows, simulated=True)
+    assert json.loads((tmp_path / 'A.JSON').read_text())['simulated'] is True

@@ -154,6 +154,27 @@ def test_pairs_by_hand():
     )
 
 
+def test_neither_a_plateau_nor_half_of_the_highest_is_a_boundary():
+    start = torch.tensor([[0.125, 0.25, 0.25, 0.0, 0.5]])
+    pairs, _, chosen = score_pairs(torch.rand(1, 2, 5, 5), start, torch.ones(1, 5))
+    assert set(pairs[chosen[0], 0].tolist()) == {0}
+
+
+def test_each_window_has_a_highest_of_its_own():
+    start, end = torch.rand(2, 1, 9)
+    confidence = torch.rand(1, 2, 9, 9)
+    _, _, alone = score_pairs(confidence, start, end)
+    both = [torch.cat([x, x / 16]) for x in (confidence, start, end)]
+    _, _, chosen = score_pairs(*both)
+    assert torch.equal(chosen, alone.expand(2, -1))
+
+
+def test_half_precision_is_scored_in_single():
+    parts = [torch.rand(*shape).bfloat16() for shape in ((1, 2, 9, 9), (1, 9), (1, 9))]
+    of_half, of_single = score_pairs(*parts), score_pairs(*(x.float() for x in parts))
+    assert all(torch.equal(x, y) for x, y in zip(of_half, of_single, strict=True))
+
+
 class Echo(nn.Module):
     """In the place of BMN: channel 0 says where actions start, channel 1 where they end."""
 

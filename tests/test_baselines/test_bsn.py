@@ -151,6 +151,16 @@ def test_tem_says_nothing_of_steps_behind_the_end(tem, make_sample):
     assert torch.equal(found.pred_instances.scores, everything.scores[:20])
 
 
+def test_tem_says_nothing_of_steps_before_the_start(tem, make_sample):
+    sample = make_sample(40)
+    grid = sample['data_samples'].grid.shifted(-2.5)  # step t fills [0.5 t - 1, 0.5 t - 0.5] s
+    sample['data_samples'].set_metainfo({'grid': grid})
+    with torch.no_grad():
+        (found,) = tem(**pseudo_collate([sample]), mode='predict')
+    assert found.pred_instances.segments[0].tolist() == [0.0, 0.5]
+    assert len(found.pred_instances) == 38
+
+
 def test_pem_has_no_proposal_behind_the_end(pem):
     sample = pem_sample(60)
     pem.post_processor.nms_options.update(method='hard', iou_threshold=1.0)

@@ -178,6 +178,9 @@ def test_sensitivity_peaks_at_mu_within_each_ground_truth():
         if line.get_color() == CLS_COLOR
     ]
     assert peaks == pytest.approx([2.5, 4.5, 8.0])
+    *_, borders = bottom.get_lines()
+    expected = 1 + np.exp(-1 / 0.2)  # at its start, the one Gaussian and the tail of the other
+    assert borders.get_ydata()[[0, -1]].tolist() == pytest.approx([expected] * 2)
     assert bottom.get_xlabel() == 'time (s)'
 
 
@@ -186,6 +189,7 @@ def test_sensitivity_peaks_at_mu_within_each_ground_truth():
     [
         (10.0, ['0', '1', '2'], 'time (s)'),
         (360.0, ['0:00', '0:30', '1:00'], 'time (m:ss)'),
+        (3600.0, ['0:00', '5:00', '10:00'], 'time (h:mm:ss)'),
         (36000.0, ['0:00', '1:00:00', '2:00:00'], 'time (h:mm:ss)'),
     ],
 )
@@ -220,6 +224,22 @@ def test_size_and_font_are_those_asked_for_and_nothing_sticks_out(width, font):
         assert page.y0 <= box.y0 and box.y1 <= page.y1, text.get_text()  # noqa: PT018
 
 
+def test_a_score_at_the_threshold_is_shown_and_one_above_1_is_no_darker():
+    rows = [{**FOUND[0], 'score': score} for score in (0.3, 1.0, 7.0)]
+    axes = draw_timeline(recording([], rows)).axes[0]
+    assert title(draw_timeline(recording([], rows))) == 'v: 0 ground truths; ASL: 3 detections'
+    highest, full, lowest = (bar.get_facecolor()[0].tolist() for bar in axes.collections)
+    assert highest == full != lowest
+    assert not list(axes.texts)  # one result needs no name
+
+
+def test_results_have_the_colours_of_the_legend():
+    figure = draw_timeline(recording([], {'ASL': FOUND[1:2], 'BMN': FOUND[:1]}))
+    drawn = [bar.get_edgecolor()[0].tolist() for bar in figure.axes[0].collections]
+    names = dict(zip(legend(figure), figure.legends[0].legend_handles, strict=True))
+    assert drawn == [list(names[name].get_edgecolor()) for name in ('ASL', 'BMN')]
+
+
 def test_nothing_to_show_is_still_a_picture():
     figure = draw_timeline(recording([], [], 5.0))
     figure.canvas.draw()
@@ -238,6 +258,9 @@ def test_a_segment_without_length_stays_visible():
     [
         ({'start': 4.0, 'end': 3.0}, r'the 10 s of v but got \[4, 3\]'),
         ({'end': 11.0}, r'but got \[0, 11\]'),
+        ({'start': 3.0, 'end': 3.0}, r'but got \[3, 3\]'),
+        ({'start': -1.0}, r'but got \[-1, 10\]'),
+        ({'font': 0.0}, 'expected a width and a font above 0 but got 10 and 0'),
         ({'width': 0.0}, 'expected a width and a font above 0 but got 0 and 12'),
     ],
 )
