@@ -74,7 +74,9 @@ def test_the_lowest_panel_of_each_column_has_tick_labels():
 )
 def test_many_classes_have_a_row_each_on_one_page(count, n, m, columns):
     g = gaussians(count, n, m)
-    figure = draw_gaussians(g, {'class_7': 0.2})
+    g = replace(g, mu_loc=g.mu_loc + np.linspace(0, 0.1, count)[:, None])
+    planted = {'class_7': 0.2, 'class_10': -0.1}
+    figure = draw_gaussians(g, planted)
     figure.canvas.draw()
     assert figure.get_figheight() < 12
     panels = [axes for axes in figure.axes if axes.get_images()]
@@ -93,14 +95,19 @@ def test_many_classes_have_a_row_each_on_one_page(count, n, m, columns):
             name = (r'$\mu_{sot}$ (start)', r'$\mu_{eot}$ (end)')[number] if m == 2 else None
             found = marks[name or r'$\mu_{loc}$ (boundaries)']
             np.testing.assert_array_equal(found, g.mu_loc[indices, number])
-        if 'class_7' in rows:
-            (line,) = [x for x in panel.get_lines() if x.get_label() == 'planted moment']
-            assert line.get_xydata().tolist() == [[0.2, rows.index('class_7')]]
+        moments = [[planted[name], row] for row, name in enumerate(rows) if name in planted]
+        lines = [x for x in panel.get_lines() if x.get_label() == 'planted moment']
+        assert [line.get_xydata().tolist() for line in lines] == ([moments] if moments else [])
     assert peaks == sorted(peaks)
     page = figure.bbox
     for text in (*figure.legends[0].get_texts(), *panels[0].get_yticklabels()):
         box = text.get_window_extent()
         assert page.x0 <= box.x0 <= box.x1 <= page.x1
+
+
+def test_a_centre_that_rounds_to_0_has_no_sign_of_its_own():
+    g = replace(gaussians(count=1), mu_cls=np.array([[-0.001]]))
+    assert r'$\mu$ +0.00' in draw_gaussians(g).axes[0].get_title()
 
 
 def test_mistakes_name_what_was_expected():
