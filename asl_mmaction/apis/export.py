@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import torch
 from mmengine.config import Config
@@ -196,9 +197,11 @@ def _write(model: Any, width: int, path: Path) -> None:
     length = 'points' if 'point_masks' in names else 'steps'
     axes = {name: {0: 'batch', 1: length} for name in names if name != 'video_scores'}
     inputs = {name: {0: 'batch', 1: 'steps'} for name in ('features', 'masks')}
+    # Where something fails, the exporter prints the whole graph, whatever `verbose` says.
+    silent = mock.patch.object(torch._C, '_jit_onnx_log')
     try:
         # It warns of every Python number that a tracer cannot follow; the comparison tells.
-        with torch.no_grad(), warnings.catch_warnings():
+        with silent, torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter('ignore')
             torch.onnx.export(
                 _Network(model).eval(),

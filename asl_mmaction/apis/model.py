@@ -114,7 +114,7 @@ def find_device(device: str | torch.device | None, backend: str = 'torch') -> to
         ValueError: There is no such device, or the backend does not run on it.
     """
     if backend != 'torch':
-        if torch.device(device or 'cpu').type != 'cpu':
+        if str(device or 'cpu') != 'cpu':
             raise ValueMistake(f"expected device 'cpu' for {backend} but got {device!r}")
         return torch.device('cpu')
     try:

@@ -13,6 +13,7 @@ from mmengine.registry import DefaultScope
 from asl_mmaction.apis import TALInferencer, export, load_config, model
 from asl_mmaction.apis.export import TOLERANCE, export_onnx
 from asl_mmaction.apis.onnx_network import ABOUT, CONFIG, OnnxNetwork, to_outputs
+from asl_mmaction.models.localizers import WeakLocalizer
 
 onnx = pytest.importorskip('onnx')
 pytest.importorskip('onnxruntime')
@@ -189,7 +190,7 @@ def test_another_config_is_refused(asl, options, message):
         TALInferencer(load_config(config, options), path, backend='onnxruntime')
 
 
-def test_what_does_not_agree_is_not_written(tmp_path, monkeypatch):
+def test_what_does_not_agree_is_not_written(tmp_path, monkeypatch, capfd):
     config, path = make('tridet', tmp_path)
     right = export._Network.forward
 
@@ -207,6 +208,10 @@ def test_what_does_not_agree_is_not_written(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r'^DenseLocalizer cannot be exported: .*fft') as error:
         export_onnx(config, path, tmp_path / 'a.onnx')
     assert '\n' not in str(error.value)
+    monkeypatch.setattr(export, 'HeadLocalizer', WeakLocalizer)
+    with pytest.raises(ValueError, match=r'but got DenseLocalizer, which cannot be exported$'):
+        export_onnx(config, path, tmp_path / 'a.onnx')
+    assert capfd.readouterr() == ('', '')
     assert [file.name for file in tmp_path.iterdir()] == ['tridet.pth']
 
 
@@ -226,7 +231,8 @@ def test_what_is_no_such_file(asl, tmp_path):
     del content.metadata_props[:]
     onnx.save(content, tmp_path / 'other.onnx')
     assert 'has no asl_mmaction in its metadata' in message(tmp_path / 'other.onnx')
-    assert "expected device 'cpu' for onnxruntime" in message(path, device='cuda:0')
+    for device in ('cuda:0', 'mistyped'):
+        assert "expected device 'cpu' for onnxruntime" in message(path, device=device)
     assert 'expected backend to be one of' in message(path, backend='tensorrt')
     assert "expected backend 'onnxruntime'" in message(path.with_suffix('.onnx'), backend='torch')
 
