@@ -18,8 +18,26 @@ from asl_mmaction.files.annotations import (
     segments_of,
 )
 from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.files.reading import in_context, read_object
 from asl_mmaction.files.results import read_results
 from asl_mmaction.files.writing import hint_at_same_name
+
+#: Where nothing else is asked for: THUMOS14's.
+TIOU_THRESHOLDS = [0.3, 0.4, 0.5, 0.6, 0.7]
+
+
+class Protocol(NamedTuple):
+    """By what results were scored.
+
+    Attributes:
+        averages: tIoU thresholds by name of their average; one or more.
+        excluded_videos: Names of videos that do not count, sorted.
+        classes: Names; empty where they are not told.
+    """
+
+    averages: dict[str, list[float]]
+    excluded_videos: list[str]
+    classes: frozenset[str] = frozenset()
 
 
 class Scored(NamedTuple):
@@ -149,8 +167,33 @@ def evaluate(
         ValueError: As `read_scored`; an option is out of range.
     """
     scored = read_scored(Path(results), Path(annotations), subsets=subsets, exclude=exclude)
-    options = {'tiou_thresholds': [0.3, 0.4, 0.5, 0.6, 0.7], **options}
+    return score(scored, **{'tiou_thresholds': TIOU_THRESHOLDS, **options})
+
+
+def score(scored: Scored, **options: Any) -> dict[str, Any]:
+    """All metrics of what :func:`read_scored` reads; see :func:`evaluate`."""
     metric = METRICS.build(dict(type='TALMetric', **options))
     metric.dataset_meta = {'classes': list(scored.classes), 'simulated': scored.simulated}
     metric.process(None, scored.videos)
     return metric.report(metric.first_results(metric.results, len(scored.classes)))
+
+
+def read_protocol(path: Path) -> Protocol | None:
+    """By what a test scored its results; None where it did not say.
+
+    Args:
+        path: Of ``metrics.json``.
+
+    Raises:
+        ValueError: It is of another form.
+    """
+    if not path.is_file():
+        return None
+    with in_context(str(path), 'a protocol with averages'):
+        content = read_object(path)
+        protocol = content['protocol']
+        averages = {name: list(map(float, tious)) for name, tious in protocol['averages'].items()}
+        if not averages:
+            raise ValueMistake('expected averages of a protocol but got none')
+        classes = frozenset(content.get('per_class') or ())
+        return Protocol(averages, sorted(protocol['excluded_videos']), classes)

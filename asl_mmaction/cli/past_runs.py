@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from asl_mmaction.apis.config import RUNNER_KEYS, load_config
 from asl_mmaction.cli.settings import differences, is_moving_average, moving_average
-from asl_mmaction.files.mistakes import Mistake
+from asl_mmaction.files.mistakes import FileMistake, Mistake, ValueMistake
 from asl_mmaction.files.reading import in_context, read_object
 
 #: In the folder of a run; without one, it was made without options.
@@ -114,3 +114,47 @@ def read_metrics(folder: Path) -> dict[str, float]:
     content = read_object(folder / 'metrics.json')
     with in_context(str(folder / 'metrics.json'), 'metrics by name'):
         return {name: float(value) for name, value in content['metrics'].items()}
+
+
+def name_of(run: Path, runs: Sequence[Path]) -> str:
+    """The shortest end of the path that no other run has.
+
+    Raises:
+        ValueError: A run is given twice.
+    """
+    parts = run.resolve().parts
+    for count in range(1, len(parts)):
+        name = '/'.join(parts[-count:])
+        if sum(f'/{other.resolve()}'.endswith(f'/{name}') for other in runs) == 1:
+            return name
+    raise ValueMistake(f'expected each run once but got {run} twice')
+
+
+def seeds_of(run: Path) -> list[Path]:
+    """The folders ``seed_<seed>`` of a run, or the run alone where there are none."""
+    return sorted(run.glob('seed_*'), key=lambda path: (len(path.name), path.name)) or [run]
+
+
+def results_of(run: Path) -> list[Path]:
+    """Files of the detections of a run, of each seed.
+
+    Args:
+        run: A folder with ``detections.json`` or else ``proposals.json``; a folder of such folders
+            ``seed_<seed>``; or such a file.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    if run.is_file():
+        return [run]
+    found = []
+    for folder in seeds_of(run):
+        files = [folder / name for name in ('detections.json', 'proposals.json')]
+        path = next((path for path in files if path.is_file()), None)
+        if path is None:
+            raise FileMistake(
+                f'expected detections.json in {folder}, as tools/test.py --out writes it, but got '
+                'none'
+            )
+        found.append(path)
+    return found

@@ -1,6 +1,5 @@
 """tools/analysis/compare.py: the table by hand, resuming, and options that must not mix."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -11,11 +10,9 @@ TOOL = Path(__file__).parents[2] / 'tools' / 'analysis' / 'compare.py'
 
 
 @pytest.fixture
-def tool(tmp_path, monkeypatch):
+def tool(tmp_path, monkeypatch, load_tool):
     """The tool in this process, in a folder of its own that holds the configs a.py and b.py."""
-    spec = importlib.util.spec_from_file_location('compare', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_tool('analysis/compare')
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, 'argv', [str(TOOL)])
     for name in ('a', 'b'):
@@ -266,3 +263,88 @@ def test_trains_and_tests_for_true(tool, tiny_config, tmp_path, capfd, monkeypat
     # The config that the Runner left is the one of today.
     assert tool.main([str(tiny_config), *options]) == 0
     assert capfd.readouterr().out == printed
+
+
+def results(segment):
+    """One of two recordings found where it is said to be, the other where it is."""
+    found = {'u': segment, 'v': [20, 30]}
+    return {
+        'results': {
+            name: [{'segment': where, 'label': 'run', 'score': 0.5}]
+            for name, where in found.items()
+        }
+    }
+
+
+@pytest.fixture
+def finished(tool, tmp_path):
+    """Arguments for two finished runs: one finds both of two actions, two seeds another one."""
+    actions = {'u': [[0, 10]], 'v': [[20, 30]]}
+    database = {
+        name: {
+            'duration': 60,
+            'subset': 'test',
+            'annotations': [{'segment': segment, 'label': 'run'} for segment in segments],
+        }
+        for name, segments in actions.items()
+    }
+    content = {'classes': ['run', 'jump'], 'database': database}
+    (tmp_path / 'annotations.json').write_text(json.dumps(content))
+    for folder, segment in (('one', [0, 10]), ('two/seed_0', [40, 50]), ('two/seed_1', [0, 10])):
+        path = tmp_path / 'runs' / folder / 'detections.json'
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(results(segment)))
+    return ['--results', 'runs/one', 'runs/two', '--annotations', 'annotations.json']
+
+
+def test_finished_runs_stand_in_one_table(tool, calls, finished, capsys):
+    assert tool.main([*finished, '--tiou', '0.5', '0.9']) == 0
+    # A miss and a hit of equal score, the miss first: precision 1/2 at a recall of 1/2. The mean of
+    # seeds is (1/4 + 1) / 2. In resamples of u alone seed 0 finds nothing, in those of v alone all.
+    assert capsys.readouterr().out.splitlines() == [
+        '| results | mAP | to the first | mAP@0.50 | mAP@0.90 |',
+        '|---|---|---|---|---|',
+        '| one | 100.0 | - | 100.0 | 100.0 |',
+        '| two | 62.5 | -37.5 [-50.0, +0.0] | 62.5 | 62.5 |',
+        '',
+        '| mAP of | GT | one | two |',
+        '|---|---|---|---|',
+        '| run | 2 | 100.0 | 62.5 |',
+        '| jump | 0 | - | - |',
+        '',
+        'in percent; mAP: mean at tIoU 0.5, 0.9',
+        '2 recordings, 2 actions; [low, high]: 95 % of 1000 resamples of the recordings, the same '
+        'for all (paired bootstrap)',
+        'two: mean of 2 seeds',
+    ]
+    assert calls == []
+    assert tool.main([*finished, '--resamples', '0', '--subset', 'test']) == 0
+    assert 'no intervals: they need two recordings and resamples' in capsys.readouterr().out
+
+
+def test_mistakes_about_finished_runs_end_in_one_line(tool, finished, capsys):
+    def refused(*arguments):
+        with pytest.raises(SystemExit):
+            tool.main(list(arguments))
+        return capsys.readouterr().err.splitlines()[-1]
+
+    assert 'expected configs or --results but got both' in refused('a.py', *finished)
+    assert 'expected configs or --results but got none' in refused()
+    assert '--annotations together but got one of them' in refused('--results', 'runs/one')
+    assert 'expected each run once but got runs/one twice' in refused(
+        '--results', 'runs/one', 'runs/one', *finished[3:]
+    )
+    Path('empty').mkdir()
+    assert 'expected detections.json in empty, as tools/test.py --out' in refused(
+        '--results', 'empty', *finished[3:]
+    )
+    Path('runs/one/detections.json').rename('runs/one/proposals.json')
+    assert tool.main(finished) == 0
+    content = results([0, 1])
+    for items in content['results'].values():
+        del items[0]['label']
+    Path('runs/one/proposals.json').write_text(json.dumps(content))
+    assert (
+        "runs/one/proposals.json: video 'u': expected results of segment, score and label but"
+        in (refused(*finished))
+    )

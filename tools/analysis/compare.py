@@ -6,9 +6,14 @@ an interrupted comparison goes on where it stopped. What a run was made with is 
 (without one: no options), and the Runner leaves its config there: runs made with other options than
 those asked for, or of a config that has changed since, are refused.
 
+With ``--results`` nothing is run: finished runs' detections are scored by one protocol, also per
+class, and the differences to the first have an interval from a paired bootstrap over recordings.
+
 Example:
     python tools/analysis/compare.py configs/actionformer/actionformer_hapt.py \
         configs/asl/asl_hapt.py --seeds 0 1 2 --keys mAP mAP_strict
+    python tools/analysis/compare.py --annotations data/hapt/annotations.json \
+        --results work_dirs/compare/actionformer_hapt work_dirs/compare/asl_hapt
 """
 
 import argparse
@@ -22,6 +27,8 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
+
+from result_tables import compare_finished
 
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 
@@ -69,9 +76,33 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('configs', nargs='+', type=Path, help='config files; the first is the base')
+    parser.add_argument('configs', nargs='*', type=Path, help='config files; the first is the base')
     add_run_arguments(parser)
-    return parser.parse_args(argv)
+    finished = parser.add_argument_group('finished runs, in place of configs')
+    finished.add_argument(
+        '--results',
+        nargs='+',
+        type=Path,
+        metavar='DIR',
+        help='folders of detections.json or of seeds, or such files; the first is the base',
+    )
+    finished.add_argument('--annotations', type=Path, help='of the data set')
+    finished.add_argument('--subset', nargs='+', help='without: those of the videos with results')
+    finished.add_argument(
+        '--tiou',
+        nargs='+',
+        type=float,
+        help='thresholds; without: those of metrics.json beside the results, or 0.3 .. 0.7',
+    )
+    finished.add_argument(
+        '--resamples', type=int, default=1000, help='of the recordings; 0: no intervals'
+    )
+    args = parser.parse_args(argv)
+    if bool(args.configs) == bool(args.results):
+        parser.error(f'expected configs or --results but got {"both" if args.results else "none"}')
+    if bool(args.results) != bool(args.annotations):
+        parser.error('expected --results and --annotations together but got one of them')
+    return args
 
 
 def settings_of(row: Row, args: argparse.Namespace) -> list[str]:
@@ -222,6 +253,9 @@ def _cells(values: list[float], base: list[float]) -> str:
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     with report_mistakes():
+        if args.results:
+            print(compare_finished(args))
+            return 0
         results = run_all([Row(config.stem, config) for config in args.configs], args)
     print(table(results, args.keys))
     return int(any(len(runs) < len(args.seeds) for runs in results.values()))

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import asl_mmaction  # noqa: F401  first: it repairs and registers
-from asl_mmaction.apis.scored import Scored, read_scored
+from asl_mmaction.apis.scored import Protocol, Scored, read_protocol, read_scored
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.evaluation.functional import (
     ERRORS,
@@ -28,7 +28,6 @@ from asl_mmaction.evaluation.functional import (
     match_detections,
 )
 from asl_mmaction.evaluation.metrics.reports import SIMULATED
-from asl_mmaction.files.reading import in_context, read_object
 from asl_mmaction.files.writing import write_json
 from asl_mmaction.visualization.diagnosis import draw_diagnosis
 from asl_mmaction.visualization.figures import save_figure
@@ -71,8 +70,9 @@ def main(argv: list[str] | None = None) -> int:
     path = args.results / 'detections.json' if args.results.is_dir() else args.results
     picture = args.picture or path.with_name('diagnosis.png')
     with report_mistakes():
-        tious, excluded = read_protocol(path.with_name('metrics.json'))
-        tious = args.tiou or tious
+        protocol = read_protocol(path.with_name('metrics.json')) or Protocol({'mAP': [0.5]}, [])
+        tious = args.tiou or next(iter(protocol.averages.values()))
+        excluded = protocol.excluded_videos
         scored = read_scored(path, args.annotations, subsets=args.subset, exclude=excluded)
         report = make_report(scored, tious, EDGES.get(args.edges))
         write_json(path.with_name('diagnosis.json'), report)
@@ -86,15 +86,6 @@ def main(argv: list[str] | None = None) -> int:
     print(as_text(report, path))
     print(f'wrote {path.with_name("diagnosis.json")}, {picture}')
     return 0
-
-
-def read_protocol(path: Path) -> tuple[list[float], list[str]]:
-    """Thresholds of the first average, and the videos that do not count."""
-    if not path.is_file():
-        return [0.5], []
-    with in_context(str(path), 'a protocol with averages'):
-        protocol = read_object(path)['protocol']
-        return next(iter(protocol['averages'].values())), protocol['excluded_videos']
 
 
 def make_report(scored: Scored, tious: list[float], edges: tuple | None) -> dict:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from asl_mmaction.cli.mistakes import report_mistakes
+from asl_mmaction.cli.past_runs import name_of, seeds_of
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.run_log import Series, read_run_log
 from asl_mmaction.visualization.curves import Curve, draw_curves
@@ -46,20 +47,9 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def name_of(run: Path, runs: list[Path]) -> str:
-    """The shortest end of the path that no other run has."""
-    parts = run.resolve().parts
-    for count in range(1, len(parts)):
-        name = '/'.join(parts[-count:])
-        if sum(f'/{other.resolve()}'.endswith(f'/{name}') for other in runs) == 1:
-            return name
-    raise ValueMistake(f'expected each run once but got {run} twice')
-
-
 def read_seeds(run: Path) -> dict[Path, dict[str, Series]]:
     """The log of each seed of a run."""
-    seeds = sorted(run.glob('seed_*'), key=lambda path: (len(path.name), path.name)) or [run]
-    return {seed: read_run_log(seed) for seed in seeds}
+    return {seed: read_run_log(seed) for seed in seeds_of(run)}
 
 
 def curves_of(key: str, runs: dict[str, dict[Path, dict[str, Series]]]) -> dict[str, Curve]:

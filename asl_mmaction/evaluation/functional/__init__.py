@@ -5,6 +5,7 @@ from asl_mmaction.evaluation.functional.average_precision import (
     grouped_average_precision,
     match_detections,
 )
+from asl_mmaction.evaluation.functional.bootstrap import draw_recordings, resampled_mean_ap
 from asl_mmaction.evaluation.functional.diagnosis import (
     ERRORS,
     KINDS,
@@ -35,9 +36,11 @@ __all__ = [
     'average_recall',
     'diagnose',
     'diagnose_groups',
+    'draw_recordings',
     'grouped_average_precision',
     'join_detections',
     'match_detections',
     'recall_at_multiples',
+    'resampled_mean_ap',
     'with_matches',
 ]
