@@ -13,7 +13,7 @@ from mmengine.registry import DefaultScope
 from asl_mmaction.apis import TALInferencer, export, load_config, model
 from asl_mmaction.apis.export import TOLERANCE, export_onnx
 from asl_mmaction.apis.onnx_network import ABOUT, CONFIG, OnnxNetwork, to_outputs
-from asl_mmaction.models.localizers import WeakLocalizer
+from asl_mmaction.models.localizers import DenseLocalizer
 
 onnx = pytest.importorskip('onnx')
 pytest.importorskip('onnxruntime')
@@ -191,28 +191,28 @@ def test_another_config_is_refused(asl, options, message):
 
 
 def test_what_does_not_agree_is_not_written(tmp_path, monkeypatch, capfd):
-    config, path = make('tridet', tmp_path)
+    config, path = make('weak', tmp_path)
     right = export._Network.forward
 
     def wrong(self, *inputs):
-        segments, *rest = right(self, *inputs)
-        return segments * 1.001, *rest
+        activations, *rest = right(self, *inputs)
+        return activations * 1.001, *rest
 
     monkeypatch.setattr(export._Network, 'forward', wrong)
-    message = r'to agree with PyTorch to 1e-05 but segments differs by .* it is not written$'
+    message = r'to agree with PyTorch to 1e-05 but activations differs by .* it is not written$'
     with pytest.raises(ValueError, match=message):
         export_onnx(config, path, tmp_path / 'a.onnx')
     monkeypatch.setattr(
         export._Network, 'forward', lambda self, features, masks: torch.fft.rfft(features)
     )
-    with pytest.raises(ValueError, match=r'^DenseLocalizer cannot be exported: .*fft') as error:
+    with pytest.raises(ValueError, match=r'^WeakLocalizer cannot be exported: .*fft') as error:
         export_onnx(config, path, tmp_path / 'a.onnx')
     assert '\n' not in str(error.value)
-    monkeypatch.setattr(export, 'HeadLocalizer', WeakLocalizer)
-    with pytest.raises(ValueError, match=r'but got DenseLocalizer, which cannot be exported$'):
+    monkeypatch.setattr(export, 'HeadLocalizer', DenseLocalizer)
+    with pytest.raises(ValueError, match=r'but got WeakLocalizer, which cannot be exported$'):
         export_onnx(config, path, tmp_path / 'a.onnx')
     assert capfd.readouterr() == ('', '')
-    assert [file.name for file in tmp_path.iterdir()] == ['tridet.pth']
+    assert [file.name for file in tmp_path.iterdir()] == ['weak.pth']
 
 
 def test_what_is_no_such_file(asl, tmp_path):
