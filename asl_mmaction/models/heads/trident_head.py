@@ -22,7 +22,8 @@ class TridentOutputs(NamedTuple):
         cls_logits: (N, P, K).
         starts: (N, P, K), how much a point looks like the start of each class; 0 on padding.
         ends: (N, P, K), the same of the end; 0 on padding.
-        bins: (N, P, 2, B + 1), how much a point expects its start (end) 0 ... B strides away.
+        bins: (N, P, 2, B + 1), how much a point expects its start (end) 0 ... B strides away; or
+            (N, P, 2, B + 1, K) where each class has its own.
     """
 
     cls_logits: Tensor
@@ -39,6 +40,9 @@ class TridentHead(BaseDenseHead):
     ``softmax over b of (starts[t - b, c] + bins[t, 0, b])``; the distance to it is the
     expectation of b. The end likewise, after it. Points beyond the ends of the video or of
     the level respond with 0, as padding does.
+
+    With ``per_class`` each class has its own bins, as in the multi-label variant of the released
+    code; without, all classes share them.
 
     As in the released code, the start and end towers do not send gradients into the pyramid.
 
@@ -69,11 +73,13 @@ class TridentHead(BaseDenseHead):
 
     def build_layers(self) -> None:
         """See :class:`BaseDenseHead`."""
+        classes = (self.num_classes,) if self.per_class else ()
+        self.bins_shape = (2, self.num_bins + 1, *classes)
         outputs = dict(
             cls=self.num_classes,
             start=self.num_classes,
             end=self.num_classes,
-            loc=2 * (self.num_bins + 1),
+            loc=math.prod(self.bins_shape),
         )
         width = self.in_channels if self.feat_channels is None else self.feat_channels
         for name, channels in outputs.items():
@@ -93,7 +99,7 @@ class TridentHead(BaseDenseHead):
             cls_logits=pyramid.unpack(logits),
             starts=pyramid.unpack(starts),
             ends=pyramid.unpack(ends),
-            bins=pyramid.unpack(bins).unflatten(-1, (2, self.num_bins + 1)),
+            bins=pyramid.unpack(bins).unflatten(-1, self.bins_shape),
         )
 
     def decode(
@@ -115,7 +121,7 @@ class TridentHead(BaseDenseHead):
         Args:
             points: P points.
             responses: (N, P, K), of the boundary.
-            bins: (N, P, B + 1).
+            bins: (N, P, B + 1), or (N, P, B + 1, K) with ``per_class``.
             side: -1: bins go back in time; 1: forward.
             labels: (N, P) class of interest, or None.
 
@@ -130,8 +136,12 @@ class TridentHead(BaseDenseHead):
         inside = inside & (points.levels[index] == points.levels[:, None])
         if labels is None:
             near = responses[:, index] * inside.unsqueeze(-1)  # (N, P, B + 1, K)
-            bins, distances = bins.unsqueeze(-1), distances.unsqueeze(-1)
+            distances = distances.unsqueeze(-1)
+            bins = bins if self.per_class else bins.unsqueeze(-1)
         else:
+            if self.per_class:
+                own = labels[..., None, None].expand(-1, -1, len(distances), 1)
+                bins = bins.gather(-1, own).squeeze(-1)
             flat = (index * num_classes + labels.unsqueeze(-1)).flatten(1)
             near = responses.flatten(1).gather(1, flat).view_as(bins) * inside  # (N, P, B + 1)
         probability = (at_least_float32(near) + at_least_float32(bins)).softmax(dim=2)

@@ -48,10 +48,12 @@ def heads(build, localizer_config):
             made.append(build(config))
         shared, own = made
         state = shared.state_dict()
-        if style == 'actionformer':
-            for name in ('weight', 'bias'):
-                value = state[f'loc_out.{name}']
+        for name in ('weight', 'bias'):  # a copy for each class
+            value = state[f'loc_out.{name}']
+            if style == 'actionformer':  # classes come first
                 state[f'loc_out.{name}'] = value.repeat(3, *(1,) * (value.dim() - 1))
+            else:
+                state[f'loc_out.{name}'] = value.repeat_interleave(3, 0)
         own.load_state_dict(state)
         return shared, own
 
@@ -75,8 +77,9 @@ def test_one_action_a_point_is_what_it_was(heads, style, asl, radius, normalize)
     theirs = {name: value.grad for name, value in shared.named_parameters()}
     for name, value in own.named_parameters():
         grad = value.grad
-        if style == 'actionformer' and name.startswith('loc_out'):  # a copy for each class
-            grad = grad.view(3, 2, *grad.shape[1:]).sum(0)
+        if name.startswith('loc_out'):  # a copy for each class
+            grad = grad.unflatten(0, (3, -1) if style == 'actionformer' else (-1, 3))
+            grad = grad.sum(0 if style == 'actionformer' else 1)
         torch.testing.assert_close(grad, theirs[name])
 
 
@@ -89,6 +92,43 @@ def test_the_same_weights_give_the_same_detections(heads, style):
     segments = expected.segments
     segments = segments[:, :, None].expand_as(found.segments) if segments.dim() == 3 else segments
     torch.testing.assert_close(found.segments, segments)
+
+
+@pytest.mark.parametrize('style', STYLES)
+def test_one_class_is_what_it_was(build, localizer_config, style):
+    """With a class alone its own segment is the shared one, to the bit."""
+    assigner = {'match': 'all', 'center_sampling_radius': None}
+    feats, masks, truths = problem(DENSE)
+    truths = truths._replace(labels=truths.labels * 0)
+    found = []
+    for per_class in (False, True):
+        head = {'num_classes': 1, 'assigner': assigner, 'per_class': per_class}
+        head = build(localizer_config(True, style=style, head=head)['head'])
+        losses = head.loss(feats, masks, truths)
+        sum(value for key, value in losses.items() if 'loss' in key).backward()
+        grads = {name: value.grad for name, value in head.named_parameters()}
+        found.append((losses, grads, head.predict(feats, masks).segments.flatten(2)))
+    torch.testing.assert_close(found[1], found[0])
+
+
+def test_each_class_has_its_own_bins(build, localizer_config):
+    """Decoded as by a head that shares the bins of one class."""
+    heads = [
+        build(localizer_config(style='tridet', head=head)['head'])
+        for head in ({}, {'assigner': {'match': 'all'}, 'per_class': True})
+    ]
+    shared, own = heads
+    torch.nn.init.normal_(own.loc_out.weight)
+    outputs, points, mask = own(*problem(DENSE)[:2])
+    assert outputs.bins.shape == (*mask.shape, 2, 9, 3)
+    every = own.decode(points, outputs)
+    labels = torch.randint(3, mask.shape)
+    chosen = own.decode(points, outputs, labels)
+    for label in range(3):
+        alone = outputs._replace(bins=outputs.bins[..., label])
+        expected = shared.decode(points, alone)[:, :, label]
+        torch.testing.assert_close(every[:, :, label], expected)
+        torch.testing.assert_close(chosen[labels == label], expected[labels == label])
 
 
 def test_a_class_of_interest(build, localizer_config):
