@@ -204,17 +204,12 @@ def _stretches(items: Sequence[Item], length: int) -> Iterator[tuple[int, int, n
 def _assign(
     assigner: Any, points: Points, steps: Tensor, segments: Tensor, masks: Tensor
 ) -> Tensor:
-    """Which of the segments (N, G, 2) with masks (N, G) have one of P points; (N, G) bool.
-
-    Each segment gets a class of its own: those that share a point, being of one length or by
-    ``match='all'``, are told apart by the classes of the point's target.
-    """
-    assigner.num_classes = masks.size(1)
-    labels = torch.arange(masks.size(1)).expand(len(masks), -1)
-    targets = assigner(points, GroundTruths(segments, labels, masks))
+    """Which of the segments (N, G, 2) with masks (N, G) have one of P points; (N, G) bool."""
+    truths = GroundTruths(segments, torch.zeros_like(masks, dtype=torch.int64), masks)
+    learnable = assigner.find_learnable(points, truths)
     # As a pyramid masks its levels: by the first step of each of its own.
     valid = (points.centers // points.strides * points.strides) < steps[:, None]
-    return ((targets.class_targets > 0) & valid[..., None]).any(1)
+    return (learnable & valid[..., None]).any(1)
 
 
 def _reasons(found: Sequence[tuple[Video, int]], head: Any) -> list[str]:

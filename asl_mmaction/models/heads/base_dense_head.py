@@ -41,7 +41,7 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         strides: Stride of each level in grid steps.
         regress_ranges: [low, high) of each level in grid steps.
         half_stride_offset: Points lie half a stride later.
-        assigner: Config of the point assigner.
+        assigner: Config of the point assigner; without a type it is ``PointAssigner``.
         per_class: A point may belong to several actions: each class of a point regresses to its
             own ground truth and has its own sensitivity. Needs an assigner with ``match='all'``.
             Where no point has two actions, the losses are those without it.
@@ -165,10 +165,16 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
             ground_truths: (N, G) of them, on the grid.
         """
         outputs, points, mask = self(feats, masks)
-        targets = self.assigner(points, ground_truths).within(mask)
+        class_level = None if self.sensitivity is None else self.sensitivity.class_level
+        if self.assigner.uses_predictions:
+            with torch.no_grad():
+                found = self._candidates(outputs, points, mask)
+            targets = self.assigner(points, ground_truths, found, class_level)
+        else:
+            targets = self.assigner(points, ground_truths)
+        targets = targets.within(mask)
         losses = self.loss_by_feat(outputs, points, mask, targets, feats, masks)
         if self.loss_contrast is not None:
-            class_level = None if self.sensitivity is None else self.sensitivity.class_level
             losses['loss_ascl'] = self.loss_contrast(feats[0], masks[0], ground_truths, class_level)
         return losses
 
@@ -251,10 +257,12 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
                 whose sensitivity has them (:attr:`predicts_quality`) can.
         """
         outputs, points, mask = self(feats, masks)
-        scores = at_least_float32(outputs.cls_logits).sigmoid()
         quality = self.sensitivity.instance_level(feats, masks) if with_quality else None
-        segments = at_least_float32(self.decode(points, outputs))
-        return DenseCandidates(segments, scores, mask, quality)
+        return self._candidates(outputs, points, mask)._replace(quality=quality)
+
+    def _candidates(self, outputs: Any, points: Points, mask: Tensor) -> DenseCandidates:
+        scores = at_least_float32(outputs.cls_logits).sigmoid()
+        return DenseCandidates(at_least_float32(self.decode(points, outputs)), scores, mask)
 
     @property
     def predicts_quality(self) -> bool:

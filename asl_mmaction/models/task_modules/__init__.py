@@ -5,12 +5,14 @@ from asl_mmaction.models.task_modules.sensitive_frame_sampler import (
     FramePooling,
     SensitiveFrameSampler,
 )
+from asl_mmaction.models.task_modules.simota_assigner import SimOTAAssigner
 
 __all__ = [
     'FramePooling',
     'PointAssigner',
     'PointGenerator',
     'SensitiveFrameSampler',
+    'SimOTAAssigner',
     'decode_offsets',
     'encode_offsets',
 ]

@@ -7,7 +7,7 @@ import torch
 from mmaction.registry import TASK_UTILS
 
 from asl_mmaction.models.layers import pack_pyramid
-from asl_mmaction.models.task_modules import PointAssigner
+from asl_mmaction.models.task_modules import PointAssigner, SimOTAAssigner
 from asl_mmaction.structures.point_targets import GroundTruths
 from asl_mmaction.structures.points import Points
 
@@ -218,3 +218,38 @@ def test_users_mistakes(build, localizer_config):
     feats, masks, truths = problem()
     with pytest.raises(ValueError, match='head: expected a pyramid of 3 levels'):
         head.loss(feats[:2], masks[:2], truths)
+
+
+@pytest.mark.parametrize('per_class', [False, True])
+@pytest.mark.parametrize('asl', [False, True])
+@pytest.mark.parametrize('style', ['actionformer', 'tridet'])
+def test_an_assigner_may_ask_for_what_the_head_predicts(
+    build, localizer_config, style, asl, per_class, monkeypatch
+):
+    assigner = {'type': 'SimOTAAssigner', 'match': 'all' if per_class else 'cheapest'}
+    settings = {'assigner': assigner, 'per_class': per_class}
+    head = build(localizer_config(asl, style=style, head=settings)['head'])
+    feats, masks, truths = problem()
+    asked, assign = [], SimOTAAssigner.__call__
+    monkeypatch.setattr(
+        SimOTAAssigner, '__call__', lambda *args: asked.append(args) or assign(*args)
+    )
+    losses = head.loss(feats, masks, truths)
+    ((_, points, given, found, class_level),) = asked
+    assert given is truths
+    assert class_level is (head.sensitivity.class_level if asl else None)
+    expected = head.predict(feats, masks)
+    assert found.quality is expected.quality is None
+    for ours, theirs in zip(found[:3], expected[:3], strict=True):
+        assert torch.equal(ours, theirs)
+        assert not ours.requires_grad
+    # The losses are those of the targets that it gives.
+    targets = assign(*asked[0]).within(expected.masks)
+    assert targets.positives.any()
+    outputs = head(feats, masks)[0]
+    again = head.loss_by_feat(outputs, points, expected.masks, targets, feats, masks)
+    for key, value in again.items():
+        assert torch.equal(losses[key], value), key
+    sum(value for key, value in losses.items() if 'loss' in key).backward()
+    for name, value in head.named_parameters():
+        assert value.grad.isfinite().all(), name

@@ -27,11 +27,17 @@ def style(request):
 
 
 PER_CLASS = {'per_class': True, 'assigner': {'match': 'all'}}
+SIMOTA = {'assigner': {'type': 'SimOTAAssigner', 'sensitivity_power': 0.5}}
+SIMOTA_PER_CLASS = {'per_class': True, 'assigner': {'type': 'SimOTAAssigner', 'match': 'all'}}
 
 
-@pytest.fixture(scope='module', params=[{}, PER_CLASS], ids=['a point', 'a class'])
+@pytest.fixture(
+    scope='module',
+    params=[{}, PER_CLASS, SIMOTA, SIMOTA_PER_CLASS],
+    ids=['a point', 'a class', 'a point by cost', 'a class by cost'],
+)
 def matching(request):
-    """Settings of the head: one ground truth a point, or one a class of it."""
+    """Settings of the head: one ground truth a point, or one a class of it; the assigner."""
     return request.param
 
 
@@ -121,7 +127,7 @@ def test_no_device_sync_on_a_gpu(build, localizer_config, make_sample, collate, 
 # Each takes ten seconds and more: each head once, each way to match once, the backward pass once.
 @pytest.mark.parametrize(
     ('style', 'matching', 'backend'),
-    [('actionformer', {}, 'aot_eager'), ('tridet', PER_CLASS, 'eager')],
+    [('actionformer', {}, 'aot_eager'), ('tridet', SIMOTA_PER_CLASS, 'eager')],
 )
 def test_compiles_to_one_graph_with_the_same_gradients(
     build, localizer_config, make_sample, collate, style, matching, backend
@@ -174,13 +180,13 @@ def test_bfloat16_autocast_stays_close(
         assert (value - expected[key]).abs() <= 8 * off + 1e-6, key
 
 
-@pytest.mark.parametrize('asl', [False, True])
-def test_overfits_one_video(build, localizer_config, make_sample, collate, style, asl):
+@pytest.mark.parametrize(('asl', 'matching'), [(False, {}), (True, {}), (True, SIMOTA)])
+def test_overfits_one_video(build, localizer_config, make_sample, collate, style, asl, matching):
     segments, labels = [(4.0, 9.5), (14.2, 26.0), (30.0, 34.0)], [0, 1, 2]
     feature, sample = make_sample(40, segments, labels)
     for (start, end), label in zip(segments, labels, strict=True):
         feature[int(start + 1) : int(end + 1), label] += 4  # the action shows in its own channel
-    config = localizer_config(asl, style=style)
+    config = localizer_config(asl, style=style, head=matching)
     config['post_processor']['method'] = 'hard'
     model = build(config, lively=False).train()
     inputs = model.data_preprocessor(collate((feature, sample)), training=True)
