@@ -21,10 +21,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 #: Modules between a call that logs and the filter.
 LOGGING = ('logging', 'mmengine.logging', __name__)
+#: A module that warns of itself, for mmengine's own hooks still use it.
+DEPRECATED = 'mmengine.fileio.file_client'
 
 
 class ScreenFilter(logging.Filter):
-    """Lets through warnings and, unless ``quiet``, what the package itself logs."""
+    """Lets through warnings and, unless ``quiet``, what the package itself logs.
+
+    It keeps back what mmengine says of a module of its own that its own hooks should not use.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,12 +37,13 @@ class ScreenFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """See logging.Filter."""
-        if record.levelno >= logging.WARNING:
-            return True
         frame = sys._getframe()
         while frame.f_back is not None and frame.f_globals['__name__'].startswith(LOGGING):
             frame = frame.f_back
-        return not self.quiet and frame.f_globals['__name__'].startswith('asl_mmaction')
+        module = frame.f_globals['__name__']
+        if record.levelno >= logging.WARNING:
+            return not module.startswith(DEPRECATED)
+        return not self.quiet and module.startswith('asl_mmaction')
 
 
 def filter_console(logger: MMLogger) -> ScreenFilter:

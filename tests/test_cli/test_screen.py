@@ -35,6 +35,7 @@ def say(module, level=logging.INFO, text='so it is'):
     [
         ('mmengine.runner.runner', logging.INFO, False, False),
         ('mmengine.runner.runner', logging.WARNING, True, True),
+        ('mmengine.fileio.file_client', logging.WARNING, False, False),
         ('asl_mmaction.datasets.tal_dataset', logging.INFO, False, True),
         ('asl_mmaction.datasets.tal_dataset', logging.INFO, True, False),
     ],
