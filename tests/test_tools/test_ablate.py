@@ -95,13 +95,27 @@ BACKTAL = {
     'both kinds of clicks, all': {f'{DATA}.click_file': 'all_clicks.json'},
 }
 PER_CLASS = {'model.head.per_class': True}
+OVERLAPPING = {
+    'model.head.regress_ranges': [(0, 4), (2, 8), (4, 16), (8, 32), (16, 64), (32, 10000)]
+}
+SIMOTA = {'model.head.assigner.type': 'SimOTAAssigner'}
+MORE_POINTS = SIMOTA | OVERLAPPING | {'model.head.assigner.center_sampling_radius': None}
 EXPECTED['billboard'] = {
     'actionformer_billboard': {},
     'baseline, per class': PER_CLASS,
+    'baseline, overlapping ranges': OVERLAPPING,
+    'baseline, SimOTA': SIMOTA,
+    'baseline, SimOTA, more points': MORE_POINTS,
+    'baseline, iou_power 0.25': {'model.head.iou_power': 0.25},
     'channel attention': NO_ASE | NO_ASCL,
     'asl_billboard': {},
     'asl_billboard_paper': {},
     'ASL, per class': PER_CLASS,
+    'ASL, overlapping ranges': OVERLAPPING,
+    'ASL, SimOTA': SIMOTA,
+    'ASL, SimOTA, more points': MORE_POINTS,
+    'ASL, iou_power 0.25': {'model.head.iou_power': 0.25},
+    'ASL, quality_power of loc 1': {'model.post_processor.quality_power': {'loc': 1}},
     'tridet_billboard': {},
     'asl_tridet_billboard': {},
     'TriDet style with ASL, per class': PER_CLASS,
@@ -119,7 +133,11 @@ NAMED = {
     'asl_hapt_paper': 'asl/asl_hapt_paper.py',
     'control': 'actionformer/actionformer_hapt.py',
     'actionformer_billboard': 'actionformer/actionformer_billboard.py',
-    'baseline, per class': 'actionformer/actionformer_billboard.py',
+    **{
+        label: 'actionformer/actionformer_billboard.py'
+        for label in EXPECTED['billboard']
+        if label.startswith('baseline, ')
+    },
     'asl_billboard_paper': 'asl/asl_billboard_paper.py',
     'tridet_billboard': 'tridet/tridet_billboard.py',
     'asl_tridet_billboard': 'tridet/asl_tridet_billboard.py',
