@@ -18,7 +18,7 @@ from asl_mmaction.datasets.transforms import (
     RandomTruncate,
     ResizeFeature,
 )
-from asl_mmaction.models.task_modules import PointAssigner, PointGenerator
+from asl_mmaction.models.task_modules import PointAssigner, PointGenerator, SimOTAAssigner
 from asl_mmaction.structures.feature_grid import FeatureGrid
 
 #: Grid values are seconds.
@@ -133,6 +133,14 @@ def test_those_of_one_length_share_their_points():
     )
     hidden = as_trained(sample(20, [(2, 4), (2.5, 3.5)]), [])
     assert find_uncovered([hidden], make_head(match='all')) == []
+
+
+def test_an_assigner_by_predictions_may_choose_all_that_fit():
+    head = make_head()
+    head.assigner = SimOTAAssigner(num_classes=3)
+    segments = [(2, 4), (2.5, 3.5), (5.1, 5.9)]  # the first is hidden from the other assigner
+    (item,) = find_uncovered([as_trained(sample(20, segments), [])], head)
+    assert item.reason == 'between two steps'
 
 
 def test_nothing_to_look_at():
