@@ -114,6 +114,8 @@ EXPECTED['billboard'] = {
     'ASL, overlapping ranges': OVERLAPPING,
     'ASL, SimOTA': SIMOTA,
     'ASL, SimOTA, more points': MORE_POINTS,
+    'ASL, SimOTA, more points, sensitivity in the cost': MORE_POINTS
+    | {'model.head.assigner.sensitivity_power': 0.5},
     'ASL, iou_power 0.25': {'model.head.iou_power': 0.25},
     'ASL, quality_power of loc 1': {'model.post_processor.quality_power': {'loc': 1}},
     'tridet_billboard': {},
