@@ -275,6 +275,27 @@ def distribute_on_cpu() -> None:
     MMDistributedDataParallel.__init__ = init
 
 
+def lay_out_configs_once() -> None:
+    """Keep how the last config was laid out, which takes yapf 0.15 s and more.
+
+    mmengine 0.10.7 asks for it for the log, the dumped config and each checkpoint. Can go with a
+    mmengine that does not.
+    """
+    from mmengine.config import config
+
+    original = config.FormatCode
+    kept: dict[tuple[str, str], tuple[str, bool]] = {}
+
+    def lay_out(text: str, **options: Any) -> tuple[str, bool]:
+        key = text, repr(options)
+        if key not in kept:
+            kept.clear()
+            kept[key] = original(text, **options)
+        return kept[key]
+
+    config.FormatCode = lay_out
+
+
 #: In the order in which they are made.
 PATCHES: tuple[Callable[[], None], ...] = (
     silence_warnings,
@@ -286,6 +307,7 @@ PATCHES: tuple[Callable[[], None], ...] = (
     read_downloads_as_checkpoints,
     let_a_default_hook_be_none,
     distribute_on_cpu,
+    lay_out_configs_once,
 )
 
 

@@ -136,6 +136,23 @@ def distribute_on_cpu():
     MMDistributedDataParallel(module=torch.nn.Linear(1, 1), device_ids=[0])
 
 
+def lay_out_configs_once():
+    from unittest import mock
+
+    from mmengine.config import Config
+    from yapf.yapflib import yapf_api
+
+    config = Config({'a': {'b': [1, 2]}})
+    parse = mock.Mock(side_effect=yapf_api.pytree_utils.ParseCodeToTree)
+    with mock.patch.object(yapf_api.pytree_utils, 'ParseCodeToTree', parse):
+        same = config.pretty_text == config.pretty_text
+    config.a.b = [3]
+    if not (same and '3' in config.pretty_text):
+        raise AssertionError('a config is laid out as another one')
+    if parse.call_count != 1:
+        raise AssertionError(f'a config was laid out {parse.call_count} times')
+
+
 def outcomes(patches, without=None):
     """Patch -> 'ok' or the error of its check; from a fork that makes all patches but one."""
     read, write = os.pipe()

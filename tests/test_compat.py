@@ -25,6 +25,7 @@ PATCHES = {
     'read_downloads_as_checkpoints': ('what a checkpoint holds was run', True),
     'let_a_default_hook_be_none': ('AssertionError', True),
     'distribute_on_cpu': ('_cuda_setDevice', not torch.cuda.is_available()),
+    'lay_out_configs_once': ('laid out 2 times', True),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,8 @@ class TALInferencer(BaseInferencer):
     recording by recording: what is found is written as it comes. Checkpoints are read safely.
 
     A video becomes features by the config's ``extractor``, see
-    :func:`~asl_mmaction.extraction.extractor.build_extractor`. A very long
-    sequence is looked at in windows, see :class:`Predictor`.
+    :func:`~asl_mmaction.extraction.extractor.build_extractor`; a very long sequence is looked at in
+    windows, see :class:`Predictor`.
 
     Args:
         config: Work dir of a training, or a config: a file, ``'asl_mmaction::asl/asl_hapt.py'``, or
@@ -154,11 +154,9 @@ class TALInferencer(BaseInferencer):
         if out_dir is not None:
             folder = self.open_folder(out_dir, formats=formats, draw=draw, resume=resume, **options)
             items = [item for item in items if item.name not in folder]
-        results: Iterable[Found] = self.each(
-            items, batch_size, features_dir=features_dir, **options
-        )
+        results = self.each(items, batch_size, features_dir=features_dir, **options)
         if self.show_progress and len(items) > 1:
-            results = track(results, description='Inference', total=len(items))
+            results = iter(track(results, description='Inference', total=len(items)))
         found = []
         with folder or nullcontext():
             for one in results:
@@ -172,10 +170,9 @@ class TALInferencer(BaseInferencer):
         if out is not None:
             rows = {one.input.name: rows_of(one.prediction) for one, _ in found}
             write_file(Path(out), rows, simulated=self.simulated)
+        attribute = 'data_sample' if return_datasamples else 'prediction'
         return {
-            'predictions': [
-                one.data_sample if return_datasamples else one.prediction for one, _ in found
-            ],
+            'predictions': [getattr(one, attribute) for one, _ in found],
             'visualization': [files for _, files in found],
         }
 
