@@ -4,16 +4,15 @@ default_scope = 'mmaction'
 __import__('asl_mmaction')
 custom_imports = dict(imports=['asl_mmaction'], allow_failed_imports=False)
 
-# Two checkpoints are kept: mmengine removes the oldest before it has written the next. The moving
-# average of the weights is over about the last tenth of the steps so far, and over at most the last
-# thousand: a short training does not drag its first weights along. ema=None: no average.
+# A checkpoint is written at most once a minute, or every `interval` epochs where that is set; two
+# are kept: mmengine removes the oldest before it has written the next. The moving average of the
+# weights is over about the last tenth of the steps so far, and over at most the last thousand: a
+# short training does not drag its first weights along. ema=None: no average.
 default_hooks = dict(
     runtime_info=dict(type='OneSyncRuntimeInfoHook'),
     epoch_seed=dict(type='EpochSeedHook'),
     logger=dict(type='LoggerHook', interval=20, ignore_last=False),
-    checkpoint=dict(
-        type='CheckpointHook', interval=1, max_keep_ckpts=2, save_best='mAP', rule='greater'
-    ),
+    checkpoint=dict(type='PacedCheckpointHook', max_keep_ckpts=2, save_best='mAP', rule='greater'),
     ema=dict(type='OneEMAHook', ema_type='ForeachEMA', momentum=0.001, gamma=10),
 )
 custom_hooks = []  # a child's own

@@ -15,6 +15,7 @@ from mmengine.config import Config
 
 from asl_mmaction.cli.checks import coverage
 from asl_mmaction.cli.settings import parse_settings
+from asl_mmaction.files.checkpoint import load_checkpoint
 
 TRAIN = Path(__file__).parents[2] / 'tools' / 'train.py'
 
@@ -81,7 +82,7 @@ class StopHook(Hook):
 
 
 def test_killed_training_resumes_and_ends_where_the_uninterrupted_one_does(
-    tiny_config, tmp_path, train, run_python
+    tiny_config, tmp_path, train, run_python, capsys
 ):
     assert train(tiny_config, '--work-dir', 'whole') == 0
 
@@ -89,7 +90,7 @@ def test_killed_training_resumes_and_ends_where_the_uninterrupted_one_does(
     (tmp_path / 'stopping.py').write_text(
         "_base_ = ['tiny.py']\n"
         "custom_imports = dict(imports=['asl_mmaction', 'stops'])\n"
-        "default_hooks = dict(stop=dict(type='StopHook'))\n"
+        "default_hooks = dict(stop=dict(type='StopHook'), checkpoint=dict(interval=1))\n"
     )
     process = subprocess.Popen(
         [sys.executable, TRAIN, 'stopping.py', '--work-dir', 'work'],
@@ -114,6 +115,15 @@ def test_killed_training_resumes_and_ends_where_the_uninterrupted_one_does(
     )
     for part in ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers'):
         assert_equal(ours[part], theirs[part])
+
+    # The best has weights alone.
+    best = 'whole/best_mAP_epoch_3.pth'
+    assert (
+        f'{best}: expected the checkpoint of a training to resume but got one without optimizer; '
+        f'to start from its weights: --cfg-options load_from={best}'
+    ) in refusal(train, capsys, tiny_config, '--resume', best)
+    best = load_checkpoint(best)
+    assert_equal(best['state_dict'], theirs['state_dict'])
 
 
 def assert_equal(ours, theirs):

@@ -14,7 +14,7 @@ from asl_mmaction.engine.hooks import OneEMAHook
 BASE = Path(__file__).parents[3] / 'configs' / '_base_' / 'default_runtime.py'
 ORDER = [
     *('OneSyncRuntimeInfoHook', 'IterTimerHook', 'DistSamplerSeedHook', 'EpochSeedHook'),
-    *('OneEMAHook', 'LoggerHook', 'ParamSchedulerHook', 'CheckpointHook'),
+    *('OneEMAHook', 'LoggerHook', 'ParamSchedulerHook', 'PacedCheckpointHook'),
 ]
 
 
