@@ -1,6 +1,8 @@
 """mmaction2's BMN: what it is given, what is made of its output, and both through the Runner."""
 
+import json
 import math
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -317,11 +319,17 @@ def test_unknown_mode(model):
         model([torch.zeros(3, WIDTH)], mode='train')
 
 
-def test_trains_and_tests_through_the_runner(tiny_config, tmp_path):
+def test_trains_and_tests_through_the_runner(tiny_config, tmp_path, demo_data, load_tool, capsys):
     config = tiny_config('bmn_hapt')
     config.model = model_config(window_overlap=0.5)
     config.model.localizer.update(feat_dim=24, temporal_dim=32)
-    config.test_evaluator.out_dir = str(tmp_path / 'out')
+    annotations = demo_data / 'annotations.json'
+    out = tmp_path / 'out'
+    fusion = dict(type='VideoScoreFusion', path=write_video_scores(annotations, tmp_path))
+    detections = dict(type='TALMetric', tiou_thresholds=[0.5], score_fusion=fusion)
+    config.test_evaluator = [config.test_evaluator, detections]
+    for metric in config.test_evaluator:
+        metric['out_dir'] = str(out)
     runner = Runner.from_cfg(config)
     before = {name: value.clone() for name, value in runner.model.named_parameters()}
     runner.train()
@@ -333,10 +341,39 @@ def test_trains_and_tests_through_the_runner(tiny_config, tmp_path):
     assert 0 < metrics['AUC'] < 1
     assert (tmp_path / 'bmn_hapt' / 'epoch_2.pth').is_file()
     # What TCANet takes
-    found = read_proposals(tmp_path / 'out' / 'proposals.json')
+    found = read_proposals(out / 'proposals.json')
     assert len(found) == 5
     most = 200 * 384 // 32  # for the most steps that a video has
     assert all(0 < len(scores) <= most for _, scores in found.values())
+    # What draws and compares the results of any method
+    files = [f'BMN={out / "proposals.json"}', f'classified={out / "detections.json"}']
+    drawn = ['--out', str(tmp_path / 'drawn'), '--format', 'svg', '--score-threshold', '0']
+    drawing = load_tool('analysis/visualize')
+    assert drawing.main([str(annotations), '--results', *files, *drawn, '--width', '40']) == 0
+    pictures = {path.stem: path.read_text() for path in (tmp_path / 'drawn').glob('*.svg')}
+    assert pictures.keys() == found.keys()
+    for name, text in pictures.items():
+        (title,) = re.findall(r'>([^<]* ground truths?[^<]*)</text>', text)
+        assert f'BMN: {len(found[name][1])} detections' in title
+    options = ['--results', str(out), '--annotations', str(annotations), '--resamples', '10']
+    capsys.readouterr()
+    assert load_tool('analysis/compare').main(options) == 0
+    assert f'| out | {100 * metrics["mAP"]:.1f} | - |' in capsys.readouterr().out
+
+
+def write_video_scores(annotations, folder):
+    """Of a classifier that is right about what a video has most."""
+    content = json.loads(annotations.read_text())
+    scores = {
+        name: [
+            sum(row['label'] == label for row in video['annotations']) / 10
+            for label in content['classes']
+        ]
+        for name, video in content['database'].items()
+    }
+    path = folder / 'scores.json'
+    path.write_text(json.dumps({'class': content['classes'], 'results': scores}))
+    return str(path)
 
 
 def test_the_config_of_activitynet_builds_trains_a_step_and_predicts(make_sample):
