@@ -38,14 +38,15 @@ def check_options(folder: Path, asked: dict) -> None:
 
     Args:
         folder: Of the run; one without options.json was made without any.
-        asked: ``amp`` and ``cfg_options``, as options.json has them.
+        asked: ``amp``, ``cfg_options`` and ``epochs`` (None: the config's), as options.json has
+            them.
 
     Raises:
         Mistake: They differ.
     """
-    made = {'amp': False, 'cfg_options': []}
+    made = {'amp': False, 'cfg_options': [], 'epochs': None}
     if (folder / OPTIONS).is_file():
-        made = read_object(folder / OPTIONS)
+        made = {'epochs': None, **read_object(folder / OPTIONS)}
         with in_context(str(folder / OPTIONS), 'amp and cfg_options'):
             _words(made)
     if made != asked:
@@ -101,7 +102,8 @@ def comparable(config: Config) -> dict[str, Any]:
 
 
 def _words(options: dict) -> str:
-    words = [*(['--amp'] if options['amp'] else []), *options['cfg_options']]
+    epochs = [] if options['epochs'] is None else [f'--epochs {options["epochs"]}']
+    words = [*(['--amp'] if options['amp'] else []), *epochs, *options['cfg_options']]
     return ' '.join(words) or 'no options'
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import time
 from datetime import timedelta
@@ -23,6 +24,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 LOGGING = ('logging', 'mmengine.logging', __name__)
 #: A module that warns of itself, for mmengine's own hooks still use it.
 DEPRECATED = 'mmengine.fileio.file_client'
+
+
+# How the line of an epoch begins, see ScreenHook.
+EPOCH = re.compile(r'^ *(\d+)/(\d+)  ', re.MULTILINE)
+
+
+def read_epoch(text: str) -> tuple[int, int] | None:
+    """The last epoch that :class:`ScreenHook` has shown, and how many there are; None: none yet."""
+    found = EPOCH.findall(text)
+    return (int(found[-1][0]), int(found[-1][1])) if found else None
 
 
 class ScreenFilter(logging.Filter):

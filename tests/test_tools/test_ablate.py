@@ -380,8 +380,8 @@ def test_list_prints_what_trains_each_row_and_runs_nothing(tool, monkeypatch, ca
     assert labels == [f'# {label}' for label in EXPECTED['counts']]
     assert shlex.split(commands[1]) == [
         *('python', 'tools/train.py', 'configs/asl/asl_hapt.py', '--seed', '3', '--no-validate'),
-        *('--amp', '--work-dir', 'work_dirs/compare/counts/0_1/seed_3', '--cfg-options'),
-        *(f'{LEVEL}.cls=none', f'{LEVEL}.num_loc=1', 'train_cfg.max_epochs=2'),
+        *('--amp', '--epochs', '2', '--work-dir', 'work_dirs/compare/counts/0_1/seed_3'),
+        *('--cfg-options', f'{LEVEL}.cls=none', f'{LEVEL}.num_loc=1'),
     ]
 
 

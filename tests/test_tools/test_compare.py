@@ -1,6 +1,7 @@
 """tools/analysis/compare.py: the table by hand, resuming, and options that must not mix."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def tool(tmp_path, monkeypatch, load_tool):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, 'argv', [str(TOOL)])
     for name in ('a', 'b'):
-        (tmp_path / f'{name}.py').write_text('')
+        (tmp_path / f'{name}.py').write_text('train_cfg = dict(max_epochs=60)')
     return module
 
 
@@ -48,7 +49,8 @@ def mistake(tool, capsys, *arguments):
     with pytest.raises(SystemExit) as caught:
         tool.main([str(argument) for argument in arguments])
     assert caught.value.code == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    lines = capsys.readouterr().err.splitlines()
+    (line,) = (line for line in lines if not line.startswith('run '))
     assert line.startswith('compare.py: error: ')
     return line
 
@@ -89,26 +91,25 @@ def test_runs_and_goes_on_where_it_stopped(tool, calls, capsys):
     Path('work/b/seed_0/metrics.json').unlink()
     assert tool.main(arguments) == 0
     assert [call[:2] for call in calls] == [('train.py', 'b'), ('test.py', 'b')]
-    assert capsys.readouterr().out == out
+    done = capsys.readouterr()
+    assert done.out == out
+    assert done.err.startswith('run 1 of 1: b, seed 0; log: ')  # those that are there do not count
 
 
 def test_options_reach_every_run(tool, calls):
     options = ['--epochs', '3', '--cfg-options', 'train_cfg.y=1', '--amp']
     assert tool.main(['a.py', 'b.py', '--seeds', '0', *options]) == 0
-    settings = ('--cfg-options', 'train_cfg.max_epochs=3', 'train_cfg.y=1')
-    assert [call[-3:] for call in calls] == [settings] * 4
-    assert ['--amp' in call for call in calls] == [True, False] * 2  # only training
+    assert [call[-2:] for call in calls] == [('--cfg-options', 'train_cfg.y=1')] * 4
+    for option in ('--amp', '--epochs'):  # only training
+        assert [option in call for call in calls] == [True, False] * 2
+    assert calls[0][5:8] == ('--amp', '--epochs', '3')
 
 
 @pytest.mark.parametrize(
     ('made', 'asked', 'words'),
     [
-        ([], ['--epochs', '3'], ('train_cfg.max_epochs=3', 'no options')),
-        (
-            ['--epochs', '3'],
-            ['--epochs', '4'],
-            ('train_cfg.max_epochs=4', 'train_cfg.max_epochs=3'),
-        ),
+        ([], ['--epochs', '3'], ('--epochs 3', 'no options')),
+        (['--epochs', '3'], ['--epochs', '4'], ('--epochs 4', '--epochs 3')),
         (['--amp'], [], ('no options', '--amp')),
         (
             ['--cfg-options', 'val_cfg.x=1'],
@@ -189,6 +190,19 @@ def test_a_config_that_cannot_be_read_stops_before_the_first_run(tool, calls, ca
     assert calls == []
 
 
+def test_epochs_need_a_training_by_epochs(tool, calls, capsys):
+    Path('a.py').write_text('')
+    line = mistake(tool, capsys, 'a.py', '--epochs', '3')
+    assert line.endswith(
+        'a.py: expected train_cfg.max_epochs for --epochs but got a training by steps'
+    )
+    line = mistake(tool, capsys, 'b.py', '--epochs', '3', '--cfg-options', 'train_cfg.max_epochs=9')
+    assert (
+        'each setting of b once but got train_cfg.max_epochs=3 and train_cfg.max_epochs=9' in line
+    )
+    assert calls == []
+
+
 def test_same_options_in_another_order_are_the_same(tool, calls):
     assert tool.main(['a.py', '--seeds', '0', '--cfg-options', 'val_cfg.x=1', 'val_cfg.y=2']) == 0
     calls.clear()
@@ -210,10 +224,14 @@ def test_a_failed_run_is_one_line_and_the_rest_is_printed(tool, calls, capsys):
     Path('broken.py').write_text('')
     assert tool.main(['broken.py', 'b.py', '--seeds', '0', '--work-dir', 'work']) == 1
     done = capsys.readouterr()
-    assert done.err == (
-        'broken, seed 0 failed: ValueError: expected x but got y '
-        '(see work/broken/seed_0/train.log)\n'
-    )
+    log = 'work/broken/seed_0/train.log'
+    lines = re.sub(r', eta [\d:]+|\d:\d\d:\d\d', '', done.err).splitlines()
+    assert lines[:3] == [
+        f'run 1 of 2: broken, seed 0; log: {log}',
+        'run 1 of 2: broken, seed 0: ended after ',
+        f'broken, seed 0 failed: ValueError: expected x but got y (see {log})',
+    ]
+    assert lines[3] == 'run 2 of 2: b, seed 0; log: work/b/seed_0/train.log'
     assert done.out.splitlines()[2:] == ['| broken | - | - |', '| b | 51.00 (51.0) | - |']
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,8 @@ def stems(runs):
 
 
 def test_tcanet_gets_what_bmn_finds_in_all_videos(runs):
-    path = runs.found('tcanet')
+    runs.make('tcanet')
+    path = runs.made('tcanet')
     assert path == runs.folder('tcanet') / 'proposals.json'
     assert stems(runs) == [
         ('train', 'bmn_hapt'),
@@ -99,12 +101,12 @@ def test_tcanet_gets_what_bmn_finds_in_all_videos(runs):
         assert attach.type == 'AttachProposals'
         assert attach.path == str(runs.folder('bmn') / 'all' / 'proposals.json')
     # BMN's own are among them
-    assert runs.found('bmn') == Path(attach.path)
+    assert runs.made('bmn') == Path(attach.path)
     assert len(runs.calls) == 4
 
 
 def test_bsn_goes_by_three_steps(runs):
-    runs.found('bsn')
+    runs.make('bsn')
     assert stems(runs) == [
         ('train', 'bsn_tem_hapt'),
         ('test', 'bsn_tem_hapt'),
@@ -125,19 +127,19 @@ def test_what_is_there_is_not_made_again(runs):
     folder = runs.folder('asl')  # as compare.py leaves it
     folder.mkdir(parents=True)
     (folder / 'detections.json').write_text(results(0.0))
-    assert runs.found('asl') == folder / 'detections.json'
+    assert runs.made('asl') == folder / 'detections.json'
     assert runs.calls == []
     # Interrupted in training: goes on from there
     folder = runs.folder('bmn')
     folder.mkdir(parents=True)
     (folder / 'epoch_3.pth').touch()
     (folder / 'last_checkpoint').write_text(str(folder / 'epoch_3.pth'))
-    runs.found('bmn')
+    runs.make('bmn')
     assert stems(runs) == [('train', 'bmn_hapt'), ('test', 'bmn_hapt')]
     assert runs.calls[0][2][-1] == '--resume'
     # Interrupted in the test: is not trained again
     (folder / 'proposals.json').unlink()
-    runs.found('bmn')
+    runs.make('bmn')
     assert stems(runs)[2:] == [('test', 'bmn_hapt')]
 
 
@@ -218,6 +220,45 @@ def test_table(tool, runs, monkeypatch, capsys):
     assert lines[3].startswith('| BSN of mmaction2 | 20 + 40 | ')
     assert lines[4].startswith('| ASL | 45 | ')
     assert lines[4].endswith('| 60.0 | 90.0 |')
+
+
+def test_progress_says_what_runs_and_what_failed(tool, runs, monkeypatch, capsys):
+    monkeypatch.setattr(tool, 'Runs', lambda *_: runs)
+    assert tool.main(['hapt', '--methods', 'asl']) == 0
+    capsys.readouterr()
+    call = runs.call
+
+    def broken(name, *arguments):
+        if name == 'bsn_pem':
+            raise tool.RunError('see its log')
+        call(name, *arguments)
+
+    monkeypatch.setattr(runs, 'call', broken)
+    assert tool.main(['hapt', '--methods', 'asl', 'bsn', 'bmn']) == 1
+    lines = [
+        re.sub(r', eta [\d:]+|\d:\d\d:\d\d', '', x) for x in capsys.readouterr().err.splitlines()
+    ]
+    assert lines == [
+        'run 1 of 2: bsn, seed 0',
+        'run 1 of 2: bsn, seed 0: ended after ',
+        'bsn, seed 0 failed: see its log',
+        'run 2 of 2: bmn, seed 0',
+        'run 2 of 2: bmn, seed 0: ended after ',
+    ]
+
+
+def test_other_epochs_for_all(tool, data_root, tmp_path, monkeypatch):
+    runs = tool.Runs('hapt', 0, tmp_path, str(data_root), 3)
+    config = runs.config('asl')
+    assert config.train_cfg.max_epochs == 3
+    assert config.param_scheduler[0].end == 1  # of 3, before 42 of a cosine
+    runs.folder('asl').mkdir(parents=True)
+    (runs.folder('asl') / 'options.json').write_text(json.dumps(runs.options))
+    config.dump(runs.folder('asl') / 'asl_hapt.py')
+    runs.check('asl')
+    for epochs in (4, None):
+        with pytest.raises(tool.Mistake, match='was made with --epochs 3'):
+            tool.Runs('hapt', 0, tmp_path, str(data_root), epochs).check('asl')
 
 
 def test_mean_and_spread_by_hand(tool):

@@ -42,7 +42,10 @@ from asl_mmaction.cli.past_runs import (
     check_seeds,
     read_metrics,
 )
+from asl_mmaction.cli.progress import RunsProgress
+from asl_mmaction.cli.trial import shorten
 from asl_mmaction.files.mistakes import Mistake
+from asl_mmaction.files.reading import in_context
 
 TOOLS = Path(__file__).resolve().parents[1]
 
@@ -111,10 +114,10 @@ def settings_of(row: Row, args: argparse.Namespace) -> list[str]:
     Raises:
         Mistake: Two of them set the same, or a part of it.
     """
+    settings = sorted([*row.options, *args.cfg_options])
     epochs = [] if args.epochs is None else [f'train_cfg.max_epochs={args.epochs}']
-    settings = sorted([*row.options, *args.cfg_options, *epochs])
     # Of keys in this order, what lies within a key follows it.
-    keys = sorted((setting.partition('=')[0].split('.'), setting) for setting in settings)
+    keys = sorted((text.partition('=')[0].split('.'), text) for text in [*settings, *epochs])
     for (outer, one), (inner, other) in pairwise(keys):
         if inner[: len(outer)] == outer:
             raise Mistake(f'expected each setting of {row.name} once but got {one} and {other}')
@@ -138,6 +141,10 @@ def check_runs(rows: Sequence[Row], args: argparse.Namespace) -> None:
         load_config(row.config, parse_cfg_options(own))
         for row, own in zip(rows, settings, strict=True)
     ]
+    if args.epochs is not None:
+        for row, content in zip(rows, contents, strict=True):
+            with in_context(str(row.config)):
+                shorten(content, args.epochs)
     names = [row.name for row in rows]
     if len(set(names)) < len(names):
         raise Mistake(f'expected configs of different names but got {", ".join(names)}')
@@ -145,34 +152,59 @@ def check_runs(rows: Sequence[Row], args: argparse.Namespace) -> None:
         for seed in args.seeds:
             folder = args.work_dir / row.name / f'seed_{seed}'
             if (folder / 'metrics.json').is_file():
-                check_options(folder, {'amp': args.amp, 'cfg_options': own})
+                check_options(folder, options_of(own, args))
                 check_config(folder / row.config.name, content)
                 read_metrics(folder)
 
 
-def run(row: Row, seed: int, args: argparse.Namespace) -> dict | None:
-    """Train and test once; metrics, or None if either failed (its output is in train.log)."""
+def options_of(settings: list[str], args: argparse.Namespace) -> dict:
+    """What options.json says of a run."""
+    return {'amp': args.amp, 'cfg_options': settings, 'epochs': args.epochs}
+
+
+def is_done(row: Row, seed: int, args: argparse.Namespace) -> bool:
+    """Whether a run was made already."""
+    return (args.work_dir / row.name / f'seed_{seed}' / 'metrics.json').is_file()
+
+
+def run(row: Row, seed: int, args: argparse.Namespace, progress: RunsProgress) -> dict | None:
+    """Train and test once; metrics, or None and a line if either failed."""
     work_dir = args.work_dir / row.name / f'seed_{seed}'
-    result = work_dir / 'metrics.json'
-    if not result.is_file():
-        work_dir.mkdir(parents=True, exist_ok=True)
-        options = {'amp': args.amp, 'cfg_options': settings_of(row, args)}
-        (work_dir / OPTIONS).write_text(json.dumps(options))
-        env = dict(os.environ, OMP_NUM_THREADS='1') if args.jobs > 1 else None
-        with open(work_dir / 'train.log', 'w') as log:
-            if _call(train_command(row, seed, args), log, env):
-                return None
-            checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
-            test = [TOOLS / 'test.py', row.config, checkpoint, '--out', work_dir]
-            if _call([*test, *_folder_and_settings(row, seed, args)], log, env):
-                return None
-    return read_metrics(work_dir)
+    if is_done(row, seed, args):
+        return read_metrics(work_dir)
+    name, log = f'{row.name}, seed {seed}', work_dir / 'train.log'
+    work_dir.mkdir(parents=True, exist_ok=True)
+    log.write_text('')
+    with progress.run(name, log):
+        succeeded = train_and_test(row, seed, args, log)
+    if succeeded:
+        return read_metrics(work_dir)
+    lines = log.read_text(errors='replace').split('\n')
+    cause = next((line.strip() for line in reversed(lines) if line.strip()), 'no output')
+    progress.say(f'{name} failed: {cause} (see {log})')
+    return None
+
+
+def train_and_test(row: Row, seed: int, args: argparse.Namespace, log: Path) -> bool:
+    """Whether both succeeded; their output goes to the log."""
+    work_dir = log.parent
+    options = options_of(settings_of(row, args), args)
+    (work_dir / OPTIONS).write_text(json.dumps(options))
+    env = dict(os.environ, OMP_NUM_THREADS='1') if args.jobs > 1 else None
+    with open(log, 'w') as file:
+        if _call(train_command(row, seed, args), file, env):
+            return False
+        checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
+        test = [TOOLS / 'test.py', row.config, checkpoint, '--out', work_dir]
+        return not _call([*test, *_folder_and_settings(row, seed, args)], file, env)
 
 
 def train_command(row: Row, seed: int, args: argparse.Namespace) -> list:
     """What trains a run: tools/train.py and its arguments."""
     train = [TOOLS / 'train.py', row.config, '--seed', seed, '--no-validate']
-    return [*train, *(['--amp'] if args.amp else []), *_folder_and_settings(row, seed, args)]
+    amp = ['--amp'] if args.amp else []
+    epochs = [] if args.epochs is None else ['--epochs', args.epochs]
+    return [*train, *amp, *epochs, *_folder_and_settings(row, seed, args)]
 
 
 def _folder_and_settings(row: Row, seed: int, args: argparse.Namespace) -> list:
@@ -193,16 +225,13 @@ def run_all(rows: Sequence[Row], args: argparse.Namespace) -> dict[str, list[dic
         Mistake: see :func:`check_runs`, or a metric to print is none of a run's.
     """
     check_runs(rows, args)
-    todo = [(row, seed) for seed in args.seeds for row in rows]
-    with ThreadPoolExecutor(args.jobs) as pool:
-        done = list(pool.map(lambda job: run(*job, args), todo))
+    jobs = [(row, seed) for seed in args.seeds for row in rows]
+    todo = [job for job in jobs if not is_done(*job, args)]
+    with RunsProgress(len(todo)) as progress, ThreadPoolExecutor(args.jobs) as pool:
+        done = list(pool.map(lambda job: run(*job, args, progress), jobs))
     results: dict[str, list[dict]] = {row.name: [] for row in rows}
-    for (row, seed), metrics in zip(todo, done, strict=True):
+    for (row, _), metrics in zip(jobs, done, strict=True):
         if metrics is None:
-            log = args.work_dir / row.name / f'seed_{seed}' / 'train.log'
-            lines = log.read_text(errors='replace').split('\n')
-            cause = next((line.strip() for line in reversed(lines) if line.strip()), 'no output')
-            print(f'{row.name}, seed {seed} failed: {cause} (see {log})', file=sys.stderr)
             continue
         for key in args.keys:
             if key not in metrics:

@@ -38,6 +38,8 @@ from asl_mmaction.cli.past_runs import (
     check_seeds,
     read_metrics,
 )
+from asl_mmaction.cli.progress import RunsProgress, Watched
+from asl_mmaction.cli.trial import shorten
 from asl_mmaction.files.annotations import segments_of
 from asl_mmaction.files.mistakes import Mistake
 from asl_mmaction.files.results import read_results
@@ -69,17 +71,27 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--seeds', nargs='+', type=int, default=[0])
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/compare'))
     parser.add_argument('--data-root', help="folder of the data set, instead of the configs' own")
+    parser.add_argument('--epochs', type=int, help="of every training, instead of the configs' own")
     return parser.parse_args(argv)
 
 
 class Runs:
     """The runs of one data set and seed: each step makes what it needs, unless it is there."""
 
-    def __init__(self, data: str, seed: int, work_dir: Path, data_root: str | None = None) -> None:
+    def __init__(
+        self,
+        data: str,
+        seed: int,
+        work_dir: Path,
+        data_root: str | None = None,
+        epochs: int | None = None,
+    ) -> None:
         self.data = data
         self.seed = seed
         self.work_dir = work_dir
         self.data_root = data_root
+        self.epochs = epochs
+        self.watched: Watched | None = None
 
     def folder(self, name: str) -> Path:
         return self.work_dir / f'{name}_{self.data}' / f'seed_{self.seed}'
@@ -88,7 +100,7 @@ class Runs:
     def options(self) -> dict:
         """What the runs are made with, in the form of compare.py's."""
         moved = [] if self.data_root is None else [f'data_root={self.data_root}']
-        return {'amp': False, 'cfg_options': moved}
+        return {'amp': False, 'cfg_options': moved, 'epochs': self.epochs}
 
     def check(self, method: str) -> None:
         """Raises Mistake if what is there of a method was made by others than those of today.
@@ -102,18 +114,21 @@ class Runs:
                 path = self.folder(name) / f'{name}_{self.data}.py'
                 check_config(path, self.config(name), without)
 
-    def found(self, method: str) -> Path:
-        """File of the proposals or detections of a method."""
+    def made(self, method: str) -> Path | None:
+        """File of the proposals or detections of a method, if it is there."""
         name = steps_of(method)[-1]
         names = ('detections.json', 'proposals.json', 'all/proposals.json')
         files = [self.folder(name) / file for file in names]
-        if not any(path.is_file() for path in files):
-            if method == 'tcanet':
-                self.make_proposals_of_bmn()
-            elif method == 'bsn':
-                self.make_proposals_of_pgm()
-            self.test(name, self.train(name), self.folder(name))
-        return next(path for path in files if path.is_file())
+        return next((path for path in files if path.is_file()), None)
+
+    def make(self, method: str) -> None:
+        """Train and test a method, and first what it builds on."""
+        name = steps_of(method)[-1]
+        if method == 'tcanet':
+            self.make_proposals_of_bmn()
+        elif method == 'bsn':
+            self.make_proposals_of_pgm()
+        self.test(name, self.train(name), self.folder(name))
 
     def inputs(self, name: str) -> dict[str, str]:
         """Values of a config's variables that name files of other runs."""
@@ -172,6 +187,8 @@ class Runs:
         if self.data_root is not None:
             moved[source.data_root] = f'{Path(self.data_root)}/'
         config = Config(replace_paths(source.to_dict(), moved))
+        if self.epochs is not None:
+            shorten(config, self.epochs)
         fusion = (config.test_evaluator or {}).get('score_fusion')
         if fusion is not None and not Path(fusion.path).is_file():
             # No classes without the scores of a classifier: no mAP
@@ -187,6 +204,8 @@ class Runs:
     def call(self, name: str, *command) -> None:
         """Run a tool; its output goes to the end of the log."""
         path = self.folder(name) / 'compare.log'
+        if self.watched is not None:
+            self.watched.watch(path)
         with open(path, 'a') as log:
             log.write(f'$ {" ".join(map(str, command))}\n')
             log.flush()
@@ -300,28 +319,50 @@ def run_all(args: argparse.Namespace) -> tuple[dict[str, list[dict]], bool]:
     """
     rows: dict[str, list[dict]] = {}
     failed = False
-    made = {seed: Runs(args.data, seed, args.work_dir, args.data_root) for seed in args.seeds}
-    for runs in made.values():
-        for method in args.methods:
-            runs.check(method)
-    for seed, runs in made.items():
-        try:
-            score = make_scorer(runs)
-        except RunError as error:
-            raise Mistake(str(error)) from error
-        for method in args.methods:
+    made = {
+        seed: Runs(args.data, seed, args.work_dir, args.data_root, args.epochs)
+        for seed in args.seeds
+    }
+    jobs = [(runs, method) for runs in made.values() for method in args.methods]
+    for runs, method in jobs:
+        runs.check(method)
+    todo = [method for runs, method in jobs if runs.made(method) is None]
+    with RunsProgress(len(todo)) as progress:
+        for seed, runs in made.items():
             try:
-                path = runs.found(method)
-                row = {'epochs': epochs_of(runs, method), **score(path)}
+                score = make_scorer(runs)
             except RunError as error:
-                print(f'{method}, seed {seed} failed: {error}', file=sys.stderr)
-                failed = True
-                continue
-            if (path.parent / 'metrics.json').is_file():
-                metrics = read_metrics(path.parent)
-                row |= {key: value for key, value in metrics.items() if '@' not in key}
-            rows.setdefault(METHODS[method], []).append(row)
+                raise Mistake(str(error)) from error
+            for method in args.methods:
+                try:
+                    row = row_of(runs, method, score, progress)
+                except RunError as error:
+                    progress.say(f'{method}, seed {seed} failed: {error}')
+                    failed = True
+                    continue
+                rows.setdefault(METHODS[method], []).append(row)
     return rows, failed
+
+
+def row_of(
+    runs: Runs, method: str, score: Callable[[Path], dict[str, float]], progress: RunsProgress
+) -> dict:
+    """What the table says of a method and seed, which are run if they were not.
+
+    Raises:
+        RunError: A run failed.
+    """
+    if runs.made(method) is None:
+        with progress.run(f'{method}, seed {runs.seed}') as runs.watched:
+            runs.make(method)
+    path = runs.made(method)
+    if path is None:
+        raise RunError(f'expected results of {method} in {runs.folder(steps_of(method)[-1])}')
+    row = {'epochs': epochs_of(runs, method), **score(path)}
+    if (path.parent / 'metrics.json').is_file():
+        metrics = read_metrics(path.parent)
+        row |= {key: value for key, value in metrics.items() if '@' not in key}
+    return row
 
 
 if __name__ == '__main__':
