@@ -8,11 +8,11 @@ def plot_log(load_tool):
     return load_tool('analysis/plot_log')
 
 
-def write(run, losses, maps=()):
+def write(run, losses, maps=(), key='HAPT/mAP'):
     path = run / '20260101_000000' / 'vis_data' / 'scalars.json'
     path.parent.mkdir(parents=True)
     lines = [{'loss': x, 'iter': i, 'epoch': i, 'step': i} for i, x in enumerate(losses, 1)]
-    lines += [{'HAPT/mAP': x, 'step': i} for i, x in enumerate(maps, 1)]
+    lines += [{key: x, 'step': i} for i, x in enumerate(maps, 1)]
     path.write_text('\n'.join(map(json.dumps, lines)))
 
 
@@ -45,6 +45,14 @@ def test_without_a_validation_there_is_the_loss(plot_log, tmp_path, capsys):
     drawn = (tmp_path / 'c.svg').read_text()
     assert '>loss<' in drawn
     assert 'mAP' not in drawn
+
+
+@pytest.mark.parametrize('key', ['mAP_strict', 'HAPT/AUC', 'AR@100', 'Recall@1x@0.50'])
+def test_every_metric_is_in_percent(plot_log, tmp_path, key):
+    write(tmp_path / 'run', [2, 1], [0.25, 0.5], key)
+    out = tmp_path / 'c.svg'
+    assert plot_log.main([str(tmp_path / 'run'), '--keys', key, '--out', str(out)]) == 0
+    assert f'>{key} (%)<' in out.read_text()
 
 
 def test_names_are_as_long_as_they_must_be(plot_log, tmp_path):

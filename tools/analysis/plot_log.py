@@ -21,6 +21,9 @@ from asl_mmaction.files.run_log import Series, read_run_log
 from asl_mmaction.visualization.curves import Curve, draw_curves
 from asl_mmaction.visualization.figures import save_figure
 
+#: How the metrics begin that are logged in [0, 1] and drawn in percent.
+SHARES = ('mAP', 'AR@', 'AUC', 'Recall@')
+
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
@@ -41,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
         logged = {key.split('/')[-1] for log in logs for key in log}
         keys = args.keys or [key for key in ('loss', 'mAP') if key in logged]
         panels = {key: curves_of(key, runs) for key in keys}
-        percent = [key for key in keys if key.split('/')[-1].startswith(('mAP', 'AR@', 'Rec'))]
+        percent = [key for key in keys if key.split('/')[-1].startswith(SHARES)]
         save_figure(draw_curves(panels, percent=percent), args.out)
     print(f'wrote {args.out}')
     return 0
