@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -269,7 +270,7 @@ def test_mean_and_spread_by_hand(tool):
 def test_paths_are_replaced_where_they_begin(tool):
     config = {'a': ['data/x/f', 'other/data/x/f', 3, None], 'b': {'c': ('data/x/',)}}
     expected = {'a': ['new/f', 'other/data/x/f', 3, None], 'b': {'c': ('new/',)}}
-    assert tool.replace_paths(config, {'data/x/': 'new/'}) == expected
+    assert sys.modules['proposal_runs'].replace_paths(config, {'data/x/': 'new/'}) == expected
 
 
 def test_unknown_data(tool, tmp_path, capsys):
