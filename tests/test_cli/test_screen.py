@@ -7,7 +7,7 @@ import sys
 import pytest
 from mmengine.logging import MMLogger, print_log
 
-from asl_mmaction.cli.screen import filter_console
+from asl_mmaction.cli.screen import filter_console, read_epoch
 
 
 @pytest.fixture
@@ -55,6 +55,8 @@ def test_a_training_is_a_line_an_epoch(tiny_config, tmp_path, monkeypatch, load_
     )
     lines = [line for line in capsys.readouterr().out.splitlines() if ' - mmengine - ' not in line]
     header, first, second, end = lines
+    # What is read of it where runs are watched
+    assert [read_epoch(line) for line in lines] == [None, (1, 2), (2, 2), None]
     assert re.fullmatch(
         r'tiny: [\d,]+ parameters, 8 videos, 2 epochs of 4 steps; log and checkpoints in work',
         header,
