@@ -20,6 +20,7 @@ FORM_ERRORS = (
     EOFError,
     LookupError,
     OSError,
+    RecursionError,
     TypeError,
     ValueError,
     csv.Error,
@@ -102,8 +103,8 @@ def read_segment(segment: Any) -> tuple[float, float]:
         ValueError: They are not two finite numbers.
     """
     try:
-        start, end = map(float, segment)
-    except (TypeError, ValueError):
+        start, end = map(float, segment if isinstance(segment, (list, tuple)) else ())
+    except (OverflowError, TypeError, ValueError):
         start = end = math.nan
     if not (math.isfinite(start) and math.isfinite(end)):
         raise ValueMistake(f'expected a segment of start and end, in seconds, but got {segment}')

@@ -60,12 +60,23 @@ def read_results(path: Path, *, labels: bool | None = True) -> dict[str, Any]:
     form = f'results of segment{", score and label" if labels else " and score"}'
     for video, items in results.items():
         with in_context(f'{path}: video {video!r}', form):
+            if not isinstance(items, list):
+                raise ValueMistake(f'expected a list of results but got {type(items).__name__}')
             results[video] = [
                 {
-                    'segment': read_segment(item['segment']),
+                    'segment': _forward(item['segment']),
                     **({'label': read_label(item['label'])} if labels else {}),
                     'score': finite('a score', item['score']),
                 }
                 for item in items
             ]
     return {**content, 'results': results}
+
+
+def _forward(segment: Any) -> tuple[float, float]:
+    start, end = read_segment(segment)
+    if end < start:  # such as a start and a length
+        raise ValueMistake(
+            f'expected a segment of start and end, start <= end, in seconds, but got {segment}'
+        )
+    return start, end

@@ -116,3 +116,10 @@ def test_text_that_is_a_number_and_bounds():
     assert reading.positive('fps', '1e-3') == 1e-3
     with pytest.raises(ValueMistake, match=r'^expected fps > 0 but got 0$'):
         reading.positive('fps', 0)
+
+
+def test_json_that_is_nested_too_deeply(tmp_path):
+    path = tmp_path / 'a.json'
+    path.write_text('[' * 100000)
+    with pytest.raises(ValueError, match=r'a\.json: expected JSON but got RecursionError'):
+        reading.read_json(path)

@@ -106,3 +106,19 @@ def test_files_of_another_form(tmp_path):
         read_results(tmp_path / 'x.json')
     with pytest.raises(ValueError, match=r"x\.json: expected 'results' by video but got Attribute"):
         read_results(write(tmp_path / 'x.json', []))
+
+
+@pytest.mark.parametrize('segment', ['12', {'1': 0, '2': 0}, [3, 1.5], [0, 10**400]])
+def test_what_is_no_segment(tmp_path, segment):
+    """A text, an object, a start and a length, a number that no float holds."""
+    path = write(tmp_path / 'x.json', {'a': [{'segment': segment, 'score': 1, 'label': 'x'}]})
+    with pytest.raises(
+        ValueError, match=r"x\.json: video 'a': expected a segment of start and end"
+    ):
+        read_results(path)
+
+
+def test_results_of_a_video_are_a_list(tmp_path):
+    path = write(tmp_path / 'x.json', {'a': {}})
+    with pytest.raises(ValueError, match=r"video 'a': expected a list of results but got dict"):
+        read_results(path)
