@@ -32,8 +32,11 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def plain(name: str) -> str:
-    """A name as text of a figure: between two dollars would be a formula."""
-    return name.replace('$', r'\$')
+    """A name as text of a figure: between two dollars would be a formula.
+
+    A file name need not be valid Unicode, which fonts take alone.
+    """
+    return name.encode('utf-8', 'backslashreplace').decode().replace('$', r'\$')
 
 
 def add_legend(

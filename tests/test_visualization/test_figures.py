@@ -3,7 +3,7 @@ import pytest
 from matplotlib import image
 
 from asl_mmaction.visualization import save_figure
-from asl_mmaction.visualization.figures import DPI, new_figure
+from asl_mmaction.visualization.figures import DPI, new_figure, plain
 
 
 def test_saves_a_picture_of_the_size_asked_for_and_makes_the_folder(tmp_path):
@@ -51,3 +51,11 @@ def test_vector_pictures_keep_their_text_and_are_the_same_each_time(tmp_path):
     assert contents[2] == contents[3]
     assert b'>a title</text>' in contents[0]
     assert contents[2].startswith(b'%PDF')
+
+
+def test_a_name_that_is_no_valid_unicode_is_drawn(tmp_path):
+    """As Linux allows for names of files; fonts do not take it."""
+    figure = new_figure(3, 2)
+    figure.suptitle(plain('\udcff, $x$'))
+    assert figure.get_suptitle() == r'\udcff, \$x\$'
+    save_figure(figure, tmp_path / 'a.png')
