@@ -47,7 +47,7 @@ def _find_config(folder: Path) -> Path:
 
 
 def last_checkpoint(folder: Path) -> Path:
-    """The checkpoint that ``last_checkpoint`` in a work dir names, which may have moved with it.
+    """The checkpoint that ``last_checkpoint`` in a work dir names; of a moved one or a copy, its own.
 
     Raises:
         FileNotFoundError: There is no such file, or no such checkpoint.
@@ -58,7 +58,7 @@ def last_checkpoint(folder: Path) -> Path:
             f'expected a training that wrote {pointer} but got none: name a checkpoint'
         )
     named = Path(pointer.read_text().strip())
-    for path in (named, folder / named.name):
+    for path in (folder / named.name, named):  # of a copy, its own
         if path.is_file():
             return path
     raise FileMistake(f'{pointer}: expected a checkpoint but got {named}, which does not exist')

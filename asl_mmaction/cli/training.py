@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from asl_mmaction.apis.classes import check_classes, classes_of
+from asl_mmaction.apis.work_dir import last_checkpoint
 from asl_mmaction.cli.checks.coverage import warn_of_uncovered
 from asl_mmaction.cli.checks.loops import check_loops
 from asl_mmaction.cli.checks.monitors import check_monitors
@@ -101,7 +102,9 @@ def plan_run(config: Config, args: argparse.Namespace) -> tuple[Config, list[str
         run.val_cfg = run.val_dataloader = run.val_evaluator = None
     pointer = Path(run.work_dir) / 'last_checkpoint'
     latest = pointer.read_text().strip() if pointer.is_file() else None
-    path = latest if asked == 'auto' else asked
+    path = asked
+    if asked == 'auto':
+        path = str(last_checkpoint(pointer.parent)) if latest else None
     if path:
         run.resume, run.load_from = True, path
     elif asked:

@@ -1,5 +1,7 @@
 """A work dir stands for its config and its last checkpoint."""
 
+import shutil
+
 import pytest
 
 from asl_mmaction.apis.work_dir import find_model
@@ -44,3 +46,10 @@ def test_what_a_work_dir_may_lack(work_dir):
         (work_dir / name).unlink()
     with pytest.raises(FileNotFoundError, match='expected the config of a training in'):
         find_model(work_dir, None)
+
+
+def test_a_copy_of_a_work_dir_has_checkpoints_of_its_own(work_dir):
+    """The original is there still, and may have been trained on since."""
+    copy = work_dir.with_name('copy')
+    shutil.copytree(work_dir, copy)
+    assert find_model(copy, None) == (copy / 'my.py', copy / 'epoch_2.pth')
