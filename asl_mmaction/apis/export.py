@@ -25,7 +25,7 @@ from asl_mmaction.apis.onnx_network import (
     import_extra,
     to_outputs,
 )
-from asl_mmaction.files.checkpoint import dataset_meta, load_checkpoint
+from asl_mmaction.files.checkpoint import dataset_meta, load_checkpoint, weights_digest
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.writing import replaced
 from asl_mmaction.models.localizers import HeadLocalizer
@@ -114,6 +114,7 @@ def export_onnx(
     about = {
         'dataset_meta': {key: meta[key] for key in ('classes', 'simulated')},
         'length_multiple': multiple,
+        'weights_sha256': weights_digest(content['state_dict']),
         **describe_network(config),
     }
     width = input_width(model)

@@ -14,15 +14,17 @@ from mmengine.config import Config
 from torch import Tensor
 
 from asl_mmaction.apis.samples import SampleMaker
-from asl_mmaction.files.checkpoint import load_checkpoint
+from asl_mmaction.files.checkpoint import load_checkpoint, weights_digest
 from asl_mmaction.files.mistakes import PackageMistake, ValueMistake
-from asl_mmaction.files.reading import check_file
+from asl_mmaction.files.reading import check_file, in_context
 from asl_mmaction.structures.activations import ActivationScores
 from asl_mmaction.structures.candidates import DenseCandidates
 
 BACKENDS = ('torch', 'onnxruntime')
 #: Entry of an ONNX file's metadata that says what the model is; another one is the config's text.
 ABOUT, CONFIG = 'asl_mmaction', 'asl_mmaction_config'
+#: What is told of the model.
+TOLD = ('dataset_meta', 'length_multiple', 'weights_sha256', 'model', 'grid')
 
 
 def import_extra(name: str) -> Any:
@@ -102,7 +104,9 @@ class OnnxNetwork:
                 f'which has no {ABOUT} in its metadata'
             )
         self.path = path
-        self.about: dict[str, Any] = json.loads(entries[ABOUT])
+        with in_context(f'{path}: metadata', f'{", ".join(TOLD)} in {ABOUT}'):
+            content = json.loads(entries[ABOUT])
+            self.about: dict[str, Any] = {key: content[key] for key in TOLD}
         self.outputs = [output.name for output in self._session.get_outputs()]
 
     def check(self, config: Config) -> None:
@@ -127,6 +131,18 @@ class OnnxNetwork:
                 'none: export the model again, with that setting'
             )
 
+    def check_weights(self, state: Mapping[str, Tensor], checkpoint: Path) -> None:
+        """Make sure that the file was made of the checkpoint beside it.
+
+        Raises:
+            ValueError: It was made of other weights, such as those of a training before.
+        """
+        if weights_digest(state) != self.about['weights_sha256']:
+            raise ValueMistake(
+                f'expected {self.path} with the weights of {checkpoint} but it was exported from '
+                'others: export the model again'
+            )
+
     def __call__(self, inputs: Tensor, masks: Tensor) -> DenseCandidates | ActivationScores:
         """(N, T, C) features, zero on padding, and (N, T) bool -> as the localizer's ``find``."""
         values = self._session.run(
@@ -144,12 +160,12 @@ def open_network(
     Args:
         config: Of the model.
         checkpoint: Of torch; or an ONNX file. For onnxruntime, that of another ending stands for
-            the ONNX file beside it.
+            the ONNX file beside it, which must have its weights.
         backend: One of :data:`BACKENDS`.
 
     Raises:
         FileNotFoundError, ImportError, ValueError: See :func:`load_checkpoint`,
-            :class:`OnnxNetwork` and :meth:`OnnxNetwork.check`; or there is no such backend.
+            :class:`OnnxNetwork` and its checks; or there is no such backend.
     """
     path = Path(checkpoint)
     if backend not in BACKENDS:
@@ -162,6 +178,8 @@ def open_network(
         return checkpoint, load_checkpoint(checkpoint), None
     network = OnnxNetwork(path.with_suffix('.onnx'))
     network.check(config)
+    if path.suffix != '.onnx' and path.is_file():
+        network.check_weights(load_checkpoint(path)['state_dict'], path)
     return network.path, {'meta': {'dataset_meta': network.about['dataset_meta']}}, network
 
 

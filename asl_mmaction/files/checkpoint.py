@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -69,6 +71,16 @@ def read_checkpoint(checkpoint: str | os.PathLike) -> dict:
     return content
 
 
+def weights_digest(state: Mapping[str, torch.Tensor]) -> str:
+    """Names and values of weights as one SHA-256, whatever file they lie in."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'.encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
 def load_weights(model: nn.Module, content: dict, name: str | os.PathLike) -> None:
     """Copy a checkpoint's weights into a model; sensitivity may be in either, both or none.
 
@@ -78,7 +90,8 @@ def load_weights(model: nn.Module, content: dict, name: str | os.PathLike) -> No
         name: of the checkpoint, for the error.
 
     Raises:
-        ValueError: the weights are those of another architecture.
+        ValueError: the weights are those of another architecture, or not finite: those of a
+            training that diverged.
     """
     inner: Any = model.module if is_model_wrapper(model) else model
     state = content['state_dict']
@@ -100,6 +113,12 @@ def load_weights(model: nn.Module, content: dict, name: str | os.PathLike) -> No
             f'expected the weights of this config but {len(wrong)} entries of {name} '
             f'are missing, unknown or of another shape, such as {first}: expected '
             f'{expected} but got {found}'
+        )
+    broken = [key for key in own.keys() & state.keys() if not state[key].isfinite().all()]
+    if broken:
+        raise ValueMistake(
+            f'expected finite weights but {len(broken)} entries of {name} hold NaN or Inf, such as '
+            f'{min(broken)}: its training diverged'
         )
     inner.load_state_dict(state, strict=False)
 

@@ -1,6 +1,7 @@
 """ONNX files beside PyTorch: of each kind of localizer, by candidates and by detections."""
 
 import json
+import shutil
 import sys
 from functools import cache
 
@@ -235,6 +236,31 @@ def test_what_is_no_such_file(asl, tmp_path):
         assert "expected device 'cpu' for onnxruntime" in message(path, device=device)
     assert 'expected backend to be one of' in message(path, backend='tensorrt')
     assert "expected backend 'onnxruntime'" in message(path.with_suffix('.onnx'), backend='torch')
+
+
+def test_a_file_of_other_weights_than_the_checkpoint_beside_it(asl, tmp_path):
+    """Such as one that was exported before another training."""
+    config, path, _ = asl
+    content = torch.load(path, weights_only=True)
+    content['state_dict']['head.cls_out.bias'] += 1
+    torch.save(content, tmp_path / 'asl.pth')
+    shutil.copy(path.with_suffix('.onnx'), tmp_path)
+    with pytest.raises(
+        ValueError, match=r'asl\.onnx with the weights of .*asl\.pth but it was exp'
+    ):
+        TALInferencer(config, tmp_path / 'asl.pth', backend='onnxruntime')
+    (tmp_path / 'asl.pth').unlink()  # alone, the file is what is asked for
+    TALInferencer(config, tmp_path / 'asl.pth', backend='onnxruntime')
+
+
+@pytest.mark.parametrize('text', ['not JSON', '[]', '{}', '3', '[' * 100000])
+def test_metadata_that_are_not_ours(asl, tmp_path, text):
+    config, path, _ = asl
+    content = onnx.load(path.with_suffix('.onnx'))
+    onnx.helper.set_model_props(content, {ABOUT: text})
+    onnx.save(content, tmp_path / 'a.onnx')
+    with pytest.raises(ValueError, match=r'a\.onnx: metadata: expected dataset_meta, .* but got'):
+        TALInferencer(config, tmp_path / 'a.onnx', backend='onnxruntime')
 
 
 def test_without_the_package(asl, monkeypatch):

@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 
 from asl_mmaction.apis import find_classes, load_checkpoint
-from asl_mmaction.files.checkpoint import dataset_meta, load_weights
+from asl_mmaction.files.checkpoint import dataset_meta, load_weights, weights_digest
 
 
 def test_a_checkpoint_is_read_without_running_its_code(tmp_path):
@@ -105,3 +105,29 @@ def test_a_checkpoint_that_says_nothing_of_its_data(meta):
     assert dataset_meta({'meta': meta}) == dataset_meta({}) == {}
     config = Config({'test_dataloader': {'dataset': {'metainfo': {'classes': ['c', 'd']}}}})
     assert find_classes(config, {'meta': meta}) == ('c', 'd')
+
+
+@pytest.mark.parametrize('number', [float('nan'), float('inf')])
+def test_weights_of_a_training_that_diverged_are_refused(number):
+    """They would find nothing at all, and no word would be said."""
+    model = torch.nn.Linear(2, 2)
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    state['weight'][1, 1] = number
+    with pytest.raises(
+        ValueError, match=r'finite weights but 1 entries of a\.pth .* such as weight'
+    ):
+        load_weights(model, {'state_dict': state}, 'a.pth')
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+
+
+def test_the_digest_of_weights_is_of_names_shapes_and_values():
+    state = {'a': torch.tensor([1.0, 2.0]), 'b': torch.tensor(3), 'c': torch.ones(2).bfloat16()}
+    digest = weights_digest(state)
+    assert weights_digest(dict(reversed(state.items()))) == digest
+    for change in (
+        {'a': torch.tensor([1.0, 2.0000002])},
+        {'a': torch.tensor([[1.0, 2.0]])},
+        {'a': torch.tensor([1.0, 2.0], dtype=torch.float64)},
+        {'d': torch.tensor(3)},
+    ):
+        assert weights_digest({**state, **change}) != digest
