@@ -86,7 +86,7 @@ def infer(args: argparse.Namespace) -> int:
     folder = inferencer.open_folder(
         args.out, formats=args.format, draw=draw, resume=args.resume, **options
     )
-    todo = [item for item in items if item.name not in folder]
+    todo = folder.left_of(items)
     if len(todo) < len(items):
         say(console, f'{len(items) - len(todo)} of {len(items)} recordings are there already')
     bad = []
@@ -99,8 +99,8 @@ def infer(args: argparse.Namespace) -> int:
                 bad.append(f'{name}  {describe_mistake(found.error) or found.error}')
                 say(console, bad[-1])
             else:
-                folder.add(found.prediction, found.input.file)
                 inferencer.visualize([found.input], [found.prediction], folder=folder)
+                folder.add(found.prediction, found.input.file)
                 say(console, describe_found(name, found))
             bar.step()
     if folder.written:

@@ -27,7 +27,7 @@ from asl_mmaction.apis.outputs import ResultFolder, check_count, check_file, row
 from asl_mmaction.apis.predictions import Found, check_settings, describe
 from asl_mmaction.apis.samples import Progress, SampleMaker
 from asl_mmaction.apis.work_dir import find_model
-from asl_mmaction.files.checkpoint import dataset_meta
+from asl_mmaction.files.checkpoint import dataset_meta, weights_digest
 from asl_mmaction.files.mistakes import Mistake, ValueMistake
 from asl_mmaction.structures.limits import describe_limits
 
@@ -86,6 +86,11 @@ class TALInferencer(BaseInferencer):
         self.checkpoint, content, network = open_network(self.config, checkpoint, backend)
         self.classes = model_classes(self.config, content, checkpoint)
         self.simulated = bool(dataset_meta(content).get('simulated'))
+        self._weights = (
+            weights_digest(content['state_dict'])
+            if network is None
+            else network.about['weights_sha256']
+        )
         self.samples = SampleMaker(self.config, grid, self.device)
         self.scope, self.collate_fn, self.visualizer = 'mmaction', pseudo_collate, None
         self.show_progress = show_progress
@@ -153,7 +158,7 @@ class TALInferencer(BaseInferencer):
         folder = None
         if out_dir is not None:
             folder = self.open_folder(out_dir, formats=formats, draw=draw, resume=resume, **options)
-            items = [item for item in items if item.name not in folder]
+            items = folder.left_of(items)
         results = self.each(items, batch_size, features_dir=features_dir, **options)
         if self.show_progress and len(items) > 1:
             results = iter(track(results, description='Inference', total=len(items)))
@@ -164,8 +169,8 @@ class TALInferencer(BaseInferencer):
                     raise one.error
                 files = []
                 if folder is not None:
-                    folder.add(one.prediction, one.input.file)
                     files = self.visualize([one.input], [one.prediction], folder=folder)[0]
+                    folder.add(one.prediction, one.input.file)
                 found.append((one, files))
         if out is not None:
             rows = {one.input.name: rows_of(one.prediction) for one, _ in found}
@@ -239,7 +244,7 @@ class TALInferencer(BaseInferencer):
     ) -> list[list[Path]]:
         """Draw predictions into a folder, see :meth:`open_folder`; the files of each."""
         return [
-            folder.draw(prediction['video_name'], item.video)
+            folder.draw(prediction, item.video)
             for item, prediction in zip(inputs, preds, strict=True)
         ]
 
@@ -287,6 +292,8 @@ class TALInferencer(BaseInferencer):
             'classes': list(self.classes),
             'model': Path(self.config.filename or 'config').stem,
             'checkpoint': Path(self.checkpoint).name,
+            'weights_sha256': self._weights,
+            'settings_sha256': self.samples.settings_digest(self.config.model),
             'score_threshold': float(score_threshold),
             'top_k': top_k,
         }

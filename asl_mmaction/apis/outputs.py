@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from asl_mmaction.apis.inputs import Input
 from asl_mmaction.files.exports import Row, write_subtitles, write_table
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.results import read_results, write_results
@@ -25,6 +26,11 @@ TABLES, SUBTITLES = ('json', 'csv'), ('srt', 'vtt')
 PICTURES = ('png', 'pdf', 'svg', 'html')
 #: Pictures of detections of any score show those of this score and more.
 SHOWN_FROM = 0.3
+#: Entry of a file of results -> what it stands for.
+DIGESTS = {
+    'weights_sha256': 'weights',
+    'settings_sha256': 'settings of the config (model, test pipeline, grid, extractor)',
+}
 #: Of the time of a run that may go into writing what was written before.
 SHARE = 0.05
 
@@ -135,6 +141,23 @@ class ResultFolder:
         """Whether a recording's detections are there."""
         return name in self.rows
 
+    def left_of(self, items: Sequence[Input]) -> list[Input]:
+        """The recordings whose detections are not there.
+
+        Raises:
+            ValueError: There are those of another file, of the same name.
+        """
+        for item in items:
+            file = self.videos.get(item.name, {}).get('file')
+            if not (isinstance(file, str) and item.file and os.path.exists(file)):
+                continue
+            if not os.path.samefile(file, item.file):
+                raise ValueMistake(
+                    f'video {item.name!r}: expected results of {item.file} to go on with but '
+                    f'{self.folder} has those of {file}: name another folder'
+                )
+        return [item for item in items if item.name not in self]
+
     def _go_on(self) -> None:
         path = self.folder / 'detections.json'
         if 'json' not in self.formats:
@@ -143,6 +166,11 @@ class ResultFolder:
             return
         content = read_results(path)
         for key, value in self.about.items():
+            if content.get(key) != value and key in DIGESTS:
+                raise ValueMistake(
+                    f'{path}: expected results of these {DIGESTS[key]} to go on with but it was '
+                    'made with others: name another folder, or leave out resume to replace it'
+                )
             if content.get(key) != value:
                 raise ValueMistake(
                     f'{path}: expected results with {key} {value!r} to go on with but it was made '
@@ -156,29 +184,31 @@ class ResultFolder:
             self.videos[name] = videos[name]
             page = self._path(name, 'html')
             if 'html' in self.pictures and page.is_file():
-                self.pages[page] = self._recording(name)
+                duration = videos[name]['duration']
+                self.pages[page] = self._recording(name, duration, self.rows[name])
 
     def add(self, prediction: Mapping, file: str | None) -> None:
-        """Write what was found in a recording.
+        """Write what was found in a recording, the tables last: what they have is there as a whole.
 
         Args:
             prediction: ``video_name``, ``duration`` and ``detections``.
             file: That was looked at.
         """
         name = prediction['video_name']
-        self.rows[name] = rows_of(prediction)
-        self.videos[name] = {'duration': prediction['duration'], 'file': file}
+        rows = rows_of(prediction)
         for form in self.formats:
             if form in SUBTITLES:
-                write_subtitles(self._path(name, form), self.rows[name])
+                write_subtitles(self._path(name, form), rows)
+        self.rows[name] = rows
+        self.videos[name] = {'duration': prediction['duration'], 'file': file}
         if time.monotonic() >= self._next_writing:
             self._write_tables()
 
-    def draw(self, name: str, video: Path | None = None) -> list[Path]:
-        """Draw what was found in a recording.
+    def draw(self, prediction: Mapping, video: Path | None = None) -> list[Path]:
+        """Draw what was found in a recording, before it is added.
 
         Args:
-            name: Of a recording that was added.
+            prediction: See :meth:`add`.
             video: For the page to play.
 
         Returns:
@@ -186,7 +216,8 @@ class ResultFolder:
         """
         if not self.pictures:
             return []
-        recording = self._recording(name)
+        name = prediction['video_name']
+        recording = self._recording(name, prediction['duration'], rows_of(prediction))
         threshold = self.about['score_threshold'] or SHOWN_FROM
         drawn = [self._path(name, form) for form in self.pictures]
         for form, path in zip(self.pictures, drawn, strict=True):
@@ -223,17 +254,12 @@ class ResultFolder:
         self._next_writing = end + (end - start) / SHARE
         return written
 
-    def _recording(self, name: str) -> Recording:
-        rows = [
-            {'segment': segment, 'score': score, 'label': label}
-            for segment, score, label in self.rows[name]
+    def _recording(self, name: str, duration: float, rows: Sequence[Row]) -> Recording:
+        found = [
+            {'segment': segment, 'score': score, 'label': label} for segment, score, label in rows
         ]
-        return Recording(
-            name,
-            self.videos[name]['duration'],
-            {'found': rows},
-            classes=self.about.get('classes', ()),
-        )
+        classes = self.about.get('classes', ())
+        return Recording(name, duration, {'found': found}, classes=classes)
 
     def _path(self, name: str, form: str) -> Path:
         name = 'index_page' if form == 'html' and name == 'index' else name  # index.html lists all

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -71,6 +73,12 @@ class SampleMaker:
                     'clip_len=..., stride=...) in the config, to compute features from a video, '
                     'but got none'
                 )
+
+    def settings_digest(self, model: Mapping) -> str:
+        """SHA-256 of the settings of a model, and of those that make a recording its input."""
+        settings = [model, self.sources, self.pipeline, self.grid, self._settings]
+        text = json.dumps(settings, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def __call__(
         self, item: Input, features_dir: Path | None = None, progress: Progress | None = None

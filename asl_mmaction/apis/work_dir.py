@@ -47,7 +47,7 @@ def _find_config(folder: Path) -> Path:
 
 
 def last_checkpoint(folder: Path) -> Path:
-    """The checkpoint that ``last_checkpoint`` in a work dir names; of a moved one or a copy, its own.
+    """The checkpoint that ``last_checkpoint`` in a work dir names; a copy has its own.
 
     Raises:
         FileNotFoundError: There is no such file, or no such checkpoint.

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from asl_mmaction.apis import outputs
+from asl_mmaction.apis.inputs import Input
 from asl_mmaction.apis.outputs import ResultFolder, check_count, check_file, write_file
 
 ABOUT = {'classes': ['cut', 'stir'], 'model': 'm', 'score_threshold': 0.0, 'top_k': None}
@@ -52,8 +53,8 @@ def test_pictures_and_pages_link_each_other(tmp_path):
     video.touch()
     with open_folder(tmp_path / 'out', draw=('png', 'html'), simulated=True) as folder:
         for name in ('v', 'index'):
+            drawn = folder.draw(found(name, 'cut'), video)
             folder.add(found(name, 'cut'), str(video))
-            drawn = folder.draw(name, video)
             assert all(path.stat().st_size > 500 for path in drawn)
     assert [path.name for path in drawn] == ['index.png', 'index_page.html']
     assert [path.name for path in folder.written][-1] == 'index.html'
@@ -91,8 +92,8 @@ def test_a_run_that_is_interrupted_leaves_what_it_has(tmp_path):
         raise KeyboardInterrupt
     with open_folder(tmp_path, resume=True, draw=('html',)) as folder:
         assert [name in folder for name in 'abcd'] == [True, True, True, False]
+        folder.draw(found('d', 'stir'))
         folder.add(found('d', 'stir'), None)
-        folder.draw('d')
     content = json.loads((tmp_path / 'detections.json').read_text())
     assert sorted(content['results']) == [*'abcd']
     assert content['videos']['a'] == {'duration': 7.25, 'file': None}
@@ -108,7 +109,7 @@ def test_a_run_that_is_interrupted_leaves_what_it_has(tmp_path):
 def test_files_of_recordings_keep_dots_in_their_names(tmp_path):
     with open_folder(tmp_path, formats=('json', 'srt'), draw=('svg',)) as folder:
         folder.add(found('take.1', 'cut'), None)
-        assert [path.name for path in folder.draw('take.1')] == ['take.1.svg']
+        assert [path.name for path in folder.draw(found('take.1', 'cut'))] == ['take.1.svg']
     assert (tmp_path / 'take.1.srt').is_file()
 
 
@@ -121,7 +122,7 @@ def test_pictures_of_any_score_show_the_likely_ones(tmp_path, threshold, shown):
         if threshold == 0:  # just below what is shown
             prediction['detections'][1]['score'] = 0.29
         folder.add(prediction, None)
-        folder.draw('v')
+        folder.draw(prediction)
     text = (tmp_path / 'v.svg').read_text()
     assert f'found: {shown} detection' in text.replace('\xa0', ' ')
     page = (tmp_path / 'v.html').read_text()
@@ -134,6 +135,27 @@ def test_nothing_yet_is_nothing_to_go_on_with(tmp_path):
     with open_folder(tmp_path, resume=True):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_results_of_other_weights_or_of_another_file_are_not_gone_on_with(tmp_path):
+    about = {**ABOUT, 'weights_sha256': 'a', 'settings_sha256': 'b'}
+    for place in ('one', 'two'):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / 'v.npy').touch()
+    ours, others = (Input('v', (str(tmp_path / x / 'v.npy'),)) for x in ('one', 'two'))
+    with open_folder(tmp_path / 'out', about=about) as folder:
+        folder.add(found('v', 'cut'), ours.file)
+    for key, word in (('weights_sha256', 'weights'), ('settings_sha256', 'settings of the config')):
+        with pytest.raises(
+            ValueError, match=f'json: expected results of these {word} .* others: n'
+        ):
+            open_folder(tmp_path / 'out', resume=True, about={**about, key: 'c'})
+    folder = open_folder(tmp_path / 'out', resume=True, about=about)
+    assert folder.left_of([ours, Input('w')]) == [Input('w')]
+    with pytest.raises(ValueError, match=r"video 'v': expected results of .*two/v\.npy to go on w"):
+        folder.left_of([others])
+    (tmp_path / 'one' / 'v.npy').unlink()  # moved: what it was is not known
+    assert folder.left_of([others]) == []
 
 
 def test_results_of_another_model_or_setting_are_not_gone_on_with(tmp_path):

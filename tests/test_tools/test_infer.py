@@ -13,7 +13,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from asl_mmaction.apis import TALInferencer
+from asl_mmaction.apis import TALInferencer, outputs
 
 NETWORK = """
 import torch
@@ -142,6 +142,38 @@ def test_an_interrupted_run_goes_on(work_dir, inputs, infer, monkeypatch):
     assert list(content['results']) == ['a', 'b', 'kitchen']
     for name, rows in content['results'].items():
         assert Path(f'found/{name}.srt').read_text().count('-->') == len(rows) > 0
+
+
+@pytest.mark.parametrize('where', ['write_html_timeline', 'save_figure', 'write_subtitles'])
+def test_a_recording_is_in_the_tables_once_its_own_files_are_there(
+    work_dir, inputs, infer, monkeypatch, where
+):
+    """Interrupted between the files, it would count as done, and the rest never be written."""
+    words = (work_dir, 'in/a.npy', '--out', 'found', '--format', 'json', 'srt')
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outputs, where, stop)
+        with pytest.raises(KeyboardInterrupt):
+            infer(*words)
+    assert not Path('found/detections.json').exists()
+    code, _ = infer(*words, '--resume')
+    assert code == 0
+    for name in ('a.html', 'a.png', 'a.srt', 'index.html', 'detections.json'):
+        assert Path('found', name).is_file()
+
+
+def test_results_of_other_settings_are_not_gone_on_with(work_dir, inputs, infer, capsys):
+    """Of the config, though its name and the checkpoint's are the same."""
+    words = (work_dir, 'in/a.npy', '--out', 'found', '--draw', 'none')
+    assert infer(*words)[0] == 0
+    for option in ('model.post_processor.sigma=0.1', 'test_dataloader.dataset.grid.fps=20'):
+        with pytest.raises(SystemExit):
+            infer(*words, '--resume', '--cfg-options', option)
+        assert 'expected results of these settings of the config' in capsys.readouterr().err
+    assert infer(*words, '--resume')[0] == 0
 
 
 def test_config_checkpoint_options_and_a_bundled_name(work_dir, inputs, infer, capsys):
