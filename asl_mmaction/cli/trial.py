@@ -47,8 +47,8 @@ def shorten(config: Config, epochs: int) -> None:
             if 'milestones' in schedule:
                 scaled = [max(1, round(x * epochs / before)) for x in schedule['milestones']]
                 schedule['milestones'] = sorted(set(scaled))
-            end = schedule.get('end')
-            if end is not None and schedule.get('begin', 0) >= min(end, epochs):
+            end = min(schedule.get('end') or epochs, epochs)
+            if moments.get('begin', 0) < before and schedule.get('begin', 0) >= end:
                 continue
         kept.append(schedule)
     config.param_scheduler = kept

@@ -26,11 +26,19 @@ def test_schedules_are_shortened_with_the_training():
     assert (second['begin'], second['end'], second['T_max']) == (1, 15, 14)
 
 
-def test_what_has_no_time_left_is_dropped():
-    shorter = config(WARM_UP, COSINE, dict(type='MultiStepLR', milestones=[30, 44]))
+@pytest.mark.parametrize('cosine', [COSINE, dict(type='CosineAnnealingLR', begin=3)])
+def test_what_has_no_time_left_is_dropped(cosine):
+    shorter = config(WARM_UP, cosine, dict(type='MultiStepLR', milestones=[30, 44]))
     shorten(shorter, 1)
     assert [schedule['type'] for schedule in shorter.param_scheduler] == ['LinearLR', 'MultiStepLR']
     assert shorter.param_scheduler[1]['milestones'] == [1]
+
+
+def test_a_schedule_that_never_began_is_left():
+    """It is refused before the training, as it is without --epochs."""
+    shorter = config(WARM_UP, dict(type='CosineAnnealingLR', begin=45))
+    shorten(shorter, 15)
+    assert shorter.param_scheduler[1]['begin'] == 15
 
 
 def test_a_schedule_by_steps_is_left():
