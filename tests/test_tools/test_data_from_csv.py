@@ -345,6 +345,10 @@ ERRORS = {
         "line 2: expected start in frames but got '0:01'"),
     'two durations': ([f'{HEADER},duration', 'a,run,1,3,20', 'a,run,5,6,21', 'b,run,1,3,20'],
         {}, (), "line 3: expected one duration of 'a' but got 20 and 21"),
+    'a column twice': ([f'{HEADER},start', *(f'{row},9' for row in ROWS)], {}, (),
+        "actions.csv: expected one column 'start' but got 2"),
+    'a label with what nobody sees': ([HEADER, *ROWS, 'a,run\u200b,9,11'], {}, (),
+        r"line 10: expected label 'run', as in line 2, but got 'run\\u200b'; if both are classes"),
     'two subsets': ([f'{HEADER},subset', 'a,run,1,3,train', 'a,run,5,6,test'], {}, (),
         "line 3: expected one subset of 'a' but got 'test' and, in line 2, 'train'"),
     'a subset left out': ([f'{HEADER},subset', 'a,run,1,3,train', 'b,run,5,6,'], {}, (),
@@ -423,10 +427,15 @@ def test_files_of_names_may_name_recordings_as_the_table_does(make, run):
     make([HEADER, *(re.sub('^([a-d])', r'/videos/\1.mp4', row) for row in ROWS)])
     Path('test.txt').write_text('/videos/b.mp4\n')
     Path('durations.csv').write_text('video,duration\n/videos/a.mp4,20.25\n')
-    assert run('--test', 'test.txt', '--durations', 'durations.csv')[0] == 0
+    code, out, _ = run('--test', 'test.txt', '--durations', 'durations.csv')
+    assert code == 0
+    assert 'note: 3 recordings without a duration in durations.csv' in out
     database = annotations()['database']
     assert [name for name, video in database.items() if video['subset'] == 'test'] == ['b']
     assert database['a']['duration'] == 20.25
+    Path('durations.csv').write_text('video,duration\na.avi,30\n')
+    message = "durations.csv: expected durations of recordings such as 'a' but got those of 'a.avi'"
+    assert message in run('--durations', 'durations.csv', '--overwrite')[2]
 
 
 def test_byte_order_mark_and_blank_lines(make, run):
@@ -434,3 +443,10 @@ def test_byte_order_mark_and_blank_lines(make, run):
     code, out, err = run()
     assert (code, err) == (0, '')
     assert out.startswith('4 recordings, 8 actions, 2 classes')
+
+
+def test_a_folder_whose_name_has_lines(make, run):
+    """The config names it in a comment: what stands behind a line break would be run."""
+    make()
+    code, _, err = run('--out', 'my\nraise SystemExit("run")\n#')
+    assert (code, err) == (0, '')

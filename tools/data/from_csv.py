@@ -66,6 +66,8 @@ def main(argv: list[str] | None = None) -> int:
             args.features, pattern, own_fps, grid_settings(args), args.key
         )
         durations = {video: seconds for video, (seconds, _) in lengths.items()}
+        if args.durations:
+            notes += check_durations(args.durations, durations, own_fps)
         classes = read_classes(args.classes) if args.classes else None
         source = make_source(args.actions, rows, features, durations, classes)
         check_lengths(source, features)
@@ -167,6 +169,17 @@ def read(args: argparse.Namespace) -> Rows:
 def grid_settings(args: argparse.Namespace) -> dict[str, float]:
     given = zip(GRID_KEYS, (args.fps, args.stride, args.clip_len), strict=True)
     return {name: value for name, value in given if value is not None}
+
+
+def check_durations(path: Path, durations: Mapping, videos: Mapping) -> list[str]:
+    """Refuse a file of durations that has those of other recordings alone; what it lacks."""
+    missing = [video for video in videos if video not in durations]
+    if len(missing) == len(videos):
+        raise ValueMistake(
+            f'{path}: expected durations of recordings such as {missing[0]!r} but got those of '
+            f'{", ".join(map(repr, list(durations)[:3])) or "none"}'
+        )
+    return [f'{len(missing)} recordings without a duration in {path}'] if missing else []
 
 
 def check_lengths(source: Source, features: Mapping[str, Feature]) -> None:

@@ -147,6 +147,10 @@ def _find_columns(names: list[str], given: Mapping[str, str]) -> tuple[dict[str,
         hits = [pool.index(name) for name in wanted if name in pool]
         if hits:
             places[what] = hits[0]
+            if pool.count(pool[hits[0]]) > 1:
+                raise ValueMistake(
+                    f'expected one column {pool[hits[0]]!r} but got {pool.count(pool[hits[0]])}'
+                )
     missing = [what for what in NEEDED if what not in places]
     if not missing:
         return places, None

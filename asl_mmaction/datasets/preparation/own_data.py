@@ -64,14 +64,20 @@ def _find_classes(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         if row.label is None:
             continue
-        other = seen.setdefault(unicodedata.normalize('NFC', row.label).casefold(), row)
+        other = seen.setdefault(_folded(row.label), row)
         if other.label != row.label:
             raise ValueMistake(
                 f'{row.where}: expected label {other.label!r}, as in '
-                f'{other.where.rpartition(": ")[2]}, but got {row.label!r}; if both are classes, '
+                f'{other.where.rpartition(": ")[2]}, but got {row.label!a}; if both are classes, '
                 f'--classes FILE lists them'
             )
     return sorted({row.label for row in rows if row.label is not None})
+
+
+def _folded(label: str) -> str:
+    """Without case, Unicode normal form and characters that take no room, which nobody sees."""
+    seen = (letter for letter in label if unicodedata.category(letter) not in ('Cc', 'Cf'))
+    return unicodedata.normalize('NFC', ''.join(seen)).casefold()
 
 
 def _duration(
