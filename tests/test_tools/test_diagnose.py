@@ -149,3 +149,13 @@ def test_mistakes_end_in_one_line(load_tool, folder, capsys, name, found, messag
     error = capsys.readouterr().err
     assert message.format(folder) in error
     assert error.count('\n') == 1
+
+
+def test_a_folder_without_results_is_told_what_writes_them(load_tool, folder, capsys):
+    (folder / 'detections.json').unlink(missing_ok=True)
+    with pytest.raises(SystemExit):
+        load_tool('analysis/diagnose').main(
+            [str(folder), '--annotations', str(folder / 'annotations.json')]
+        )
+    error = capsys.readouterr().err
+    assert f'expected detections.json in {folder}, as tools/test.py --out writes it, but' in error

@@ -28,6 +28,7 @@ from asl_mmaction.evaluation.functional import (
     match_detections,
 )
 from asl_mmaction.evaluation.metrics.reports import SIMULATED
+from asl_mmaction.files.mistakes import FileMistake
 from asl_mmaction.files.writing import write_json
 from asl_mmaction.visualization.diagnosis import draw_diagnosis
 from asl_mmaction.visualization.figures import save_figure
@@ -70,6 +71,11 @@ def main(argv: list[str] | None = None) -> int:
     path = args.results / 'detections.json' if args.results.is_dir() else args.results
     picture = args.picture or path.with_name('diagnosis.png')
     with report_mistakes():
+        if args.results.is_dir() and not path.is_file():
+            raise FileMistake(
+                f'expected detections.json in {args.results}, as tools/test.py --out writes it, '
+                'but got none'
+            )
         protocol = read_protocol(path.with_name('metrics.json')) or Protocol({'mAP': [0.5]}, [])
         tious = args.tiou or next(iter(protocol.averages.values()))
         excluded = protocol.excluded_videos
