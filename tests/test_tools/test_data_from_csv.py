@@ -392,6 +392,12 @@ NOTES = {
         r'all features are \(49, 6\): taken as \(steps, channels\)'),
     'minutes': ([f'{HEADER},duration', *(f'{r.rsplit(",", 2)[0]},0.1,0.3,20' for r in ROWS)], {},
         (), 'all actions end in the first 1/60 of their recordings, as if in minutes'),
+    'too large a stride': ([HEADER, *ROWS, 'e,run,1,3'], {'e': (STEPS, 6)},
+        ('--stride', '16'), r'all actions end in the first \d+ % of what the features cover: are '
+        '--fps and --stride those of the features'),
+    'too high a rate': ([HEADER, *ROWS, 'e,run,5.5,8'], {'e': (STEPS, 6)}, ('--fps', '17'),
+        'no duration is given, so a recording ends with its features: if many actions lie behind '
+        'that, --fps or --stride is wrong'),
 }  # fmt: skip
 
 
@@ -405,6 +411,13 @@ def test_a_wrong_data_set_ends_in_one_line(make, run, name):
     assert err.count('\n') == 1
     assert re.search(expected, err), err
     assert not Path('data').exists()
+
+
+def test_actions_until_the_end_of_the_features_are_not_odd(make, run):
+    make([HEADER, *ROWS, 'e,run,1,9.5'], {'e': (STEPS, 6)})
+    out = run()[1]
+    assert 'what the features cover' not in out
+    assert 'ends with its features' not in out
 
 
 @pytest.mark.parametrize('name', NOTES)

@@ -29,7 +29,7 @@ from asl_mmaction.datasets.preparation.feature_folder import (
     read_features,
 )
 from asl_mmaction.datasets.preparation.other_forms import read_json_rows
-from asl_mmaction.datasets.preparation.own_data import make_source
+from asl_mmaction.datasets.preparation.own_data import make_source, untold_durations
 from asl_mmaction.datasets.preparation.plan import Choice, make_plan
 from asl_mmaction.datasets.preparation.plan_config import asl_config, baseline_config
 from asl_mmaction.datasets.preparation.source import Source
@@ -45,6 +45,10 @@ from asl_mmaction.structures.feature_grid import GRID_KEYS
 TIOU_THRESHOLDS = [0.3, 0.4, 0.5, 0.6, 0.7]
 FILES = ('annotations.json', 'my_baseline.py', 'my_asl.py')
 SHOWN = 6
+#: In five recordings or more some action ends later than at this share, unless the time is wrong.
+EARLY = 0.75
+#: Counts of what lies behind the end.
+OUTSIDE = ('outside the video: dropped', 'partly outside: cut')
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -87,7 +91,8 @@ def main(argv: list[str] | None = None) -> int:
         if left_out:
             notes.append(f'{left_out} recordings without a feature file: left out')
         notes += [f'{what}: {n}' if n > 1 else what for what, n in table.notes.items()]
-        notes += remarks(content, features, args)
+        untold = untold_durations(rows, features, durations)
+        notes += remarks(content, features, untold)
         load = {'key': args.key} if args.key else {}
         load |= {'layout': layout} if layout else {}
         write(args, content, settings(args, content, features, width, pattern), load, plan)
@@ -210,20 +215,31 @@ def subset_statistics(database: Mapping, features: Mapping[str, Feature], width:
     return Statistics.of(recordings, width)
 
 
-def remarks(content: dict, features: Mapping[str, Feature], args: argparse.Namespace) -> list[str]:
-    """What was left out or looks odd, a line each."""
+def remarks(content: dict, features: Mapping[str, Feature], untold: set[str]) -> list[str]:
+    """What was left out or looks odd, a line each. Of ``untold`` the features tell the duration."""
     totals: Counter = Counter()
     for counts in content['conversion']['counts'].values():
         totals.update(counts)
     known = ('videos', 'segments', 'segments in the source')
     notes = [f'{n} {what}' for what, n in sorted(totals.items()) if what not in known]
     database = content['database']
-    latest = max(
-        segments_of(video['annotations']).max(initial=0) / video['duration']
-        for video in database.values()
-    )
+    ends = {
+        name: segments_of(video['annotations']).max(initial=0) / video['duration']
+        for name, video in database.items()
+    }
+    latest = max(ends.values())
     if totals['segments'] >= 5 and 60 * latest <= 1:
         notes.append('all actions end in the first 1/60 of their recordings, as if in minutes')
+    elif len(untold & {name for name, end in ends.items() if end}) >= 5 and latest <= EARLY:
+        notes.append(
+            f'all actions end in the first {100 * latest:.0f} % of what the features cover: are '
+            '--fps and --stride those of the features?'
+        )
+    if untold and any(totals[what] for what in OUTSIDE):
+        notes.append(
+            'no duration is given, so a recording ends with its features: if many actions lie '
+            'behind that, --fps or --stride is wrong'
+        )
     few = sum(feature.num_steps < 8 for feature in features.values())
     if few:
         notes.append(f'{few} recordings of fewer than 8 steps')

@@ -59,6 +59,18 @@ def make_source(
     return source
 
 
+def untold_durations(
+    rows: Iterable[Row], features: Mapping[str, Feature], durations: Mapping[str, float]
+) -> set[str]:
+    """Recordings whose duration nothing tells but the length of their features."""
+    told = {row.video for row in rows if row.duration is not None}
+    return {
+        name
+        for name, feature in features.items()
+        if feature.duration is None and name not in durations and name not in told
+    }
+
+
 def _find_classes(rows: Sequence[Row]) -> list[str]:
     seen: dict[str, Row] = {}
     for row in rows:
