@@ -34,6 +34,7 @@ def format_table(
     lines = [_align(row, widths) for row in cells]
     rule = '-' * len(lines[0])
     excluded = protocol['excluded_videos']
+    unknown = protocol['classes_without_ground_truths']
     fusion = protocol.get('score_fusion')
     return '\n'.join(
         [
@@ -47,11 +48,18 @@ def format_table(
             rule,
             lines[-1],
             f'{protocol["videos"]} videos, {protocol["ground_truths"]} ground truths, '
-            f'{protocol["detections"]} detections counted; '
-            f'{protocol["classes_without_ground_truths"]} of {protocol["classes"]} classes have no '
-            'ground truth and are left out of the means; '
-            f'{len(excluded)} videos excluded'
-            + (f': {", ".join(map(ascii, excluded))}' if excluded else ''),
+            f'{protocol["detections"]} detections counted'
+            + (
+                f'; {unknown} of {protocol["classes"]} classes have no ground truth and are left '
+                'out of the means'
+                if unknown
+                else ''
+            )
+            + (
+                f'; {len(excluded)} videos excluded: {", ".join(map(ascii, excluded))}'
+                if excluded
+                else ''
+            ),
             *(
                 [
                     f'classes by video scores of {fusion["path"]}, whose best is right in '
