@@ -458,8 +458,11 @@ def test_byte_order_mark_and_blank_lines(make, run):
     assert out.startswith('4 recordings, 8 actions, 2 classes')
 
 
-def test_a_folder_whose_name_has_lines(make, run):
-    """The config names it in a comment: what stands behind a line break would be run."""
+@pytest.mark.parametrize('mark', ["'", '"', '\n', '{{'])
+def test_a_folder_whose_name_no_config_can_have(make, run, mark):
+    """A config has its own folder in its text, where these would end the string, or be run."""
     make()
-    code, _, err = run('--out', 'my\nraise SystemExit("run")\n#')
-    assert (code, err) == (0, '')
+    code, _, err = run('--out', f'data/a{mark}b')
+    assert code == 2
+    assert f'expected --out without {mark!r} in its path but got' in err
+    assert not Path('data').exists()

@@ -153,7 +153,11 @@ def positive(text: str) -> float:
 
 
 def check_out(out: Path, overwrite: bool) -> None:
-    """Refuse to replace files, which may have been edited."""
+    """Refuse to replace files, which may have been edited, and a path that no config can have."""
+    path = str(out.absolute())
+    wrong = [mark for mark in ("'", '"', '\n', '\r', '{{') if mark in path]
+    if wrong:  # mmengine puts it into the text of a config as it is
+        raise ValueMistake(f'expected --out without {wrong[0]!r} in its path but got {path!r}')
     there = [name for name in FILES if (out / name).exists()]
     if there and not overwrite:
         raise FileExistsMistake(

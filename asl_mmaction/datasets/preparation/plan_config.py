@@ -103,7 +103,7 @@ def baseline_config(
         value, comment = value if isinstance(value, tuple) else (value, '')
         lines.append(_line(name, value, comment))
     return BASELINE.format(
-        data=' '.join(data.split()),  # a comment has one line
+        data=data,
         settings='\n'.join(lines),
         plan='\n'.join(_line(*choice) for choice in plan.values()),
         load=''.join(f', {name}={value!r}' for name, value in load.items()),
