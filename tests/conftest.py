@@ -23,9 +23,8 @@ from asl_mmaction.datasets.preparation.synthetic import generate
 
 ROOT = Path(__file__).parents[1]
 
-# Test models are small: threads cost more than they gain.
-torch.set_num_threads(1)
-os.environ.setdefault('OMP_NUM_THREADS', '1')
+# Test models are small: threads cost more than they gain. Who asks for several gets them.
+torch.set_num_threads(int(os.environ.setdefault('OMP_NUM_THREADS', '1')))
 
 # The same examples on every machine, however slow; `--hypothesis-profile=default` draws new ones.
 settings.register_profile(
