@@ -34,8 +34,7 @@ def folder(tmp_path, monkeypatch):
             {
                 name: [
                     [
-                        10 + noise * rng.normal(),
-                        20 + noise * rng.normal(),
+                        *sorted((10 + noise * rng.normal(), 20 + noise * rng.normal())),
                         'ab'[i % 2],
                         rng.random(),
                     ]
