@@ -103,11 +103,13 @@ def compare_results(
 
     Raises:
         FileNotFoundError: A file is not there.
-        ValueError: Files have other protocols, classes or videos than the first; or as
-            :func:`~asl_mmaction.apis.scored.read_scored`.
+        ValueError: Files have other protocols, classes or videos than the first, or there are fewer
+            than 0 resamples; or as :func:`~asl_mmaction.apis.scored.read_scored`.
     """
     if not runs:
         raise ValueMistake('expected results to compare but got none')
+    if num_resamples < 0:
+        raise ValueMistake(f'expected 0 resamples or more but got {num_resamples}')
     paths = [path for files in runs.values() for path in files]
     protocol = common_protocol(paths, tiou_thresholds)
     excluded = protocol.excluded_videos

@@ -146,6 +146,11 @@ def test_no_interval_of_one_recording(folder):
     assert (difference.low, difference.high) == (None, None)
 
 
+def test_a_number_of_resamples_below_0_is_refused_before_files_are_read(folder):
+    with pytest.raises(ValueError, match='expected 0 resamples or more but got -1'):
+        compare('not there', num_resamples=-1)
+
+
 def test_other_protocols_are_refused(folder):
     write_protocol('good', {'mAP': [0.5]})
     write_protocol('bad', {'mAP': [0.3]})
