@@ -100,7 +100,7 @@ def make_plan(stats: Statistics) -> dict[str, Choice]:
             'strides',
             [2**level for level in range(levels)],
             f'{levels} levels: 99 of 100 actions are shorter than {reach} steps '
-            f'(1 %, half, 99 %: {low:.3g}, {middle:.3g}, {high:.3g})',
+            f'(1st percentile, median, 99th: {low:.3g}, {middle:.3g}, {high:.3g})',
         ),
         Choice('regress_ranges', ranges, why_ranges),
         Choice('window_size', window, why_window),
@@ -108,7 +108,9 @@ def make_plan(stats: Statistics) -> dict[str, Choice]:
             'match',
             'all' if dense else 'shortest',
             f'{_percent(stats.overlap)} of the time of actions has a second one: a point learns '
-            f'{"all" if dense else "the shortest"} of them',
+            f'{"all" if dense else "the shortest"} of them'
+            if stats.overlap
+            else 'no actions overlap',
         ),
         Choice(
             'center_sampling_radius',
@@ -194,7 +196,9 @@ def _batch(stats: Statistics) -> tuple[int, str]:
 def _epochs(stats: Statistics, batch: int, wanted: int) -> tuple[int, str]:
     per_epoch = math.ceil(stats.recordings / batch)
     epochs = min(max(round(wanted / per_epoch), EPOCHS[0]), EPOCHS[1])
-    return epochs, f'{per_epoch} steps each, {epochs * per_epoch} in all'
+    least, most = EPOCHS
+    aim = f'about {wanted} wanted for this width, in {least} to {most} epochs'
+    return epochs, f'{per_epoch} steps each, {epochs * per_epoch} in all; {aim}'
 
 
 def _detections(stats: Statistics) -> int:
