@@ -86,9 +86,12 @@ def test_from_nothing_to_a_loss(make, run, monkeypatch):
     assert re.fullmatch(
         r'wrote data/my/annotations.json, configs: my_asl.py \(\d.\d M parameters\), '
         r'my_baseline.py \(\d.\d M\)',
-        lines[-2],
+        lines[-3],
     )
-    assert lines[-1] == 'next: python tools/train.py data/my/my_asl.py'
+    assert lines[-2:] == [  # here are no tools, as beside an installed package
+        'next: mim run asl_mmaction check data/my/my_asl.py',
+        'then: mim train asl_mmaction data/my/my_asl.py',
+    ]
     for name in ('my_baseline.py', 'my_asl.py'):
         config = load_config(f'data/my/{name}')
         with DefaultScope.overwrite_default_scope('mmaction'):
@@ -119,7 +122,7 @@ def test_each_choice_stands_in_the_config_with_its_reason(make, run):
     _, out, _ = run()
     text = Path('data/my/my_baseline.py').read_text()
     config = load_config('data/my/my_baseline.py')
-    plan = out.split('the plan:\n')[1].splitlines()[:-2]
+    plan = out.split('the plan:\n')[1].splitlines()[:-3]
     assert len(plan) == 16
     for line in plan:
         name, rest = line.split(maxsplit=1)
@@ -129,6 +132,16 @@ def test_each_choice_stands_in_the_config_with_its_reason(make, run):
         assert str(config[name]).replace('[', '(').replace(']', ')') == value.replace(
             '[', '('
         ).replace(']', ')')
+
+
+def test_in_a_checkout_the_next_steps_are_its_tools(make, run):
+    make()
+    Path('tools').mkdir()
+    Path('tools/train.py').touch()
+    assert run()[1].splitlines()[-2:] == [
+        'next: python tools/data/check.py data/my/my_asl.py',
+        'then: python tools/train.py data/my/my_asl.py',
+    ]
 
 
 def test_files_are_not_replaced_unasked(make, run):
@@ -369,15 +382,25 @@ ERRORS = {
         "expected names of recordings such as 'a' but got 'video,label,start,end'"),
 }  # fmt: skip
 NOTES = {
-    'end before start': ([HEADER, *ROWS, 'a,run,9,3'], {}, (), '1 end before start: dropped'),
+    'end before start': ([HEADER, *ROWS, 'a,run,9,3'], {}, (),
+        r'1 end before start: dropped \(line 10\)$'),
+    'several ends before starts': ([HEADER, *ROWS, 'a,run,9,3', 'b,run,8,7', 'b,,,', 'c,run,8,7'],
+        {}, (), r'3 end before start: dropped \(line 10 and 2 more\)$'),
     'without length': ([HEADER, *ROWS, 'a,run,9,9'], {}, (), '1 without length: dropped'),
     'given twice': ([HEADER, *ROWS, ROWS[0], ROWS[0]], {}, (), '2 given twice: dropped'),
     'behind the end': ([HEADER, *ROWS, 'a,run,30,40'], {}, (), '1 outside the video: dropped'),
     'semicolons': ([r.replace(',', ';') for r in (HEADER, *ROWS)], {}, (),
         "columns parted by ';'"),
     'decimal commas, quoted': ([HEADER, *ROWS, 'a,run,"11,5","12,5"'], {}, (),
-        'times as decimals with a comma: 2'),
-    'mixed forms of time': ([HEADER, *ROWS, 'a,run,0:11,0:12'], {}, (), 'times as h:mm:ss: 2'),
+        r'times as decimals with a comma \(line 10\)$'),
+    'decimal commas in several rows': (
+        ['video;label;start;end', 'a;run;1;3', 'a;jump;2,5;7,5', 'b;run;4;9,5', 'b;jump;0;2'],
+        {}, (), r'times as decimals with a comma \(line 3 and 1 more\)$'),
+    'both decimal marks': ([HEADER, *ROWS, 'a,run,"11,5","12,5"'], {}, (),
+        r'times as decimals with a point \(line 3 and 1 more\)$'),
+    'both decimal marks, in doubt': ([HEADER, *ROWS, 'a,run,"11,5","12,5"'], {}, (),
+        r'both marks are read as decimal: does one of them mark thousands\?$'),
+    'mixed forms of time': ([HEADER, *ROWS, 'a,run,0:11,0:12'], {}, (), r'times as h:mm:ss \(line 10\)$'),
     'spaces in labels': ([HEADER, *ROWS, 'a,run  fast,11,12', 'b,run fast,1,2'], {}, (),
         'labels with spaces in a row: one is left'),
     'one class': ([HEADER, *(r.replace('jump', 'run') for r in ROWS)], {}, (),

@@ -21,7 +21,14 @@ import asl_mmaction  # noqa: F401 (registers its parts)
 from asl_mmaction.apis import load_config
 from asl_mmaction.cli.arguments import SettingsAction
 from asl_mmaction.cli.mistakes import report_mistakes
-from asl_mmaction.datasets.preparation.action_rows import COLUMNS, UNITS, Rows, read_rows
+from asl_mmaction.datasets.preparation.action_rows import (
+    COLUMNS,
+    UNITS,
+    Row,
+    Rows,
+    in_lines,
+    read_rows,
+)
 from asl_mmaction.datasets.preparation.conversion import convert
 from asl_mmaction.datasets.preparation.feature_folder import (
     Feature,
@@ -90,9 +97,9 @@ def main(argv: list[str] | None = None) -> int:
         plan = make_plan(training)
         if left_out:
             notes.append(f'{left_out} recordings without a feature file: left out')
-        notes += [f'{what}: {n}' if n > 1 else what for what, n in table.notes.items()]
+        notes += [what + in_lines(places) for what, places in table.notes.items()]
         untold = untold_durations(rows, features, durations)
-        notes += remarks(content, features, untold)
+        notes += remarks(content, rows, features, untold)
         load = {'key': args.key} if args.key else {}
         load |= {'layout': layout} if layout else {}
         write(args, content, settings(args, content, features, width, pattern), load, plan)
@@ -219,13 +226,21 @@ def subset_statistics(database: Mapping, features: Mapping[str, Feature], width:
     return Statistics.of(recordings, width)
 
 
-def remarks(content: dict, features: Mapping[str, Feature], untold: set[str]) -> list[str]:
+def remarks(
+    content: dict, rows: list[Row], features: Mapping[str, Feature], untold: set[str]
+) -> list[str]:
     """What was left out or looks odd, a line each. Of ``untold`` the features tell the duration."""
     totals: Counter = Counter()
     for counts in content['conversion']['counts'].values():
         totals.update(counts)
     known = ('videos', 'segments', 'segments in the source')
-    notes = [f'{n} {what}' for what, n in sorted(totals.items()) if what not in known]
+    backwards = [row.where for row in rows if row.label is not None and row.end < row.start]
+    places = {'end before start: dropped': in_lines(backwards)}
+    notes = [
+        f'{n} {what}{places.get(what, "")}'
+        for what, n in sorted(totals.items())
+        if what not in known
+    ]
     database = content['database']
     ends = {
         name: segments_of(video['annotations']).max(initial=0) / video['duration']
@@ -337,8 +352,14 @@ def report(
         f'wrote {args.out / FILES[0]}, configs: my_asl.py ({asl:.1f} M parameters), '
         f'my_baseline.py ({baseline:.1f} M)'
     )
-    lines.append(f'next: python tools/train.py {args.out / "my_asl.py"}')
-    return lines
+    has_tools = Path('tools/train.py').is_file()  # not beside an installed package
+    check, train = (
+        ('python tools/data/check.py', 'python tools/train.py')
+        if has_tools
+        else ('mim run asl_mmaction check', 'mim train asl_mmaction')
+    )
+    config = args.out / 'my_asl.py'
+    return [*lines, f'next: {check} {config}', f'then: {train} {config}']
 
 
 def count_parameters(path: Path) -> float:

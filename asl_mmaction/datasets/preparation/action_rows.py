@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,11 +81,26 @@ class Rows:
 
     Attributes:
         rows: In the file's order.
-        notes: What was not plain, and is to be said -> how often.
+        notes: What was not plain, and is to be said -> the rows that it is said of, each as in
+            :attr:`Row.where`; none: the whole file.
     """
 
     rows: list[Row] = field(default_factory=list)
-    notes: Counter = field(default_factory=Counter)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+
+    def note(self, what: str, where: str | None = None) -> None:
+        """Keep what is to be said, and the row that it is said of."""
+        places = self.notes.setdefault(what, [])
+        if where is not None and where not in places[-1:]:
+            places.append(where)
+
+
+def in_lines(places: Sequence[str]) -> str:
+    """``['a.csv: line 4', 'a.csv: line 7']`` -> ``' (line 4 and 1 more)'``; none -> ``''``."""
+    if not places:
+        return ''
+    more = f' and {len(places) - 1} more' if len(places) > 1 else ''
+    return f' ({places[0].rpartition(": ")[2]}{more})'
 
 
 def read_rows(path: Path, columns: Mapping[str, str], unit: str | None = None) -> Rows:
@@ -114,7 +128,7 @@ def read_rows(path: Path, columns: Mapping[str, str], unit: str | None = None) -
         delimiter = max(',;\t|', key=header.count)
         found = Rows()
         if delimiter != ',':
-            found.notes[f'columns parted by {delimiter!r}'] = 1
+            found.note(f'columns parted by {delimiter!r}')
         reader = csv.reader(io.StringIO(text), delimiter=delimiter)
         names = next((row for row in reader if any(map(str.strip, row))), [])
         places, regions = _find_columns(names, columns)
@@ -129,11 +143,16 @@ def read_rows(path: Path, columns: Mapping[str, str], unit: str | None = None) -
                 values = {what: cells[place].strip() for what, place in places.items()}
                 where = f'{path}: line {reader.line_num}'
                 if regions is None:
-                    found.rows.append(_read_row(where, values, unit, found.notes))
+                    found.rows.append(_read_row(where, values, unit, found))
                 else:
                     found.rows += _read_cell(where, values, cells[regions], unit)
     if not found.rows:
         raise ValueMistake(f'{path}: expected rows below the header but got none')
+    points, commas = (f'times as decimals with a {mark}' for mark in ('point', 'comma'))
+    if commas not in found.notes:
+        found.notes.pop(points, None)  # plain
+    elif points in found.notes:
+        found.note('both marks are read as decimal: does one of them mark thousands?')
     return found
 
 
@@ -170,7 +189,7 @@ def _unit_of(name: str) -> str:
     return UNIT_OF_ENDING.get(re.split(r'[\s_\-]+', name.strip().lower())[-1], 'seconds')
 
 
-def _read_row(where: str, values: Mapping[str, str], unit: str, notes: Counter) -> Row:
+def _read_row(where: str, values: Mapping[str, str], unit: str, found: Rows) -> Row:
     if not values['video']:
         raise ValueMistake('expected the name of a video but got an empty cell')
     row = Row(where, values['video'], unit=unit, subset=values.get('subset') or None)
@@ -188,19 +207,20 @@ def _read_row(where: str, values: Mapping[str, str], unit: str, notes: Counter) 
         number, form = _read_time(what, values[what])
         times.append(number if form != 'h:mm:ss' else number / (UNITS[unit] or 1))
         if form:
-            notes[f'times as {form}'] += 1
+            found.note(f'times as {form}', where)
             if form == 'h:mm:ss' and unit != 'seconds':
                 raise ValueMistake(f'expected {what} in {unit} but got {values[what]!r}')
     if values['label'] != ' '.join(values['label'].split()):
-        notes['labels with spaces in a row: one is left'] += 1
+        found.note('labels with spaces in a row: one is left', where)
     row.label, row.start, row.end = ' '.join(values['label'].split()), *times
     return row
 
 
 def _read_time(what: str, text: str) -> tuple[float, str]:
     """A number, and the form that is worth a note: ``'3,5'`` -> 3.5, ``'1:02:03.5'`` -> 3723.5."""
-    form = 'decimals with a comma' if re.fullmatch(r'[\d:.]*\d,\d+', text) else ''
-    text = text.replace(',', '.') if form else text
+    comma = re.fullmatch(r'[\d:.]*\d,\d+', text)
+    form = 'decimals with a comma' if comma else 'decimals with a point' if '.' in text else ''
+    text = text.replace(',', '.') if comma else text
     clock = CLOCK.fullmatch(text)
     if clock is None:
         return finite(f'{what}, a number or h:mm:ss,', text), form
@@ -225,7 +245,7 @@ def read_label_studio(path: Path, content: list) -> Rows:
             if 'annotations' in task:  # the full export
                 done = [item for item in task['annotations'] if not item.get('was_cancelled')]
                 if len(done) > 1:
-                    found.notes['recordings with several annotations: the last is taken'] += 1
+                    found.note('recordings with several annotations: the last is taken', where)
                 results = done[-1]['result'] if done else []
                 regions = [item['value'] for item in results if 'value' in item]
             else:  # JSON-MIN: the regions stand under the name of the control

@@ -52,7 +52,7 @@ def read_json_rows(path: Path, classes: Sequence[str] | None) -> Rows:
             )
     found, names = Rows(), classes or ()
     if first:
-        found.notes['class numbers count from 1'] = 1
+        found.note('class numbers count from 1')
     for name, video in videos.items():
         where = f'{path}: video {name!r}'
         with in_context(where, FORM):
