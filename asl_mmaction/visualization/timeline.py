@@ -244,7 +244,8 @@ def _title(recording: Recording, tracks: Mapping[str | None, list[Bar]], width: 
         if name is None:
             parts.append(_count(len(bars), 'ground truth'))
         elif recording.verdict_tiou is None:
-            parts.append(f'{name}: {_count(len(bars), "detection")}')
+            of = f'{name}: ' if len(tracks) > 1 else ''  # alone, the legend has its name
+            parts.append(of + _count(len(bars), 'detection'))
         else:
             kinds = [bar.kind for bar in bars]
             counts = [f'{kinds.count(kind)} {kind}' for kind in ('correct', 'wrong', 'missed')]

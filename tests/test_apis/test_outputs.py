@@ -124,7 +124,7 @@ def test_pictures_of_any_score_show_the_likely_ones(tmp_path, threshold, shown):
         folder.add(prediction, None)
         folder.draw(prediction)
     text = (tmp_path / 'v.svg').read_text()
-    assert f'found: {shown} detection' in text.replace('\xa0', ' ')
+    assert f'v: {shown} detection' in text.replace('\xa0', ' ')
     page = (tmp_path / 'v.html').read_text()
     assert f'"threshold": {threshold or 0.3}' in page
     assert '"classes": ["stir", "cut"]' in page

@@ -361,4 +361,4 @@ def test_an_index_leads_to_its_pages(browser, tmp_path):
 def test_what_is_left_out_is_said(page, monkeypatch):
     monkeypatch.setattr(module, 'MAX_ROWS', 1)
     browser = page(Recording('v', 10.0, {'m': FOUND}))
-    assert browser.run(SUMMARY) == 'm: 1 detection, the lowest 3 are not in this page'
+    assert browser.run(SUMMARY) == '1 detection, the lowest 3 are not in this page'

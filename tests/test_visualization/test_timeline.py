@@ -78,7 +78,7 @@ def test_classes_stand_in_the_order_of_the_data_set():
 
 def test_without_annotation_no_ground_truth_is_claimed():
     figure = draw_timeline(recording(truth=None))
-    assert title(figure) == 'v: ASL: 2 detections'
+    assert title(figure) == 'v: 2 detections'
     assert legend(figure) == ['ASL']
     assert len(bars(figure.axes[0])) == 2
 

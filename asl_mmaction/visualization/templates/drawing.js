@@ -136,7 +136,10 @@ function summarise(shown, chosen) {
     if (track.truth) return plural(items.length, 'ground truth');
     const count = (kind) => items.filter((item) => item.kind === kind).length;
     const rest = track.leftOut ? `, the lowest ${track.leftOut} are not in this page` : '';
-    if (!byVerdict()) return `${track.name}: ${plural(items.length, 'detection')}${rest}`;
+    if (!byVerdict()) {
+      const of = data.tracks.length > 1 ? `${track.name}: ` : ''; // alone, the legend has its name
+      return `${of}${plural(items.length, 'detection')}${rest}`;
+    }
     const verdict = `${count('correct')} correct, ${count('wrong')} wrong, ${count('missed')} missed`;
     return `${track.name}: ${verdict}${rest}`;
   });
