@@ -18,7 +18,7 @@ from asl_mmaction.files.annotations import (
     segments_of,
 )
 from asl_mmaction.files.mistakes import ValueMistake
-from asl_mmaction.files.reading import in_context, read_object
+from asl_mmaction.files.reading import check_file, in_context, read_object
 from asl_mmaction.files.results import read_results
 from asl_mmaction.files.writing import hint_at_same_name
 
@@ -93,6 +93,7 @@ def read_scored(
         ValueError: A file is of another form; a video or a class of the results is not in the
             annotations; no video is left.
     """
+    check_file(results, 'detections, as tools/test.py --out DIR writes into DIR/detections.json,')
     content = read_results(results)
     found = content['results']
     schema = read_checked_annotations(annotations)

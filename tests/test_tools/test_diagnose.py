@@ -159,3 +159,10 @@ def test_a_folder_without_results_is_told_what_writes_them(load_tool, folder, ca
         )
     error = capsys.readouterr().err
     assert f'expected detections.json in {folder}, as tools/test.py --out writes it, but' in error
+    path = folder / 'detections.json'
+    with pytest.raises(SystemExit):
+        load_tool('analysis/evaluate').main([str(path), str(folder / 'annotations.json')])
+    assert capsys.readouterr().err.endswith(
+        f'expected detections, as tools/test.py --out DIR writes into DIR/detections.json, but got '
+        f'{path}, which does not exist\n'
+    )
