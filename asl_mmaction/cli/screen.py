@@ -1,6 +1,7 @@
 """What a training shows on the screen: a line to begin with, then one an epoch.
 
-Everything else goes to the log file alone, but warnings and what this package says by itself.
+Everything else goes to the log file alone, but warnings and what this package says by itself. The
+screen has the words alone; the file has the time, the logger and the level too.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 LOGGING = ('logging', 'mmengine.logging', __name__)
 #: A module that warns of itself, for mmengine's own hooks still use it.
 DEPRECATED = 'mmengine.fileio.file_client'
+#: Parts of this package whose lines are details.
+FOR_THE_LOG = ('asl_mmaction.engine.optimizers',)
 
 
 # How the line of an epoch begins, see ScreenHook.
@@ -39,7 +42,8 @@ def read_epoch(text: str) -> tuple[int, int] | None:
 class ScreenFilter(logging.Filter):
     """Lets through warnings and, unless ``quiet``, what the package itself logs.
 
-    It keeps back what mmengine says of a module of its own that its own hooks should not use.
+    It keeps back what mmengine says of a module of its own that its own hooks should not use, and
+    what is worth a line of the log file alone (:data:`FOR_THE_LOG`).
     """
 
     def __init__(self) -> None:
@@ -54,7 +58,17 @@ class ScreenFilter(logging.Filter):
         module = frame.f_globals['__name__']
         if record.levelno >= logging.WARNING:
             return not module.startswith(DEPRECATED)
-        return not self.quiet and module.startswith('asl_mmaction')
+        ours = module.startswith('asl_mmaction') and not module.startswith(FOR_THE_LOG)
+        return not self.quiet and ours
+
+
+class ScreenFormatter(logging.Formatter):
+    """The words alone, without time, name and level of the logger; a warning begins as one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See logging.Formatter."""
+        text = super().format(record).lstrip('\n')
+        return f'{record.levelname} {text}' if record.levelno >= logging.WARNING else text
 
 
 def filter_console(logger: MMLogger) -> ScreenFilter:
@@ -62,7 +76,9 @@ def filter_console(logger: MMLogger) -> ScreenFilter:
     found = ScreenFilter()
     for handler in logger.handlers:
         if type(handler) is logging.StreamHandler:
-            handler.addFilter(found)
+            others = [item for item in handler.filters if not isinstance(item, ScreenFilter)]
+            handler.filters = [*others, found]
+            handler.setFormatter(ScreenFormatter())
     return found
 
 

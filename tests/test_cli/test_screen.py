@@ -38,12 +38,25 @@ def say(module, level=logging.INFO, text='so it is'):
         ('mmengine.fileio.file_client', logging.WARNING, False, False),
         ('asl_mmaction.datasets.tal_dataset', logging.INFO, False, True),
         ('asl_mmaction.datasets.tal_dataset', logging.INFO, True, False),
+        ('asl_mmaction.engine.optimizers.grouped_constructor', logging.INFO, False, False),
     ],
 )
 def test_the_console_shows_warnings_and_our_own_words(shown, module, level, quiet, on_screen):
     console, file = shown(say(module, level), quiet)
     assert ('so it is' in console) == on_screen
     assert 'so it is' in file
+
+
+def test_the_console_has_the_words_and_the_file_the_stamp_too(shown):
+    ours = 'asl_mmaction.datasets.tal_dataset'
+    stamp = r'\d{4}/\d\d/\d\d \d\d:\d\d:\d\d - \w+ - '
+    console, file = shown(say(ours, text='a.json: 3 videos'))
+    assert console == 'a.json: 3 videos\n'
+    assert re.fullmatch(stamp + r'INFO - a\.json: 3 videos\n', file)
+    console, file = shown(say(ours, logging.WARNING, text='mind: 100 %s'))
+    assert console == 'WARNING mind: 100 %s\n'
+    assert re.search(stamp + r'WARNING - mind: 100 %s\n', file)
+    assert shown(say(ours, text='\na table\n b'))[0] == 'a table\n b\n'
 
 
 def test_a_training_is_a_line_an_epoch(tiny_config, tmp_path, monkeypatch, load_tool, capsys):
@@ -53,10 +66,14 @@ def test_a_training_is_a_line_an_epoch(tiny_config, tmp_path, monkeypatch, load_
     load_tool('train').main(
         [str(tiny_config), '--work-dir', 'work', '--epochs', '2', '--cfg-options', *options]
     )
-    lines = [line for line in capsys.readouterr().out.splitlines() if ' - mmengine - ' not in line]
-    header, first, second, end = lines
+    lines = capsys.readouterr().out.splitlines()
+    assert not any(' - mmengine - ' in line for line in lines)
+    *data, header, first, second, end = lines
+    assert [line.rpartition('/')[2].split()[0] for line in data] == [
+        'annotations.json:', 'filter_cfg', 'annotations.json:'
+    ]  # fmt: skip
     # What is read of it where runs are watched
-    assert [read_epoch(line) for line in lines] == [None, (1, 2), (2, 2), None]
+    assert [read_epoch(x) for x in lines] == [*[None] * 4, (1, 2), (2, 2), None]
     assert re.fullmatch(
         r'tiny: [\d,]+ parameters, 8 videos, 2 epochs of 4 steps; log and checkpoints in work',
         header,

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from mmaction.registry import MODELS
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from torch import nn
 
@@ -25,6 +26,7 @@ from asl_mmaction.cli.checks.coverage import Video, find_uncovered
 from asl_mmaction.cli.checks.dataset import Report, check
 from asl_mmaction.cli.checks.drawing import draw_ground_truth
 from asl_mmaction.cli.mistakes import report_mistakes
+from asl_mmaction.cli.screen import filter_console
 from asl_mmaction.datasets.transforms.lengths import explain, systematic_difference
 from asl_mmaction.files.mistakes import Mistake
 
@@ -44,6 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.draw < 0:
         parser.error(f'expected --draw N >= 0 but got {args.draw}')
+    filter_console(MMLogger.get_current_instance())
     with report_mistakes():
         config = load_config(args.config, args.cfg_options)
         init_default_scope('mmaction')
