@@ -133,7 +133,8 @@ class TALInferencer(BaseInferencer):
             top_k: At most so many detections of each recording, the best ones. The model's own
                 limits (``post_processor.max_per_video``) must allow for as many.
             out: Also write all of it: ``.json`` in ActivityNet's form, ``.csv``, or, of a single
-                recording, ``.srt`` or ``.vtt``; seconds at full precision.
+                recording, ``.srt`` or ``.vtt``; the JSON has every digit of seconds and scores,
+                the CSV 3 decimals and 4.
             out_dir, formats, draw, resume: See :meth:`open_folder`.
             features_dir: Where features of videos are kept, and taken from.
 

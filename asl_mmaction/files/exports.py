@@ -16,7 +16,10 @@ Row = tuple[Iterable[float], float, str]
 
 
 def write_table(path: Path, detections: Mapping[str, Iterable[Row]]) -> None:
-    """Write a CSV table with the columns ``video,label,start,end,score``, numbers unrounded.
+    """Write a CSV table with the columns ``video,label,start,end,score``.
+
+    Seconds have 3 decimals and scores 4, for people and spreadsheets; detections of a video are in
+    the order of their starts. Files of results (:func:`write_results`) keep every digit.
 
     Args:
         path: Of the file.
@@ -26,8 +29,8 @@ def write_table(path: Path, detections: Mapping[str, Iterable[Row]]) -> None:
     table = csv.writer(text, lineterminator='\n')
     table.writerow(['video', 'label', 'start', 'end', 'score'])
     for video, rows in detections.items():
-        for (start, end), score, label in rows:
-            table.writerow([video, label, start, end, score])
+        for (start, end), score, label in sorted(rows, key=lambda row: tuple(row[0])):
+            table.writerow([video, label, f'{start:.3f}', f'{end:.3f}', f'{score:.4f}'])
     write_text(path, text.getvalue())
 
 

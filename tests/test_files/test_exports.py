@@ -17,13 +17,13 @@ def test_a_table(tmp_path):
     text = (tmp_path / 'new' / 'a.csv').read_text(encoding='utf-8')
     assert text == (
         'video,label,start,end,score\n'
-        '"b ""x""","cut, <b>fine</b>\n& slow",3723.0041,3724.5,0.875\n'
-        '"b ""x""",Wärme,1.5,1.5,0.3333333333333333\n'
+        '"b ""x""",Wärme,1.500,1.500,0.3333\n'
+        '"b ""x""","cut, <b>fine</b>\n& slow",3723.004,3724.500,0.8750\n'
     )
     with open(tmp_path / 'new' / 'a.csv', encoding='utf-8', newline='') as file:
         (first, second) = csv.DictReader(file)
-    assert first['label'] == ROWS[0][2]
-    assert float(second['score']) == 1 / 3
+    assert second['label'] == ROWS[0][2]
+    assert float(first['score']) == 0.3333
 
 
 def test_subtitles(tmp_path):
