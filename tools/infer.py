@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
+from mmengine.logging import MMLogger
 from rich.console import Console
 
 from asl_mmaction.apis import TALInferencer, load_config
@@ -23,7 +24,11 @@ from asl_mmaction.cli.arguments import add_cfg_options
 from asl_mmaction.cli.memory import keep_freed_memory
 from asl_mmaction.cli.mistakes import describe_mistake, report_mistakes
 from asl_mmaction.cli.recordings import RecordingBar, list_failures, say
+from asl_mmaction.cli.screen import filter_console
 from asl_mmaction.files.clock import clock
+
+#: Lines that are still to be seen at the end.
+SCREEN = 20
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -78,6 +83,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def infer(args: argparse.Namespace) -> int:
     """Look at everything; the exit code."""
     console = Console(file=sys.stdout)
+    filter_console(MMLogger.get_current_instance())
     inferencer = open_model(args)
     say(console, describe_model(inferencer))
     items = inferencer.find(args.inputs)
@@ -96,8 +102,9 @@ def infer(args: argparse.Namespace) -> int:
         ):
             name = Path(found.input.file).name
             if found.error is not None:
-                bad.append(f'{name}  {describe_mistake(found.error) or found.error}')
-                say(console, bad[-1])
+                line = f'{name}  {describe_mistake(found.error) or found.error}'
+                bad.append(name if len(todo) <= SCREEN else line)
+                say(console, line)
             else:
                 inferencer.visualize([found.input], [found.prediction], folder=folder)
                 folder.add(found.prediction, found.input.file)

@@ -71,7 +71,7 @@ class SampleMaker:
                 raise ValueMistake(
                     f'{item.video}: expected extractor=dict(recognizer=..., checkpoint=..., '
                     'clip_len=..., stride=...) in the config, to compute features from a video, '
-                    'but got none'
+                    'but got none; see docs/from_video.md'
                 )
 
     def settings_digest(self, model: Mapping) -> str:
