@@ -96,7 +96,6 @@ TESTED_ELSEWHERE = {
     'structures/sensitivity': 'test_models/test_localizers/test_sensitivity_slot',
     'structures/weak_labels': 'test_models/test_data_preprocessors/test_weak_preprocessor',
     'version': 'test_packaging',
-    'visualization/diagnosis': 'test_tools/test_diagnose',
 }
 # Tests of what several modules do together.
 OF_NO_MODULE = {

@@ -53,10 +53,13 @@ def draw_curves(
                 LINES[number // len(COLORS) % len(LINES)] if single is None else single,
                 color=color,
                 label=label,
+                clip_on=False,  # at the top of the axis half of the line would be gone
             )
             if len(values) > 1:
                 low, high = values.min(axis=0), values.max(axis=0)
                 axes.fill_between(curve.epochs, low, high, color=color, alpha=0.2, linewidth=0)
+        if title in percent:
+            axes.set_ylim(top=min(axes.get_ylim()[1], 100.0))
         axes.set_title(plain(title) + (' (%)' if title in percent else ''))
         axes.set_xlabel('epoch')
         axes.grid(color=GRID_COLOR)

@@ -31,8 +31,8 @@ def draw_diagnosis(
         groups: Property -> its group -> mAP and share of missed actions, in [0, 1].
         title: Above the picture.
     """
-    figure = new_figure(13, 4.2)
-    widths = [3, 2.4, *(0.8 + 0.55 * len(values) for values in groups.values())]
+    figure = new_figure(15, 4.2)
+    widths = [3, 4, *(0.8 + 0.55 * len(values) for values in groups.values())]
     first, second, *others = figure.subplots(1, len(widths), gridspec_kw={'width_ratios': widths})
     bottom = np.zeros(len(profile))
     for index, kind in enumerate(kinds):
@@ -62,7 +62,10 @@ def draw_diagnosis(
         edgecolor='white',
     )
     for index, cost in enumerate(costs.values()):
-        second.text(index, 100 * cost, f'{100 * cost:.1f}', ha='center', va='bottom')
+        text = f'{100 * cost:.1f}'
+        second.text(index, 100 * cost, text, ha='center', va='bottom', fontsize='small')
+    # Where nothing costs anything, matplotlib would stretch an axis around 0.
+    second.set_ylim(100 * min(0, *costs.values()), max(second.get_ylim()[1], 1))
     second.set_xticks(range(len(costs)), list(costs), rotation=40, ha='right')
     _style(second, 'mAP that each error costs')
     for axes, (name, values) in zip(others, groups.items(), strict=True):

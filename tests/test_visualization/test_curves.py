@@ -18,6 +18,9 @@ def test_seeds_are_a_band_around_their_mean():
     # A training has one colour in all panels, and other units leave the values alone.
     assert second.lines[0].get_color() == first.lines[1].get_color() != first.lines[0].get_color()
     assert second.lines[0].get_ydata().tolist() == [0.5, 0.25]
+    # Nothing is above 100 %; what is no share has room above it.
+    assert first.get_ylim()[1] == 100
+    assert second.get_ylim()[1] > 0.5
 
 
 def test_more_trainings_than_colours_and_a_name_like_a_formula():
