@@ -15,6 +15,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 from mmengine.logging import MessageHub, MMLogger
+from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 
 import asl_mmaction  # noqa: F401  registers the parts that configs name
@@ -55,9 +56,16 @@ _little_garbage_to_look_through.modules = 0
 
 @pytest.fixture(autouse=True)
 def _no_runs_before():
-    """Runs of one second have one name, by which mmengine hands on the logger of the first."""
+    """Runs of one second have one name, by which mmengine hands on the logger of the first.
+
+    The scope that a run leaves is not that of the next test, whatever order they come in.
+    """
     for kept in (MMLogger, MessageHub, Visualizer):
         kept._instance_dict.clear()
+    scopes = DefaultScope._instance_dict.copy()
+    yield
+    DefaultScope._instance_dict.clear()
+    DefaultScope._instance_dict.update(scopes)
 
 
 @contextmanager
