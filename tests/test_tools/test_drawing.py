@@ -109,7 +109,7 @@ def test_timelines_without_annotations(run):
     assert 'up to the end of its last detection' in said
     assert said.endswith('wrote 1 pictures to out\n')
     assert drawn() == ['index.html', 'v.html', 'v.pdf', 'v.svg']
-    assert '>v: model: 1 detection</text>' in Path('out/v.svg').read_text()
+    assert '>v: 1 detection</text>' in Path('out/v.svg').read_text()
     assert '"duration": 2.0' in Path('out/v.html').read_text()
     assert 'href="v.html"' in Path('out/index.html').read_text()
 
