@@ -16,6 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from asl_mmaction.cli.recordings import say
 from asl_mmaction.cli.screen import read_epoch
 
 #: Seconds between two lines of a run where there is no terminal.
@@ -120,7 +121,7 @@ class RunsProgress:
 
     def say(self, line: str) -> None:
         """Print a line, above the bar where there is one."""
-        self.console.print(line, markup=False, soft_wrap=True)
+        say(self.console, line)
 
     def describe(self, run: Watched, with_eta: bool = True) -> str:
         """Which run of how many, its epoch, the time that is left for all, and its log."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from asl_mmaction.files.checkpoint import weights_digest
 from asl_mmaction.files.mistakes import ValueMistake
 
 Image = np.ndarray
@@ -59,12 +59,7 @@ class Network(ABC):
 
     def digest(self) -> str:
         """SHA-256 of the weights: the same whichever file they came from."""
-        found = hashlib.sha256()
-        for key, value in sorted(self.model.state_dict().items()):
-            array = value.detach().cpu().contiguous()
-            found.update(f'{key} {array.dtype} {tuple(array.shape)}\n'.encode())
-            found.update(array.reshape(-1).view(torch.uint8).numpy())
-        return found.hexdigest()
+        return weights_digest(self.model.state_dict())
 
 
 class AnyNetwork(Network):

@@ -85,9 +85,8 @@ def average_precision(
         ValueError: If shapes do not fit, labels are out of range, numbers are not finite, or a
             threshold is outside (0, 1].
     """
-    ground_truths, detections, _, found, *_ = match_detections(
-        ground_truths, detections, num_classes, tiou_thresholds
-    )
+    matches = match_detections(ground_truths, detections, num_classes, tiou_thresholds)
+    ground_truths, detections, found = matches.ground_truths, matches.detections, matches.found
     num_ground_truths = np.bincount(ground_truths.labels, minlength=num_classes)
     num_detections = np.bincount(detections.labels, minlength=num_classes)
     ap = np.zeros((len(found), num_classes))
@@ -130,10 +129,9 @@ def grouped_average_precision(
     """
     gt_groups = _checked_groups(ground_truth_groups, ground_truths, num_groups, 'ground truths')
     own_groups = _checked_groups(detection_groups, detections, num_groups, 'detections')
-    ground_truths, detections, order, found, *_ = match_detections(
-        ground_truths, detections, num_classes, tiou_thresholds
-    )
-    own_groups = own_groups[order]
+    matches = match_detections(ground_truths, detections, num_classes, tiou_thresholds)
+    ground_truths, detections, found = matches.ground_truths, matches.detections, matches.found
+    own_groups = own_groups[matches.order]
     # The group for which each detection counts; -1 picks the 0 at the end, which is not used.
     groups = np.where(found >= 0, np.append(gt_groups, 0)[found], own_groups)  # (T, D)
     all_detections = np.bincount(detections.labels, minlength=num_classes)
