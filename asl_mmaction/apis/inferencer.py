@@ -176,9 +176,10 @@ class TALInferencer(BaseInferencer):
         if out is not None:
             rows = {one.input.name: rows_of(one.prediction) for one, _ in found}
             write_file(Path(out), rows, simulated=self.simulated)
-        attribute = 'data_sample' if return_datasamples else 'prediction'
         return {
-            'predictions': [getattr(one, attribute) for one, _ in found],
+            'predictions': [
+                one.data_sample if return_datasamples else one.prediction for one, _ in found
+            ],
             'visualization': [files for _, files in found],
         }
 
