@@ -118,6 +118,8 @@ EXPECTED['billboard'] = {
     | {'model.head.assigner.sensitivity_power': 0.5},
     'ASL, iou_power 0.25': {'model.head.iou_power': 0.25},
     'ASL, quality_power of loc 1': {'model.post_processor.quality_power': {'loc': 1}},
+    'ASL, per class, quality_power of loc 1': PER_CLASS
+    | {'model.post_processor.quality_power': {'loc': 1}},
     'tridet_billboard': {},
     'asl_tridet_billboard': {},
     'TriDet style with ASL, per class': PER_CLASS,
@@ -177,7 +179,8 @@ def rows(tool):
 def configs(rows):
     """The config of each row, as training reads it."""
     return {
-        row: load_config(row.config, parse_cfg_options(row.options)) for row in set(rows.values())
+        row: load_config(row.config, parse_cfg_options([*row.options, *row.test_options]))
+        for row in set(rows.values())
     }
 
 
@@ -188,12 +191,12 @@ def test_tables_are_the_expected_rows(tool):
     for table in tables.values():
         assert table.keys() - {'paper'} == {'title', 'config', 'rows'}
         for row in table['rows']:
-            assert row.keys() <= {'label', 'config', 'options', 'paper', 'run'}
+            assert row.keys() <= {'label', 'config', 'options', 'test_options', 'paper', 'run'}
             assert 'paper' not in row or 'paper' in table
 
 
 def test_each_row_differs_from_its_config_only_in_what_it_names(rows, configs):
-    plain = {row.config: configs[row] for row in configs if not row.options}
+    plain = {row.config: configs[row] for row in configs if not row.options + row.test_options}
     for (name, label), row in rows.items():
         assert row.config == CONFIGS / NAMED.get(label, OF_TABLE.get(name, 'asl/asl_hapt.py'))
         found = differences(configs[row].to_dict(), plain[row.config].to_dict())
@@ -210,11 +213,11 @@ def test_each_row_builds(configs):
 
 def test_each_row_has_a_folder_of_its_own(rows):
     """But rows without settings, which have that of their config, and rows that are the same."""
-    folders = {row.name: (row.config, row.options) for row in rows.values()}
+    folders = {row.name: (row.config, row.options, row.test_options) for row in rows.values()}
     assert len(set(folders.values())) == len(folders) == len(set(rows.values()))
     assert len({name.lower() for name in folders}) == len(folders)
-    for name, (config, options) in folders.items():
-        if options:
+    for name, (config, options, test_options) in folders.items():
+        if options or test_options:
             assert re.fullmatch(r'[a-z_]+/[\w.]+', name)
         else:
             assert name == config.stem
@@ -225,6 +228,111 @@ def test_each_row_has_a_folder_of_its_own(rows):
     assert rows['counts', '0 / 0'] == rows['gaussians', 'none / none']
     assert rows['components', 'none'] == rows['parts', 'channel attention alone']
     assert rows['components', 'all'] == rows['delta', '0.2, the default']
+
+
+def test_rows_that_differ_in_the_test_alone_share_a_model(rows):
+    for label, trained in (
+        ('ASL, quality_power of loc 1', 'asl_billboard'),
+        ('ASL, per class, quality_power of loc 1', 'ASL, per class'),
+    ):
+        row = rows['billboard', label]
+        assert row.training == rows['billboard', trained]
+        assert row.training.training == row.training
+    assert {row.name for row in rows.values() if row.test_options} == {
+        'billboard/ASL_quality_power_of_loc_1',
+        'billboard/ASL_per_class_quality_power_of_loc_1',
+    }
+
+
+SHARED = """
+t:
+  title: T
+  config: asl/asl_billboard.py
+  rows:
+    - {label: a}
+    - {label: b, test_options: [model.post_processor.quality_power.loc=1]}
+    - {label: c, options: [model.neck.theta=0]}
+    - {label: d, options: [model.neck.theta=0], test_options: [model.post_processor.sigma=0.1]}
+"""
+
+
+@pytest.fixture
+def shared(tool, tmp_path, monkeypatch):
+    """Arguments for a table of two models and four tests, and the commands that it ran."""
+    made = []
+
+    def call(command, log, env):
+        words = list(map(str, command))
+        folder = Path(words[words.index('--work-dir') + 1])
+        made.append((Path(words[0]).stem, words[2], folder.parent.name, words[-1]))
+        if words[0].endswith('train.py'):
+            if 'broken' in made:
+                return 1
+            (folder / 'last_checkpoint').write_text(f'{folder.parent.name}.pth')
+        else:
+            metrics = {'mAP': 0.01 * len(made)}
+            (folder / 'metrics.json').write_text(json.dumps({'metrics': metrics}))
+        return 0
+
+    (tmp_path / 'tables.yml').write_text(SHARED)
+    monkeypatch.setattr(tool, 'TABLES', [tmp_path / 'tables.yml'])
+    monkeypatch.setattr(sys.modules['compare'], '_call', call)
+    return ['t', '--seeds', '3', '--work-dir', str(tmp_path)], made
+
+
+def test_models_are_trained_once_and_tested_for_each_row(tool, shared, tmp_path, capsys):
+    arguments, made = shared
+    assert tool.main(arguments) == 0
+    quality, theta = 'model.post_processor.quality_power.loc=1', 'model.neck.theta=0'
+    folder = str(tmp_path / 'asl_billboard/seed_3')
+    assert made == [
+        ('train', '--seed', 'asl_billboard', folder),
+        ('test', 'asl_billboard.pth', 'asl_billboard', folder),
+        ('train', '--seed', 'c', theta),
+        ('test', 'c.pth', 'c', theta),
+        ('test', 'asl_billboard.pth', 'b', quality),
+        ('test', 'c.pth', 'd', 'model.post_processor.sigma=0.1'),
+    ]
+    assert [line.split(' | ')[:2] for line in capsys.readouterr().out.splitlines()[4:]] == [
+        ['| a', '2.00 (2.0)'],
+        ['| b', '5.00 (5.0)'],
+        ['| c', '4.00 (4.0)'],
+        ['| d', '6.00 (6.0)'],
+    ]
+    # What was trained for other rows is not trained again; what was tested otherwise is refused.
+    made.clear()
+    (tmp_path / 't/d/seed_3/metrics.json').unlink()
+    assert tool.main(arguments) == 0
+    assert [command[:3] for command in made] == [('test', 'c.pth', 'd')]
+    capsys.readouterr()
+    (tmp_path / 'tables.yml').write_text(SHARED.replace('loc=1', 'loc=2'))
+    with pytest.raises(SystemExit):
+        tool.main(arguments)
+    assert f'loc=2 but {tmp_path}/t/b/seed_3 was made with {quality}' in capsys.readouterr().err
+
+
+def test_no_row_is_tested_without_its_model(tool, shared, tmp_path, capsys):
+    arguments, made = shared
+    made.append('broken')
+    assert tool.main(arguments) == 1
+    error = capsys.readouterr().err
+    assert f'failed: expected a model to test but got no {tmp_path}/asl_billboard/' in error
+    assert [command[0] for command in made[1:]] == ['train', 'train']
+    (tmp_path / 'tables.yml').write_text(SHARED.replace('{label: a}', '{label: a, options: [x=1]}'))
+    with pytest.raises(SystemExit):
+        tool.main(arguments)
+    assert 'expected a row before b of t that trains its model but got none' in (
+        capsys.readouterr().err
+    )
+
+
+def test_list_names_the_model_of_a_test(tool, shared, tmp_path, capsys):
+    arguments, made = shared
+    assert tool.main([*arguments, '--list']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    command = next(line for line in lines if 'sigma=0.1' in line)
+    assert f'asl_billboard.py "$(cat {tmp_path}/t/c/seed_3/last_checkpoint)" --out' in command
+    assert made == []
 
 
 def build_level(config):

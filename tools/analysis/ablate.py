@@ -3,8 +3,9 @@
 The tables are in ``configs/*/ablation/tables.yml``; a row is a config, and settings of its own
 over it. Runs are those of compare.py: a row without settings has the folder of its config, with
 what compare.py made of it; a row with settings has a folder of its own, ``<table>/<label>``. Rows
-that are the same in several tables are trained once, in the folder of the first. Numbers of the
-paper stand in a column of their own, where a table has them.
+that are the same in several tables are trained once, in the folder of the first. Rows that differ
+in settings of the test alone (``test_options``) test one model, which is trained in the folder of
+the row without them. Numbers of the paper stand in a column of their own, where a table has them.
 
 Example:
     python tools/analysis/ablate.py components gaussians --seeds 0 1 2 --jobs 2
@@ -23,25 +24,27 @@ from compare import (
     Mistake,
     Row,
     add_run_arguments,
+    folder_of,
     report_mistakes,
     run_all,
     table,
+    test_command,
     train_command,
 )
 
 CONFIGS = TOOLS.parent / 'configs'
 TABLES = sorted(CONFIGS.glob('*/ablation/tables.yml'))
-KEYS = {'label', 'config', 'options', 'paper'}
+KEYS = {'label', 'config', 'options', 'test_options', 'paper'}
 
 
 def load_tables() -> dict[str, dict]:
     """Tables by name, with what to run for each row: a :class:`Row` under ``run``.
 
-    A table has a title, a config for the rows without one, rows (label, config, options, the
-    paper's number), and ``paper``, the heading of that number, if any.
+    A table has a title, a config for the rows without one, rows (label, config, options,
+    test_options, the paper's number), and ``paper``, the heading of that number, if any.
 
     Raises:
-        Mistake: A row has a key that nothing reads.
+        Mistake: A row has a key that nothing reads, or tests a model that no row before it trains.
     """
     tables: dict[str, dict] = {}
     names: dict[tuple, str] = {}
@@ -55,8 +58,18 @@ def load_tables() -> dict[str, dict]:
                     )
                 config = CONFIGS / row.get('config', content['config'])
                 options = tuple(sorted(row.get('options', ())))
-                own = f'{name}/{folder_name(row["label"])}' if options else config.stem
-                row['run'] = Row(names.setdefault((config, options), own), config, options)
+                tested = tuple(sorted(row.get('test_options', ())))
+                own = f'{name}/{folder_name(row["label"])}'
+                if not options and not tested:
+                    own = config.stem
+                model = names.get((config, options, ())) if tested else ''
+                if model is None:
+                    raise Mistake(
+                        f'{path}: expected a row before {row["label"]} of {name} that trains its '
+                        'model but got none'
+                    )
+                folder = names.setdefault((config, options, tested), own)
+                row['run'] = Row(folder, config, options, tested, model)
             tables[name] = content
     return tables
 
@@ -70,7 +83,7 @@ def parse_args(argv: list[str] | None, names: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('tables', nargs='+', choices=names, metavar='TABLE', help=', '.join(names))
     parser.add_argument(
-        '--list', action='store_true', help='print what trains each row (first seed), run nothing'
+        '--list', action='store_true', help='print what makes each row (first seed), run nothing'
     )
     add_run_arguments(parser)
     return parser.parse_args(argv)
@@ -91,9 +104,16 @@ def commands(content: dict, args: argparse.Namespace) -> str:
     """A command for each row of a table, below its label, from the folder where one is."""
     lines = [f'# {content["title"]}']
     for row in content['rows']:
-        script, config, *rest = train_command(row['run'], args.seeds[0], args)
+        run, seed = row['run'], args.seeds[0]
+        last = folder_of(run.training, seed, args) / 'last_checkpoint'
+        if run.test_options:
+            script, config, *rest = test_command(run, seed, args, 'CHECKPOINT')
+        else:
+            script, config, *rest = train_command(run, seed, args)
         words = ['python', os.path.relpath(script), os.path.relpath(config), *rest]
-        lines += ['', f'# {row["label"]}', shlex.join(map(str, words))]
+        command = shlex.join(map(str, words))
+        shell = f'"$(cat {shlex.quote(str(last))})"'  # the name of the checkpoint is in this file
+        lines += ['', f'# {row["label"]}', command.replace('CHECKPOINT', shell)]
     return '\n'.join(lines)
 
 

@@ -57,11 +57,20 @@ class Row(NamedTuple):
         name: Their folder within the work dir, with a ``seed_<seed>`` for each.
         config: Config file.
         options: Settings KEY=VALUE of this row over its config.
+        test_options: More of them, of the test alone: the model is that of another row, ``model``.
+        model: Name of the row that trains it, where there are test_options.
     """
 
     name: str
     config: Path
     options: tuple[str, ...] = ()
+    test_options: tuple[str, ...] = ()
+    model: str = ''
+
+    @property
+    def training(self) -> 'Row':
+        """The row that trains the model: this one, but for test_options."""
+        return Row(self.model, self.config, self.options) if self.test_options else self
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -114,7 +123,7 @@ def settings_of(row: Row, args: argparse.Namespace) -> list[str]:
     Raises:
         Mistake: Two of them set the same, or a part of it.
     """
-    settings = sorted([*row.options, *args.cfg_options])
+    settings = sorted([*row.options, *row.test_options, *args.cfg_options])
     epochs = [] if args.epochs is None else [f'train_cfg.max_epochs={args.epochs}']
     # Of keys in this order, what lies within a key follows it.
     keys = sorted((text.partition('=')[0].split('.'), text) for text in [*settings, *epochs])
@@ -150,7 +159,7 @@ def check_runs(rows: Sequence[Row], args: argparse.Namespace) -> None:
         raise Mistake(f'expected configs of different names but got {", ".join(names)}')
     for row, own, content in zip(rows, settings, contents, strict=True):
         for seed in args.seeds:
-            folder = args.work_dir / row.name / f'seed_{seed}'
+            folder = folder_of(row, seed, args)
             if (folder / 'metrics.json').is_file():
                 check_options(folder, options_of(own, args))
                 check_config(folder / row.config.name, content)
@@ -164,12 +173,17 @@ def options_of(settings: list[str], args: argparse.Namespace) -> dict:
 
 def is_done(row: Row, seed: int, args: argparse.Namespace) -> bool:
     """Whether a run was made already."""
-    return (args.work_dir / row.name / f'seed_{seed}' / 'metrics.json').is_file()
+    return (folder_of(row, seed, args) / 'metrics.json').is_file()
+
+
+def folder_of(row: Row, seed: int, args: argparse.Namespace) -> Path:
+    """Of a run."""
+    return args.work_dir / row.name / f'seed_{seed}'
 
 
 def run(row: Row, seed: int, args: argparse.Namespace, progress: RunsProgress) -> dict | None:
-    """Train and test once; metrics, or None and a line if either failed."""
-    work_dir = args.work_dir / row.name / f'seed_{seed}'
+    """Train (but with test_options) and test once; metrics, or None and a line if either failed."""
+    work_dir = folder_of(row, seed, args)
     if is_done(row, seed, args):
         return read_metrics(work_dir)
     name, log = f'{row.name}, seed {seed}', work_dir / 'train.log'
@@ -187,16 +201,23 @@ def run(row: Row, seed: int, args: argparse.Namespace, progress: RunsProgress) -
 
 def train_and_test(row: Row, seed: int, args: argparse.Namespace, log: Path) -> bool:
     """Whether both succeeded; their output goes to the log."""
-    work_dir = log.parent
     options = options_of(settings_of(row, args), args)
-    (work_dir / OPTIONS).write_text(json.dumps(options))
+    (log.parent / OPTIONS).write_text(json.dumps(options))
     env = dict(os.environ, OMP_NUM_THREADS='1') if args.jobs > 1 else None
+    last = folder_of(row.training, seed, args) / 'last_checkpoint'
     with open(log, 'w') as file:
-        if _call(train_command(row, seed, args), file, env):
+        if row.training == row and _call(train_command(row, seed, args), file, env):
             return False
-        checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
-        test = [TOOLS / 'test.py', row.config, checkpoint, '--out', work_dir]
-        return not _call([*test, *_folder_and_settings(row, seed, args)], file, env)
+        if not last.is_file():
+            file.write(f'expected a model to test but got no {last}')
+            return False
+        return not _call(test_command(row, seed, args, last.read_text().strip()), file, env)
+
+
+def test_command(row: Row, seed: int, args: argparse.Namespace, checkpoint: str) -> list:
+    """What tests a run: tools/test.py and its arguments."""
+    test = [TOOLS / 'test.py', row.config, checkpoint, '--out', folder_of(row, seed, args)]
+    return [*test, *_folder_and_settings(row, seed, args)]
 
 
 def train_command(row: Row, seed: int, args: argparse.Namespace) -> list:
@@ -209,7 +230,7 @@ def train_command(row: Row, seed: int, args: argparse.Namespace) -> list:
 
 def _folder_and_settings(row: Row, seed: int, args: argparse.Namespace) -> list:
     settings = settings_of(row, args)
-    folder = args.work_dir / row.name / f'seed_{seed}'
+    folder = folder_of(row, seed, args)
     return ['--work-dir', folder, *(['--cfg-options', *settings] if settings else [])]
 
 
@@ -221,16 +242,24 @@ def _call(command: list, log, env: dict | None) -> int:
 def run_all(rows: Sequence[Row], args: argparse.Namespace) -> dict[str, list[dict]]:
     """Metrics of the runs of each row that succeeded, by seed; one line for each that failed.
 
+    All models are trained before the rows that only test one of them.
+
     Raises:
         Mistake: see :func:`check_runs`, or a metric to print is none of a run's.
     """
-    check_runs(rows, args)
-    jobs = [(row, seed) for seed in args.seeds for row in rows]
-    todo = [job for job in jobs if not is_done(*job, args)]
+    trainings = list(dict.fromkeys(row.training for row in rows))
+    tests = [row for row in rows if row.training != row]
+    check_runs([*trainings, *tests], args)
+    steps = [[(row, seed) for seed in args.seeds for row in part] for part in (trainings, tests)]
+    todo = [job for jobs in steps for job in jobs if not is_done(*job, args)]
+    done: dict[tuple[Row, int], dict | None] = {}
     with RunsProgress(len(todo)) as progress, ThreadPoolExecutor(args.jobs) as pool:
-        done = list(pool.map(lambda job: run(*job, args, progress), jobs))
+        for jobs in steps:
+            metrics = pool.map(lambda job: run(*job, args, progress), jobs)
+            done.update(zip(jobs, metrics, strict=True))
     results: dict[str, list[dict]] = {row.name: [] for row in rows}
-    for (row, _), metrics in zip(jobs, done, strict=True):
+    for row, seed in ((row, seed) for row in rows for seed in args.seeds):
+        metrics = done[row, seed]
         if metrics is None:
             continue
         for key in args.keys:
