@@ -119,7 +119,7 @@ class ActivationHead(BaseModule):
         self.filter = StepFilter(in_channels, filter_channels)
         self.conv1 = AffinityConv1d(in_channels, channels)
         self.conv2 = AffinityConv1d(channels, channels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(dropout, inplace=True)
         self.classifier = nn.Linear(channels, num_classes + 1, bias=False)
         # Behind the others, so that they draw the same initial weights with it and without it.
         self.affinity = None if affinity is None else LocalAffinity(in_channels, **affinity)
@@ -146,10 +146,10 @@ class ActivationHead(BaseModule):
         # The filter scales a step, and with it all products of the step: both branches share them.
         filtered = taps * neighbors(weights[..., None], taps.size(-1))[..., 0]
         views = torch.stack([taps, filtered][-branches:])  # (B, N, T, k)
-        hidden = F.leaky_relu(self.conv1(x, views)).flatten(0, 1)
-        features = self.conv2(hidden, taps.repeat(branches, 1, 1))
-        features = self.dropout(F.leaky_relu(features))
-        activations = self.classifier(features).chunk(branches)
+        # In place: a layer of all steps and both branches is what fills the memory.
+        hidden = F.leaky_relu_(self.conv1(x, views)).flatten(0, 1)
+        features = self.dropout(self.conv2(hidden, taps.repeat(branches, 1, 1)))
+        activations = self.classifier(F.leaky_relu_(features)).chunk(branches)
         return BranchOutputs(
             base=activations[0] if branches == 2 else None,
             supp=activations[-1],

@@ -146,59 +146,77 @@ class AffinityConv1d(nn.Module):
         Returns:
             (N, T, C_out), or (M, N, T, C_out); zero on padding.
         """
-        weight = self.weight.permute(2, 0, 1).flatten(0, 1)  # (k * C_out, C_in)
-        products = F.linear(x, weight).unflatten(-1, (self.weight.size(2), -1))
-        taps = taps.to(products.dtype)
-        if is_recorded():
-            around = F.pad(products, (0, 0, 0, 0, self.kernel_size // 2, self.kernel_size // 2))
-            moved = [around.narrow(1, tap, x.size(1))[:, :, tap] for tap in range(self.kernel_size)]
-            return (torch.stack(moved, dim=2) * taps[..., None]).sum(-2)
-        if taps.dim() == 3:
-            return _WeighTaps.apply(products, taps[None])[0]
-        return _WeighTaps.apply(products, taps)
+        weight = self.weight.permute(2, 0, 1)  # (k, C_out, C_in)
+        if torch.is_autocast_enabled(x.device.type):
+            dtype = torch.get_autocast_dtype(x.device.type)
+            x, weight = x.to(dtype), weight.to(dtype)
+        taps = taps.to(x.dtype)
+        if not is_recorded():
+            return _WeighedConv.apply(x, weight, taps)
+        reach = self.kernel_size // 2
+        around = F.pad(x, (0, 0, reach, reach))
+        products = [
+            F.linear(around.narrow(1, tap, x.size(1)), each) * taps[..., tap, None]
+            for tap, each in enumerate(weight)
+        ]
+        return torch.stack(products).sum(0)
 
 
-class _WeighTaps(torch.autograd.Function):
-    """Sum of the products of all taps, each moved to the step that it is for, and weighed.
+class _WeighedConv(torch.autograd.Function):
+    """The sum of :class:`AffinityConv1d`, tap by tap; M weightings of one x share the products.
 
-    Of M weightings of one set of products only the products are kept for the backward pass.
+    Nothing that it makes is kept for the backward pass: as ``g . (W x) = (W^T g) . x``, the
+    gradient of a tap needs no product.
     """
 
     @staticmethod
-    def forward(ctx, products: Tensor, taps: Tensor) -> Tensor:
-        """(N, T, k, C), (M, N, T, k) -> (M, N, T, C)."""
-        ctx.save_for_backward(products, taps)
-        num_taps = taps.size(-1)
-        out = products[:, :, num_taps // 2] * taps[..., num_taps // 2, None]
-        for tap, to, given in _moves(num_taps):
-            out[:, :, to] += products[:, given, tap] * taps[:, :, to, tap, None]
+    def forward(ctx, x: Tensor, weight: Tensor, taps: Tensor) -> Tensor:
+        """(N, T, C_in), (k, C_out, C_in), (M, N, T, k) or (N, T, k) -> (..., N, T, C_out)."""
+        ctx.save_for_backward(x, weight, taps)
+        out = x.new_zeros(*taps.shape[:-1], weight.size(1))
+        for tap, to, given in _moves(len(weight)):
+            products = F.linear(x, weight[tap])[:, given]
+            for each, weights in zip(_weightings(out), _weightings(taps), strict=True):
+                each[:, to].addcmul_(products, weights[:, to, tap, None])
         return out
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        products, taps = ctx.saved_tensors
-        num_taps = taps.size(-1)
-        moves = [(num_taps // 2, slice(None), slice(None)), *_moves(num_taps)]
-        grad_products = grad_taps = None
-        if ctx.needs_input_grad[0]:
-            grad_products = torch.zeros_like(products)
-            for tap, to, given in moves:
-                for some, weights in zip(grad, taps, strict=True):
-                    target = grad_products[:, given, tap]
-                    target.addcmul_(some[:, to], weights[:, to, tap, None])
-        if ctx.needs_input_grad[1]:
-            grad_taps = torch.zeros_like(taps)
-            for tap, to, given in moves:
-                grad_taps[:, :, to, tap] = (grad[:, :, to] * products[:, given, tap]).sum(-1)
-        return grad_products, grad_taps
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, taps = ctx.saved_tensors
+        grad_x, grad_weight, grad_taps = (
+            each.new_zeros(each.shape) if needed else None
+            for each, needed in zip((x, weight, taps), ctx.needs_input_grad, strict=True)
+        )
+        for tap, to, given in _moves(len(weight)):
+            moved = x.new_zeros(*x.shape[:2], weight.size(1))  # the gradient of the products
+            for m, (some, weights) in enumerate(
+                zip(_weightings(grad), _weightings(taps), strict=True)
+            ):
+                scale = weights[:, to, tap, None]
+                if grad_weight is not None:
+                    moved[:, given].addcmul_(some[:, to], scale)
+                if grad_x is None and grad_taps is None:
+                    continue
+                back = (some @ weight[tap])[:, to]
+                if grad_x is not None:
+                    grad_x[:, given].addcmul_(back, scale)
+                if grad_taps is not None:
+                    _weightings(grad_taps)[m][:, to, tap] = back.mul_(x[:, given]).sum(-1)
+            if grad_weight is not None:
+                grad_weight[tap] = moved.flatten(0, 1).T @ x.flatten(0, 1)
+        return grad_x, grad_weight, grad_taps
+
+
+def _weightings(values: Tensor) -> Tensor:
+    """(M, N, T, C) as it is, (N, T, C) as one of M."""
+    return values if values.dim() == 4 else values[None]
 
 
 def _moves(num_taps: int) -> list[tuple[int, slice, slice]]:
-    """For each tap beside the middle one: the steps that get, and those that give."""
+    """For each tap: the steps that get, and those that give."""
     moves = []
     for tap in range(num_taps):
         ahead = tap - num_taps // 2
-        if ahead:
-            early, late = slice(None, -abs(ahead)), slice(abs(ahead), None)
-            moves.append((tap, early, late) if ahead > 0 else (tap, late, early))
+        early, late = slice(None, -abs(ahead) or None), slice(abs(ahead), None)
+        moves.append((tap, early, late) if ahead > 0 else (tap, late, early))
     return moves

@@ -125,16 +125,64 @@ def test_is_not_the_layout_of_the_public_code():
 
 
 @pytest.mark.parametrize('num_steps', [1, 2, 5])
-def test_gradients_of_one_and_of_several_weightings(num_steps):
+@pytest.mark.parametrize('weightings', [(), (1,), (2,)])
+def test_gradients_of_one_and_of_several_weightings(num_steps, weightings):
     torch.manual_seed(0)
     conv = AffinityConv1d(3, 2)
     x = torch.randn(2, num_steps, 3, requires_grad=True)
-    taps = torch.randn(2, 2, num_steps, 3, requires_grad=True)
+    taps = torch.randn(*weightings, 2, num_steps, 3, requires_grad=True)
     inside = neighbor_mask(torch.ones(2, num_steps, dtype=torch.bool), 3)
-    assert torch.autograd.gradcheck(lambda *args: conv(args[0], args[1] * inside), (x, taps))
-    both = conv(x, taps * inside)
-    for each, weighting in zip(both, taps, strict=True):
-        torch.testing.assert_close(each, conv(x, weighting * inside))
+
+    def convolve(x, taps, _):
+        return conv(x, taps * inside)
+
+    assert torch.autograd.gradcheck(convolve, (x, taps, conv.weight))
+    # The gradient of one alone is that among the three.
+    wanted = torch.autograd.grad(convolve(x, taps, None).sum(), (x, taps, conv.weight))
+    conv.weight.requires_grad_(False)
+    for number, values in enumerate((x, taps)):
+        given = [x.detach(), taps.detach(), None]
+        given[number] = values
+        (alone,) = torch.autograd.grad(convolve(*given).sum(), values)
+        torch.testing.assert_close(alone, wanted[number])
+
+
+def test_several_weightings_are_as_many_convolutions():
+    torch.manual_seed(0)
+    conv = AffinityConv1d(3, 2, 5)
+    x, taps = torch.randn(2, 6, 3), torch.randn(3, 2, 6, 5)
+    for each, weighting in zip(conv(x, taps), taps, strict=True):
+        torch.testing.assert_close(each, conv(x, weighting))
+
+
+def test_keeps_nothing_for_the_backward_pass_but_what_it_gets():
+    conv, kept = AffinityConv1d(64, 32), []
+    x, taps = torch.randn(2, 50, 64, requires_grad=True), torch.rand(2, 50, 3, requires_grad=True)
+    hooks = torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x) or x, lambda x: x)
+    with hooks:
+        conv(x, taps)
+    assert sum(each.numel() for each in kept) == sum(
+        each.numel() for each in (x, taps, conv.weight)
+    )
+
+
+def test_half_precision_under_autocast():
+    torch.manual_seed(0)
+    conv = AffinityConv1d(16, 8)
+    x, taps = torch.randn(2, 9, 16), torch.rand(2, 9, 3, requires_grad=True)
+    with torch.autocast('cpu', torch.bfloat16):
+        half = conv(x, taps)
+    assert half.dtype == torch.bfloat16
+    found = torch.autograd.grad(half.float().sum(), (taps, conv.weight))
+    wanted = torch.autograd.grad(conv(x, taps).sum(), (taps, conv.weight))
+    # Factors, products and sums are rounded, fewer than eight times each; relative to the sum of
+    # the absolute values of what is summed.
+    conv.weight.data.abs_()
+    scales = torch.autograd.grad(conv(x.abs(), taps).sum(), (taps, conv.weight))
+    eps = torch.finfo(torch.bfloat16).eps
+    for half, exact, scale in zip(found, wanted, scales, strict=True):
+        assert half.dtype == exact.dtype
+        assert ((half - exact).abs() <= 4 * eps * scale).all()
 
 
 def test_embeddings_have_length_one_and_padding_changes_nothing():
