@@ -1,4 +1,4 @@
-"""Per-point weights of the two sub-tasks."""
+"""Per-point weights of the two sub-tasks, and what is learned of their quality."""
 
 from typing import NamedTuple
 
@@ -21,3 +21,20 @@ class Sensitivity(NamedTuple):
     cls: Tensor
     loc: Tensor
     quality: Tensor | None = None
+
+
+class QualityTargets(NamedTuple):
+    """What the instance evaluators have to predict (eq. 7); no gradient.
+
+    Where each class of a point has its own ground truth, ``*`` is (N, P, K), else (N, P).
+
+    Attributes:
+        values: (*, 2) in [0, 1]: score of the class, tIoU of the predicted segment with its ground
+            truth.
+        weights: (*) float >= 0, what the error of a point counts.
+        avg_factor: What the sum of the weighted errors is divided by, a process.
+    """
+
+    values: Tensor
+    weights: Tensor
+    avg_factor: Tensor

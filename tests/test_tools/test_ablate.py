@@ -120,6 +120,12 @@ EXPECTED['billboard'] = {
     'ASL, quality_power of loc 1': {'model.post_processor.quality_power': {'loc': 1}},
     'ASL, per class, quality_power of loc 1': PER_CLASS
     | {'model.post_processor.quality_power': {'loc': 1}},
+    'ASL, quality of all points': {f'{SENSITIVITY}.quality_points': 'scored'},
+    'ASL, quality of all points, quality_power of loc 1': {
+        f'{SENSITIVITY}.quality_points': 'scored',
+        'model.post_processor.quality_power': {'loc': 1},
+    },
+    'ASL, varifocal': {},
     'tridet_billboard': {},
     'asl_tridet_billboard': {},
     'TriDet style with ASL, per class': PER_CLASS,
@@ -143,6 +149,7 @@ NAMED = {
         if label.startswith('baseline, ')
     },
     'asl_billboard_paper': 'asl/asl_billboard_paper.py',
+    'ASL, varifocal': 'asl/ablation/asl_billboard_varifocal.py',
     'tridet_billboard': 'tridet/tridet_billboard.py',
     'asl_tridet_billboard': 'tridet/asl_tridet_billboard.py',
     'TriDet style with ASL, per class': 'tridet/asl_tridet_billboard.py',
@@ -234,6 +241,7 @@ def test_rows_that_differ_in_the_test_alone_share_a_model(rows):
     for label, trained in (
         ('ASL, quality_power of loc 1', 'asl_billboard'),
         ('ASL, per class, quality_power of loc 1', 'ASL, per class'),
+        ('ASL, quality of all points, quality_power of loc 1', 'ASL, quality of all points'),
     ):
         row = rows['billboard', label]
         assert row.training == rows['billboard', trained]
@@ -241,6 +249,7 @@ def test_rows_that_differ_in_the_test_alone_share_a_model(rows):
     assert {row.name for row in rows.values() if row.test_options} == {
         'billboard/ASL_quality_power_of_loc_1',
         'billboard/ASL_per_class_quality_power_of_loc_1',
+        'billboard/ASL_quality_of_all_points_quality_power_of_loc_1',
     }
 
 

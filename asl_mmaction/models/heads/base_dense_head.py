@@ -17,6 +17,7 @@ from asl_mmaction.structures.candidates import DenseCandidates
 from asl_mmaction.structures.point_targets import GroundTruths, PointTargets
 from asl_mmaction.structures.points import Points
 from asl_mmaction.structures.segments import paired_tiou
+from asl_mmaction.structures.sensitivity import QualityTargets
 
 
 class HeadOutputs(NamedTuple):
@@ -53,6 +54,9 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         iou_power: Exponent e, as TriDet has it: the classification loss of a positive point is
             multiplied, for the classes that it is positive for, by ``tIoU ** e`` of its predicted
             and its matched segment. 0 = by 1.
+        cls_target: What the classification of a positive point learns for the classes that it is
+            positive for: ``'class'``: 1; ``'tiou'``: the tIoU of its predicted and its matched
+            segment, as suits a ``VarifocalLoss``.
         loss_normalizer: Start of the moving average of the number of positives that divides both
             losses, or ``'batch'`` for the plain count of the batch.
         normalizer_momentum: Momentum of that average.
@@ -73,6 +77,7 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         sensitivity: dict | None = None,
         loss_contrast: dict | None = None,
         iou_power: float = 0.0,
+        cls_target: str = 'class',
         loss_normalizer: float | str = 100.0,
         normalizer_momentum: float = 0.9,
         init_cfg: dict | None = None,
@@ -84,7 +89,12 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
             )
         if iou_power < 0:
             raise ValueMistake(f'expected iou_power >= 0 but got {iou_power}')
+        if cls_target not in ('class', 'tiou'):
+            raise ValueMistake(
+                f"expected cls_target to be 'class' or 'tiou' but got {cls_target!r}"
+            )
         self.iou_power = iou_power
+        self.cls_target = cls_target
         self.per_class = per_class
         self.num_classes = num_classes
         self.in_channels = in_channels
@@ -173,7 +183,7 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         else:
             targets = self.assigner(points, ground_truths)
         targets = targets.within(mask)
-        losses = self.loss_by_feat(outputs, points, mask, targets, feats, masks)
+        losses = self.loss_by_feat(outputs, points, mask, targets, feats, masks, ground_truths)
         if self.loss_contrast is not None:
             losses['loss_ascl'] = self.loss_contrast(feats[0], masks[0], ground_truths, class_level)
         return losses
@@ -186,6 +196,7 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         targets: PointTargets,
         feats: Sequence[Tensor],
         level_masks: Sequence[Tensor],
+        ground_truths: GroundTruths,
     ) -> dict[str, Tensor]:
         """Weighted losses of raw predictions (eq. 8-10), masked by weights.
 
@@ -206,28 +217,61 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         dummy = (dummy[:, None] if self.per_class else dummy).expand_as(segments)
         pred = torch.where(positives[..., None], segments, dummy)
         target = torch.where(positives[..., None], targets.segments, dummy)
+        with torch.no_grad():
+            tiou = paired_tiou(pred, target)
+        fit = tiou if self.per_class else tiou[..., None]  # (N, P, K or 1)
         if self.iou_power:
-            coupling = paired_tiou(pred, target).detach() ** self.iou_power
-            coupling = coupling if self.per_class else coupling[..., None]
-            weight_cls = weight_cls * torch.where(targets.class_targets > 0, coupling, 1.0)
+            coupling = torch.where(targets.class_targets > 0, fit**self.iou_power, 1.0)
+            weight_cls = weight_cls * coupling
+        class_targets = targets.class_targets
+        if self.cls_target == 'tiou':
+            class_targets = class_targets * fit
         losses = {
-            'loss_cls': self.loss_cls(
-                outputs.cls_logits, targets.class_targets, weight_cls, avg_factor
-            ),
+            'loss_cls': self.loss_cls(outputs.cls_logits, class_targets, weight_cls, avg_factor),
             'loss_loc': self.loss_loc(pred, target, weight_loc, avg_factor),
         }
         if self.sensitivity is not None:
             with torch.no_grad():
-                score = at_least_float32(outputs.cls_logits).sigmoid()
-                if not self.per_class:
-                    score = score.gather(-1, targets.gt_labels.unsqueeze(-1)).squeeze(-1)
-                quality = torch.stack([score, paired_tiou(pred, target)], dim=-1)
-            losses.update(self.sensitivity.loss(sensitivity, targets, quality, num_positives))
+                if self.sensitivity.quality_points == 'scored':
+                    quality = self._quality_by_score(outputs, points, mask, ground_truths)
+                else:
+                    quality = self._quality_of_positives(outputs, targets, tiou, num_positives)
+            losses.update(self.sensitivity.loss(sensitivity, targets, quality))
         return losses
+
+    def _quality_of_positives(
+        self, outputs: Any, targets: PointTargets, tiou: Tensor, num_positives: Tensor
+    ) -> QualityTargets:
+        """Score of the target class and tIoU with the matched segment (eq. 7)."""
+        score = at_least_float32(outputs.cls_logits).sigmoid()
+        if not self.per_class:
+            score = score.gather(-1, targets.gt_labels.unsqueeze(-1)).squeeze(-1)
+        values = torch.stack([score, tiou], dim=-1)
+        return QualityTargets(values, targets.positives.float(), num_positives)
+
+    def _quality_by_score(
+        self, outputs: Any, points: Points, mask: Tensor, ground_truths: GroundTruths
+    ) -> QualityTargets:
+        """Of all points, each with its best class and weighed by the score of this class.
+
+        The tIoU is that with the best ground truth of the class; the other quality is the score
+        where there is such an overlap, 0 elsewhere.
+        """
+        scores, labels = at_least_float32(outputs.cls_logits).sigmoid().max(-1)
+        segments = at_least_float32(self.decode(points, outputs, labels))
+        tiou = paired_tiou(
+            segments[:, :, None], at_least_float32(ground_truths.segments)[:, None]
+        )  # (N, P, G)
+        same = (ground_truths.labels[:, None] == labels[..., None]) & ground_truths.masks[:, None]
+        best = torch.where(same, tiou, 0.0).amax(-1)
+        weight = scores * mask
+        values = torch.stack([torch.where(best > 0, scores, 0.0), best], dim=-1)
+        return QualityTargets(values, weight, self._count(weight))
 
     @staticmethod
     def _count(positives: Tensor) -> Tensor:
-        """Positives a process: the mean over processes of loss sums over it is the joint loss."""
+        """Positives (or weights) a process: the mean over processes of loss sums over it is the
+        joint loss."""
         count = positives.sum().float()
         world_size = dist.get_world_size()
         if world_size > 1:

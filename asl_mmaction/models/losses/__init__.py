@@ -13,6 +13,7 @@ from asl_mmaction.models.losses.score_separation_loss import (
 )
 from asl_mmaction.models.losses.topk_mil_loss import TopKMILLoss, topk_mil_loss
 from asl_mmaction.models.losses.utils import weight_reduce_loss
+from asl_mmaction.models.losses.varifocal_loss import VarifocalLoss, varifocal_loss
 
 __all__ = [
     'ActionSensitiveContrastiveLoss',
@@ -23,6 +24,7 @@ __all__ = [
     'SegmentDIoULoss',
     'SigmoidFocalLoss',
     'TopKMILLoss',
+    'VarifocalLoss',
     'affinity_terms',
     'click_loss',
     'contrastive_loss',
@@ -30,5 +32,6 @@ __all__ = [
     'segment_diou_loss',
     'sigmoid_focal_loss',
     'topk_mil_loss',
+    'varifocal_loss',
     'weight_reduce_loss',
 ]

@@ -13,7 +13,7 @@ from asl_mmaction.models.sensitivity.base_sensitivity import BaseSensitivity
 from asl_mmaction.structures.point_targets import PointTargets
 from asl_mmaction.structures.points import Points
 from asl_mmaction.structures.segments import segment_centers, segment_durations
-from asl_mmaction.structures.sensitivity import Sensitivity
+from asl_mmaction.structures.sensitivity import QualityTargets, Sensitivity
 
 NORMALIZATIONS = ('none', 'per_gt', 'batch')
 
@@ -40,6 +40,9 @@ class ActionSensitivityEvaluator(BaseSensitivity):
             (``'batch'``, it moves between actions as well; the Gaussians still learn from the
             frames within an action alone).
         detach_instance_weight: Let q learn from its own loss only.
+        quality_points: ``'positive'``: q learns from the positive points alone (eq. 7);
+            ``'scored'``: from all points, each weighed by its highest score, so that q also says
+            which detections to distrust: for :class:`SoftNMSPostProcessor`'s ``quality_power``.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class ActionSensitivityEvaluator(BaseSensitivity):
         loss_quality: dict | None = None,
         normalize: str = 'none',
         detach_instance_weight: bool = True,
+        quality_points: str = 'positive',
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -68,6 +72,11 @@ class ActionSensitivityEvaluator(BaseSensitivity):
         self.loss_quality = MODELS.build(loss_quality or dict(type='QualityMSELoss'))
         self.normalize = normalize
         self.detach_instance_weight = detach_instance_weight
+        if quality_points not in ('positive', 'scored'):
+            raise ValueMistake(
+                f"expected quality_points to be 'positive' or 'scored' but got {quality_points!r}"
+            )
+        self.quality_points = quality_points
 
     def forward(
         self,
@@ -105,11 +114,7 @@ class ActionSensitivityEvaluator(BaseSensitivity):
         return Sensitivity(cls=combined[0], loc=combined[1], quality=quality)
 
     def loss(
-        self,
-        sensitivity: Sensitivity,
-        targets: PointTargets,
-        quality: Tensor,
-        num_positives: Tensor,
+        self, sensitivity: Sensitivity, targets: PointTargets, quality: QualityTargets
     ) -> dict[str, Tensor]:
         """See :class:`BaseSensitivity`; adds ``loss_sensitivity`` (eq. 7) and what it learned."""
         positive = targets.positives.float()
@@ -117,10 +122,10 @@ class ActionSensitivityEvaluator(BaseSensitivity):
         if sensitivity.quality is not None:
             predicted = sensitivity.quality
             out['loss_sensitivity'] = self.loss_quality(
-                predicted[:, :, None] if quality.dim() == 4 else predicted,
-                quality,
-                weight=positive.unsqueeze(-1),
-                avg_factor=num_positives,
+                predicted[:, :, None] if quality.values.dim() == 4 else predicted,
+                quality.values,
+                weight=quality.weights.unsqueeze(-1),
+                avg_factor=quality.avg_factor,
             )
         with torch.no_grad():
             count = positive.sum().clamp(min=1)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from asl_mmaction.structures.point_targets import PointTargets
 from asl_mmaction.structures.points import Points
-from asl_mmaction.structures.sensitivity import Sensitivity
+from asl_mmaction.structures.sensitivity import QualityTargets, Sensitivity
 
 
 class BaseSensitivity(BaseModule, metaclass=ABCMeta):
@@ -19,7 +19,11 @@ class BaseSensitivity(BaseModule, metaclass=ABCMeta):
             evaluator has none.
         class_level: What the contrastive loss asks for the Gaussians of the classes; None: it
             takes the frames around the centres.
+        quality_points: Which points the instance evaluators learn from, see
+            :class:`ActionSensitivityEvaluator`.
     """
+
+    quality_points = 'positive'
 
     def __init__(self, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
@@ -45,19 +49,12 @@ class BaseSensitivity(BaseModule, metaclass=ABCMeta):
 
     @abstractmethod
     def loss(
-        self,
-        sensitivity: Sensitivity,
-        targets: PointTargets,
-        quality: Tensor,
-        num_positives: Tensor,
+        self, sensitivity: Sensitivity, targets: PointTargets, quality: QualityTargets
     ) -> dict[str, Tensor]:
         """Losses of its own, and values to log.
 
         Args:
             sensitivity: From :meth:`forward`.
             targets: Of the points.
-            quality: (N, P, 2) or (N, P, K, 2) in [0, 1], no gradient: score of the target class,
-                tIoU of the predicted segment with its ground truth.
-            num_positives: Positive points (or classes of points) a process, at least 1 over all of
-                them.
+            quality: What the instance evaluators have to predict.
         """

@@ -95,6 +95,83 @@ def test_losses_equal_loop(build, localizer_config, asl, radius, normalize):
         assert names == {'loss_cls', 'loss_loc'}
 
 
+def tiou_by_hand(a, b):
+    inter = max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
+    union = a[1] - a[0] + b[1] - b[0] - inter
+    return inter / union if inter else 0.0
+
+
+def test_class_targets_may_be_the_tiou_of_the_segment(build, localizer_config):
+    """With binary cross-entropy, whose loss of a soft target is written out here."""
+    loss_cls = {'type': 'SigmoidFocalLoss', 'gamma': 0, 'alpha': -1}
+    overrides = {'cls_target': 'tiou', 'loss_cls': loss_cls, 'loss_normalizer': 'batch'}
+    head = build(localizer_config(head=overrides)['head'])
+    feats, masks, truths = problem()
+    outputs, points, mask = head(feats, masks)
+    targets = head.assigner(points, truths).within(mask)
+    segments = head.decode(points, outputs)
+    total, fits = 0.0, set()
+    for video, point in mask.nonzero().tolist():
+        truth = targets.gt_inds[video, point].item()
+        fit = 0.0
+        if truth >= 0:
+            pair = segments[video, point].tolist(), truths.segments[video, truth].tolist()
+            fit = tiou_by_hand(*pair)
+            fits.add(fit)
+        for label, logit in enumerate(outputs.cls_logits[video, point].tolist()):
+            y = fit * targets.class_targets[video, point, label].item()
+            total -= y * math.log(sigmoid(logit)) + (1 - y) * math.log(sigmoid(-logit))
+    assert len(fits) > 3
+    found = head.loss(feats, masks, truths)
+    assert found['loss_cls'].item() == pytest.approx(total / targets.positives.sum().item())
+    with pytest.raises(ValueError, match="cls_target to be 'class' or 'tiou' but got 'iou'"):
+        build(localizer_config(head={'cls_target': 'iou'})['head'])
+
+
+@pytest.mark.parametrize('per_class', [False, True])
+def test_quality_may_learn_from_all_points_by_their_score(build, localizer_config, per_class):
+    config = localizer_config(True, head={'per_class': per_class})['head']
+    config['sensitivity']['quality_points'] = 'scored'
+    if per_class:
+        config.setdefault('assigner', {})['match'] = 'all'
+    head = build(config)
+    feats, masks, truths = problem()
+    # Segments long enough to overlap with actions, classes apart from one another
+    with torch.no_grad():
+        head.loc_out.bias += 2
+        head.cls_out.bias += torch.arange(head.num_classes)
+    outputs, points, mask = head(feats, masks)
+    segments = head.decode(points, outputs)
+    predicted = head.sensitivity.instance_level(feats, masks)
+    total = weights = 0.0
+    overlaps = []
+    for video, point in mask.nonzero().tolist():
+        scores = [sigmoid(logit) for logit in outputs.cls_logits[video, point].tolist()]
+        score, label = max((score, label) for label, score in enumerate(scores))
+        own = segments[video, point]
+        own = (own[label] if per_class else own).tolist()
+        best = max(
+            [0.0]
+            + [
+                tiou_by_hand(own, truths.segments[video, truth].tolist())
+                for truth in range(3)
+                if truths.masks[video, truth] and truths.labels[video, truth] == label
+            ]
+        )
+        overlaps.append(best)
+        q_cls, q_loc = predicted[video, point].tolist()
+        total += score * ((q_cls - (score if best else 0)) ** 2 + (q_loc - best) ** 2)
+        weights += score
+    assert 0 in overlaps
+    assert max(overlaps) > 0
+    found = head.loss(feats, masks, truths)['loss_sensitivity'].item()
+    assert found == pytest.approx(total / max(weights, 1))
+    # Without a ground truth there is nothing to find: q learns to be 0.
+    alone = head.loss(*problem(with_truths=False))['loss_sensitivity']
+    q = (predicted**2).sum(-1) * outputs.cls_logits.sigmoid().amax(-1) * mask
+    assert alone.item() == pytest.approx(q.sum().item() / max(weights, 1))
+
+
 @pytest.mark.parametrize('kernel_size', [1, 3, 5, 7])
 def test_levels_see_nothing_of_one_another(build, localizer_config, kernel_size, monkeypatch):
     """Whatever the kernel of the instance level is, each level comes out as if alone."""
@@ -247,7 +324,7 @@ def test_an_assigner_may_ask_for_what_the_head_predicts(
     targets = assign(*asked[0]).within(expected.masks)
     assert targets.positives.any()
     outputs = head(feats, masks)[0]
-    again = head.loss_by_feat(outputs, points, expected.masks, targets, feats, masks)
+    again = head.loss_by_feat(outputs, points, expected.masks, targets, feats, masks, truths)
     for key, value in again.items():
         assert torch.equal(losses[key], value), key
     sum(value for key, value in losses.items() if 'loss' in key).backward()

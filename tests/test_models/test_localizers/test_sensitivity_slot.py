@@ -21,7 +21,7 @@ class Ones(BaseSensitivity):
         ones = torch.ones(targets.gt_inds.shape)
         return Sensitivity(ones, ones)
 
-    def loss(self, sensitivity, targets, quality, num_positives):
+    def loss(self, sensitivity, targets, quality):
         return {}
 
 

@@ -8,6 +8,7 @@ from mmaction.registry import MODELS
 
 from asl_mmaction.models.task_modules import PointAssigner, PointGenerator
 from asl_mmaction.structures.point_targets import GroundTruths
+from asl_mmaction.structures.sensitivity import QualityTargets
 
 CLASS = {'type': 'ClassSensitivity'}
 INSTANCE = {'type': 'InstanceSensitivity'}
@@ -201,8 +202,9 @@ def test_q_learns_through_the_weights_only_if_not_detached():
     assert all(found.values())
 
 
-def count(targets):
-    return targets.positives.sum().float().clamp(min=1)
+def of_positives(values, targets):
+    positives = targets.positives.float()
+    return QualityTargets(values, positives, positives.sum().clamp(min=1))
 
 
 def test_quality_loss_is_the_mse_over_positives():
@@ -210,7 +212,7 @@ def test_quality_loss_is_the_mse_over_positives():
     levels, targets, _ = problem()
     sensitivity = module(*levels, POINTS, targets)
     quality = torch.rand(2, 28, 2)
-    losses = module.loss(sensitivity, targets, quality, count(targets))
+    losses = module.loss(sensitivity, targets, of_positives(quality, targets))
     positives = targets.positives.nonzero().tolist()
     mse = [0.0, 0.0]
     for video, point in positives:
@@ -224,7 +226,8 @@ def test_q_learns_from_its_own_loss_and_p_does_not():
     module = evaluator(class_level=CLASS, instance_level=INSTANCE)
     levels, targets, _ = problem()
     quality = torch.rand(2, 28, 2, requires_grad=True)
-    losses = module.loss(module(*levels, POINTS, targets), targets, quality, count(targets))
+    found = module(*levels, POINTS, targets)
+    losses = module.loss(found, targets, of_positives(quality, targets))
     losses['loss_sensitivity'].backward()
     assert quality.grad is None
     for name, value in module.named_parameters():
@@ -235,7 +238,7 @@ def test_what_is_logged():
     module = evaluator(class_level=CLASS, instance_level=INSTANCE)
     levels, targets, _ = problem()
     sensitivity = module(*levels, POINTS, targets)
-    log = module.loss(sensitivity, targets, torch.rand(2, 28, 2), count(targets))
+    log = module.loss(sensitivity, targets, of_positives(torch.rand(2, 28, 2), targets))
     assert [key for key in log if 'loss' in key] == ['loss_sensitivity']  # mmengine sums those
     assert not [key for key, value in log.items() if 'loss' not in key and value.requires_grad]
     weights = sensitivity.cls[targets.positives], sensitivity.loc[targets.positives]
@@ -252,7 +255,7 @@ def test_without_instance_level_there_is_no_quality_loss():
     levels, targets, _ = problem()
     sensitivity = module(*levels, POINTS, targets)
     assert sensitivity.quality is None
-    losses = module.loss(sensitivity, targets, torch.rand(2, 28, 2), count(targets))
+    losses = module.loss(sensitivity, targets, of_positives(torch.rand(2, 28, 2), targets))
     assert 'loss_sensitivity' not in losses
 
 
@@ -264,11 +267,16 @@ def test_no_positive(normalize):
     sensitivity = module(*levels, POINTS, targets)
     assert (sensitivity.cls == 1).all()
     assert (sensitivity.loc == 1).all()
-    losses = module.loss(sensitivity, targets, torch.rand(2, 28, 2), count(targets))
+    losses = module.loss(sensitivity, targets, of_positives(torch.rand(2, 28, 2), targets))
     assert losses['loss_sensitivity'].item() == 0
     (losses['loss_sensitivity'] + sensitivity.cls.sum() + sensitivity.loc.sum()).backward()
     for value in module.parameters():
         assert value.grad is None or (value.grad == 0).all()
+
+
+def test_unknown_quality_points_raise():
+    with pytest.raises(ValueError, match=r"'positive' or 'scored' but got 'all'"):
+        evaluator(instance_level=INSTANCE, quality_points='all')
 
 
 def test_unknown_normalize_raises():
