@@ -131,7 +131,7 @@ def test_parameters_at_inference(name, rows, ablate):
             continue
         path, options = next((ROOT / 'configs').rglob(f'{config}.py'), None), ()
         if config is None:
-            _, path, options = parts[first]
+            path, options = parts[first].config, parts[first].options
         with DefaultScope.overwrite_default_scope('mmaction'):
             content = load_config(path, parse_cfg_options(options))
             parameters = MODELS.build(content.model).named_parameters()
