@@ -11,34 +11,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
-from mmengine.logging import MMLogger
-from rich.console import Console
 
-from asl_mmaction.apis import TALInferencer, load_config
-from asl_mmaction.apis.onnx_network import BACKENDS
-from asl_mmaction.apis.outputs import PICTURES, SUBTITLES, TABLES
-from asl_mmaction.apis.predictions import Found
-from asl_mmaction.apis.work_dir import find_model
-from asl_mmaction.cli.arguments import add_cfg_options
-from asl_mmaction.cli.memory import keep_freed_memory
-from asl_mmaction.cli.mistakes import describe_mistake, report_mistakes
-from asl_mmaction.cli.recordings import RecordingBar, list_failures, say
-from asl_mmaction.cli.screen import filter_console
-from asl_mmaction.files.clock import clock
-
-#: Lines that are still to be seen at the end.
-SCREEN = 20
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
-    keep_freed_memory()
-    with report_mistakes():
-        return infer(args)
-
-
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         'model',
@@ -54,20 +28,24 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('--top-k', type=int, help='at most so many detections of each recording')
     parser.add_argument(
-        '--format', nargs='+', choices=[*TABLES, *SUBTITLES], default=['json', 'csv']
+        '--format', nargs='+', choices=['json', 'csv', 'srt', 'vtt'], default=['json', 'csv']
     )
-    parser.add_argument('--draw', nargs='+', choices=[*PICTURES, 'none'], default=['png', 'html'])
+    parser.add_argument(
+        '--draw', nargs='+', choices=['png', 'pdf', 'svg', 'html', 'none'], default=['png', 'html']
+    )
     parser.add_argument('--features', metavar='DIR', help='keep features of videos there')
     parser.add_argument('--resume', action='store_true', help='leave out what is in DIR already')
     parser.add_argument('--device', help='such as cpu or cuda:0')
     parser.add_argument(
         '--backend',
-        choices=BACKENDS,
+        choices=['torch', 'onnxruntime'],
         default='torch',
         help='onnxruntime: the model that torch2onnx.py wrote, on the CPU',
     )
     parser.add_argument('--batch-size', type=int, default=1, help='recordings at once (1)')
-    add_cfg_options(parser)
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='settings to change'
+    )
     args = parser.parse_args(argv)
     args.checkpoint = None
     if not Path(args.model).is_dir():
@@ -78,6 +56,34 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
                 f'{args.model} and {args.checkpoint}'
             )
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
+import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
+from mmengine.logging import MMLogger
+from rich.console import Console
+
+from asl_mmaction.apis import TALInferencer, load_config
+from asl_mmaction.apis.predictions import Found
+from asl_mmaction.apis.work_dir import find_model
+from asl_mmaction.cli.arguments import parse_cfg_options
+from asl_mmaction.cli.memory import keep_freed_memory
+from asl_mmaction.cli.mistakes import describe_mistake, report_mistakes
+from asl_mmaction.cli.recordings import RecordingBar, list_failures, say
+from asl_mmaction.cli.screen import filter_console
+from asl_mmaction.files.clock import clock
+
+#: Lines that are still to be seen at the end.
+SCREEN = 20
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    keep_freed_memory()
+    with report_mistakes():
+        return infer(args)
 
 
 def infer(args: argparse.Namespace) -> int:
@@ -118,7 +124,7 @@ def infer(args: argparse.Namespace) -> int:
 def open_model(args: argparse.Namespace) -> TALInferencer:
     """The model that the arguments name."""
     config, checkpoint = find_model(args.model, args.checkpoint)
-    config = load_config(config, args.cfg_options)
+    config = load_config(config, parse_cfg_options(args.cfg_options))
     return TALInferencer(config, checkpoint, device=args.device, backend=args.backend)
 
 

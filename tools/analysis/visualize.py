@@ -5,38 +5,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from matplotlib.figure import Figure
-from thumbnails import find_video, read_frames
-
-import asl_mmaction  # noqa: F401  first: it repairs and registers
-from asl_mmaction.apis import read_class_gaussians
-from asl_mmaction.cli.mistakes import report_mistakes
-from asl_mmaction.evaluation.functional import with_matches
-from asl_mmaction.files.annotations import read_checked_annotations
-from asl_mmaction.files.mistakes import ValueMistake
-from asl_mmaction.files.results import read_results
-from asl_mmaction.files.writing import check_file_name
-from asl_mmaction.visualization import (
-    ClassGaussians,
-    Recording,
-    draw_timeline,
-    save_figure,
-    write_html_index,
-    write_html_timeline,
-)
-
 FORMATS = ('png', 'pdf', 'svg', 'html')
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = parse_args(argv)
-    with report_mistakes():
-        count = draw(args)
-    print(f'wrote {count} pictures to {args.out}')
-    return 0
-
-
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('detections', type=Path, nargs='?', help='detections.json')
     parser.add_argument(
@@ -106,6 +78,38 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     if args.embed and not args.video_dir:
         parser.error('expected --video-dir with --embed but got none')
     return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
+from matplotlib.figure import Figure
+from thumbnails import find_video, read_frames
+
+import asl_mmaction  # noqa: F401  first: it repairs and registers
+from asl_mmaction.apis import read_class_gaussians
+from asl_mmaction.cli.mistakes import report_mistakes
+from asl_mmaction.evaluation.functional import with_matches
+from asl_mmaction.files.annotations import read_checked_annotations
+from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.files.results import read_results
+from asl_mmaction.files.writing import check_file_name
+from asl_mmaction.visualization import (
+    ClassGaussians,
+    Recording,
+    draw_timeline,
+    save_figure,
+    write_html_index,
+    write_html_timeline,
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    with report_mistakes():
+        count = draw(args)
+    print(f'wrote {count} pictures to {args.out}')
+    return 0
 
 
 def draw(args: argparse.Namespace) -> int:

@@ -13,6 +13,36 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest='command', required=True)
+    draw = commands.add_parser('simulate', help='draw clicks from a full annotation')
+    draw.add_argument('annotations', type=Path)
+    draw.add_argument('--subset', default='training')
+    draw.add_argument('--seed', type=int, default=0)
+    draw.add_argument('--per-stretch', type=float, default=1.0, help='background clicks; 0: none')
+    draw.add_argument(
+        '--keep', choices=['all', 'human'], default='all', help='stretches that are clicked'
+    )
+    draw.add_argument('--min-gap', type=float, help='seconds of the least stretch; one step')
+    draw.add_argument('--noise', type=float, default=0.0, help='share of misplaced clicks')
+    draw.add_argument(
+        '--action', choices=['uniform', 'gaussian'], help='one click in each action too'
+    )
+    draw.add_argument('--every', type=float, help='seconds between clicks on everything, instead')
+    read = commands.add_parser('convert', help='convert the click files of another project')
+    read.add_argument('source', type=Path, nargs='+')
+    read.add_argument('--annotations', type=Path, help='of the videos; without, nothing is checked')
+    read.add_argument('--fps', help='of clicks given as frames: a number, or a JSON file by video')
+    for command in (draw, read):
+        command.add_argument('--out', type=Path, required=True)
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation.click_files import (
     clean_clicks,
@@ -20,8 +50,6 @@ from asl_mmaction.datasets.preparation.click_files import (
     read_foreign_clicks,
 )
 from asl_mmaction.datasets.preparation.click_simulation import (
-    ACTION_LAWS,
-    KEEPS,
     ClickRule,
     simulate_clicks,
 )
@@ -33,25 +61,7 @@ SCHEMA = 'the schema of TALDataset'
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest='command', required=True)
-    draw = commands.add_parser('simulate', help='draw clicks from a full annotation')
-    draw.add_argument('annotations', type=Path)
-    draw.add_argument('--subset', default='training')
-    draw.add_argument('--seed', type=int, default=0)
-    draw.add_argument('--per-stretch', type=float, default=1.0, help='background clicks; 0: none')
-    draw.add_argument('--keep', choices=KEEPS, default='all', help='stretches that are clicked')
-    draw.add_argument('--min-gap', type=float, help='seconds of the least stretch; one step')
-    draw.add_argument('--noise', type=float, default=0.0, help='share of misplaced clicks')
-    draw.add_argument('--action', choices=ACTION_LAWS, help='one click in each action too')
-    draw.add_argument('--every', type=float, help='seconds between clicks on everything, instead')
-    read = commands.add_parser('convert', help='convert the click files of another project')
-    read.add_argument('source', type=Path, nargs='+')
-    read.add_argument('--annotations', type=Path, help='of the videos; without, nothing is checked')
-    read.add_argument('--fps', help='of clicks given as frames: a number, or a JSON file by video')
-    for command in (draw, read):
-        command.add_argument('--out', type=Path, required=True)
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     with report_mistakes():
         counts = simulate(args) if args.command == 'simulate' else convert(args)
     width = max(map(len, counts)) + 2
