@@ -118,18 +118,6 @@ def _clean(
     return kept
 
 
-def add_arguments(parser: argparse.ArgumentParser, out: str) -> None:
-    """Add what every converter's command line has; ``out`` is the default folder."""
-    parser.add_argument('--exclude', type=Path, help='file with names of videos to leave out')
-    parser.add_argument(
-        '--as-published',
-        action='store_true',
-        help='keep segments outside the video, without length or given twice, as published '
-        'evaluations do',
-    )
-    parser.add_argument('--out', type=Path, default=Path(out))
-
-
 def write_sources(
     sources: Mapping[str, Source],
     args: argparse.Namespace,
@@ -137,11 +125,11 @@ def write_sources(
     known: Mapping[str, tuple[int, int]],
     clean: Callable[[Source], None] | None = None,
 ) -> str:
-    """Exclude, convert and write, all or nothing, by the arguments of :func:`add_arguments`.
+    """Exclude, convert and write, all or nothing, as the arguments of a converter say.
 
     Args:
         sources: What was read, by the name of its file in the folder ``args.out``.
-        args: Parsed arguments.
+        args: With ``exclude``, ``as_published`` and ``out``.
         read_from: The sources' files, which are never overwritten.
         known: See :func:`count_table`.
         clean: What else is to be left out of a source, once the videos to exclude are.

@@ -159,17 +159,15 @@ def test_table():
     assert lines[-1] == '2 classes'
 
 
-def arguments(*argv):
-    parser = argparse.ArgumentParser()
-    conversion.add_arguments(parser, 'nowhere')
-    return parser.parse_args([str(arg) for arg in argv])
+def arguments(out, exclude=None):
+    return argparse.Namespace(out=out, exclude=exclude, as_published=False)
 
 
 def test_writing_excludes_and_never_overwrites_the_source(tmp_path):
     given = source(DIRTY)
     given.videos['y'] = SourceVideo(FILE, 'test', 1.0)
     (tmp_path / 'names.txt').write_text('y\n\ny\n')
-    args = arguments('--out', tmp_path, '--exclude', tmp_path / 'names.txt')
+    args = arguments(tmp_path, tmp_path / 'names.txt')
     text = conversion.write_sources(
         {'annotations.json': given}, args, [tmp_path / 'other.json'], {}
     )
@@ -181,23 +179,19 @@ def test_writing_excludes_and_never_overwrites_the_source(tmp_path):
     before = (tmp_path / 'annotations.json').read_bytes()
     again = {'annotations.json': source([])}
     with pytest.raises(ValueError, match=r'in another folder than the source but got .*\.json'):
-        conversion.write_sources(
-            again, arguments('--out', tmp_path), [tmp_path / 'annotations.json'], {}
-        )
+        conversion.write_sources(again, arguments(tmp_path), [tmp_path / 'annotations.json'], {})
     with pytest.raises(ValueError, match=r"names.txt: expected names of .* exclude but got 'y'"):
         conversion.write_sources(again, args, [], {})
     (tmp_path / 'names.txt').write_text('x')
     with pytest.raises(ValueError, match=r'v: expected videos but got none'):
         conversion.write_sources({'annotations.json': source([])}, args, [], {})
     with pytest.raises(ValueError, match=r'a.json: expected actions in the videos of subset train'):
-        conversion.write_sources(
-            {'annotations.json': source([])}, arguments('--out', tmp_path), [], {}
-        )
+        conversion.write_sources({'annotations.json': source([])}, arguments(tmp_path), [], {})
     assert (tmp_path / 'annotations.json').read_bytes() == before
 
 
 def test_writing_several_is_all_or_nothing(tmp_path):
-    args = arguments('--out', tmp_path / 'out')
+    args = arguments(tmp_path / 'out')
     both = {'a.json': source([(0, 1, 'a')]), 'b.json': source([(0, 1, 'c')])}
     with pytest.raises(ValueError, match="but got 'c'"):
         conversion.write_sources(both, args, [], {})

@@ -9,9 +9,43 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'sources',
+        type=Path,
+        nargs='+',
+        help='activity_net.v1-3.min.json or a JSON file of the same form (TSP, ActionFormer, '
+        "OpenTAD); or mmaction2's anet_anno_{train,val,test}.json or anet_anno_action.json",
+    )
+    parser.add_argument(
+        '--subsets',
+        type=Path,
+        help="file of the official form that tells the subset of each video (mmaction2's "
+        'anet_anno_action.json does not)',
+    )
+    parser.add_argument(
+        '--release',
+        choices=['activitynet13', 'activitynet12', 'hacs'],
+        default='activitynet13',
+        help='ActivityNet-1.3',
+    )
+    parser.add_argument('--exclude', type=Path, help='file with names of videos to leave out')
+    parser.add_argument(
+        '--as-published', action='store_true', help='keep what published evaluations count'
+    )
+    parser.add_argument('--out', type=Path, help='folder; data/RELEASE')
+    args = parser.parse_args(argv)
+    args.out = args.out or Path('data', args.release)
+    return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation.conversion import (
-    add_arguments,
     read_database,
     rename_subset,
     write_sources,
@@ -37,27 +71,7 @@ RELEASES = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        'sources',
-        type=Path,
-        nargs='+',
-        help='activity_net.v1-3.min.json or a JSON file of the same form (TSP, ActionFormer, '
-        "OpenTAD); or mmaction2's anet_anno_{train,val,test}.json or anet_anno_action.json",
-    )
-    parser.add_argument(
-        '--subsets',
-        type=Path,
-        help="file of the official form that tells the subset of each video (mmaction2's "
-        'anet_anno_action.json does not)',
-    )
-    parser.add_argument(
-        '--release', choices=RELEASES, default='activitynet13', help='ActivityNet-1.3'
-    )
-    add_arguments(parser, 'data/<release>')
-    args = parser.parse_args(argv)
-    if args.out == Path('data/<release>'):
-        args.out = Path('data', args.release)
+    args = parse_args(argv)
     version, known = RELEASES[args.release]
     with report_mistakes():
         source = read(args.sources, args.subsets, version)

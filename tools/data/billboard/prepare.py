@@ -12,6 +12,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'source',
+        type=Path,
+        help='the unpacked distribution, or a folder with annotations.json and features/*.npy',
+    )
+    parser.add_argument(
+        '--all',
+        action='store_true',
+        help='all 739 songs of the distribution, not the 200 of the benchmark',
+    )
+    parser.add_argument('--out', type=Path, default=Path('data/billboard'))
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 import numpy as np
 
 from asl_mmaction.cli.mistakes import report_mistakes
@@ -66,19 +86,7 @@ class Song:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        'source',
-        type=Path,
-        help='the unpacked distribution, or a folder with annotations.json and features/*.npy',
-    )
-    parser.add_argument(
-        '--all',
-        action='store_true',
-        help='all 739 songs of the distribution, not the 200 of the benchmark',
-    )
-    parser.add_argument('--out', type=Path, default=Path('data/billboard'))
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     with report_mistakes():
         if not args.source.is_dir():
             raise FileMistake(f'expected a folder but got {args.source}')

@@ -8,10 +8,30 @@ import argparse
 import sys
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'sources',
+        type=Path,
+        nargs='+',
+        help='the JSON file of PointTAD or OpenTAD, or the official Charades_v1_train.csv and '
+        'Charades_v1_test.csv',
+    )
+    parser.add_argument('--exclude', type=Path, help='file with names of videos to leave out')
+    parser.add_argument(
+        '--as-published', action='store_true', help='keep what published evaluations count'
+    )
+    parser.add_argument('--out', type=Path, default=Path('data/charades'))
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation.class_names import CHARADES
 from asl_mmaction.datasets.preparation.conversion import (
-    add_arguments,
     read_database,
     read_pointtad,
     write_sources,
@@ -33,16 +53,7 @@ KNOWN = {'training': (7983, 49803), 'test': (1863, 16691)}
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        'sources',
-        type=Path,
-        nargs='+',
-        help='the JSON file of PointTAD or OpenTAD, or the official Charades_v1_train.csv and '
-        'Charades_v1_test.csv',
-    )
-    add_arguments(parser, 'data/charades')
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     with report_mistakes():
         source = read(args.sources)
         print(write_sources({'annotations.json': source}, args, args.sources, KNOWN))

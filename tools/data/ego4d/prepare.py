@@ -9,9 +9,29 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'sources',
+        type=Path,
+        nargs='+',
+        help='the official moments_train.json, moments_val.json, moments_test_unannotated.json, '
+        'or a JSON file of ActionFormer or OpenTAD',
+    )
+    parser.add_argument('--exclude', type=Path, help='file with names of videos to leave out')
+    parser.add_argument(
+        '--as-published', action='store_true', help='keep what published evaluations count'
+    )
+    parser.add_argument('--out', type=Path, default=Path('data/ego4d'))
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation.conversion import (
-    add_arguments,
     read_database,
     rename_subset,
     write_sources,
@@ -33,16 +53,7 @@ FPS_RANGE = (10.0, 100.0)  # outside it, a clip's times are broken
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        'sources',
-        type=Path,
-        nargs='+',
-        help='the official moments_train.json, moments_val.json, moments_test_unannotated.json, '
-        'or a JSON file of ActionFormer or OpenTAD',
-    )
-    add_arguments(parser, 'data/ego4d')
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     with report_mistakes():
         source = read(args.sources)
         print(write_sources({'annotations.json': source}, args, args.sources, KNOWN))

@@ -9,8 +9,28 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'source',
+        type=Path,
+        help='folder with the official tables, with those of the challenge, or with '
+        'epic_kitchens_100_verb.json and _noun.json of ActionFormer',
+    )
+    parser.add_argument('--exclude', type=Path, help='file with names of videos to leave out')
+    parser.add_argument(
+        '--as-published', action='store_true', help='keep what published evaluations count'
+    )
+    parser.add_argument('--out', type=Path, default=Path('data/epic100'))
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 from asl_mmaction.cli.mistakes import report_mistakes
-from asl_mmaction.datasets.preparation.conversion import add_arguments, read_database, write_sources
+from asl_mmaction.datasets.preparation.conversion import read_database, write_sources
 from asl_mmaction.datasets.preparation.source import Source, SourceVideo
 from asl_mmaction.files.mistakes import FileMistake, ValueMistake
 from asl_mmaction.files.reading import in_context, positive, read_object, read_table
@@ -27,15 +47,7 @@ CHALLENGE = {'c2_ek100_training.csv': 'training', 'c2_ek100_validation.csv': 'va
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        'source',
-        type=Path,
-        help='folder with the official tables, with those of the challenge, or with '
-        'epic_kitchens_100_verb.json and _noun.json of ActionFormer',
-    )
-    add_arguments(parser, 'data/epic100')
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     with report_mistakes():
         verbs, nouns = (read(args.source, task) for task in TASKS)
         sources = {'annotations_verb.json': verbs, 'annotations_noun.json': nouns}

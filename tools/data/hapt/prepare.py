@@ -12,6 +12,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'source',
+        type=Path,
+        help='the original distribution (folder or zip), or a folder with hapt.json and raw/*.npy',
+    )
+    parser.add_argument(
+        '--clips', action='store_true', help='cut into clips of few classes, with click files'
+    )
+    parser.add_argument('--out', type=Path, help='folder; data/hapt, or data/hapt_clips')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 import numpy as np
 
 from asl_mmaction.cli.mistakes import report_mistakes
@@ -67,17 +85,7 @@ class Recording:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        'source',
-        type=Path,
-        help='the original distribution (folder or zip), or a folder with hapt.json and raw/*.npy',
-    )
-    parser.add_argument(
-        '--clips', action='store_true', help='cut into clips of few classes, with click files'
-    )
-    parser.add_argument('--out', type=Path, help='folder; data/hapt, or data/hapt_clips')
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     out = args.out or Path('data/hapt_clips' if args.clips else 'data/hapt')
     with report_mistakes():
         recordings = read_recordings(args.source)

@@ -8,10 +8,34 @@ import argparse
 import sys
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'source',
+        type=Path,
+        help='the JSON file of PointTAD or OpenTAD, or the official folder of <class>.txt files '
+        '(with --durations)',
+    )
+    parser.add_argument(
+        '--durations',
+        type=Path,
+        help="JSON or CSV with the videos' length and fps, such as THUMOS14's annotations.json",
+    )
+    parser.add_argument('--exclude', type=Path, help='file with names of videos to leave out')
+    parser.add_argument(
+        '--as-published', action='store_true', help='keep what published evaluations count'
+    )
+    parser.add_argument('--out', type=Path, default=Path('data/multithumos'))
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation.class_names import MULTITHUMOS
 from asl_mmaction.datasets.preparation.conversion import (
-    add_arguments,
     read_database,
     read_pointtad,
     write_sources,
@@ -34,20 +58,7 @@ KNOWN = {'training': (200, 18482), 'test': (213, 20208)}
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        'source',
-        type=Path,
-        help='the JSON file of PointTAD or OpenTAD, or the official folder of <class>.txt files '
-        '(with --durations)',
-    )
-    parser.add_argument(
-        '--durations',
-        type=Path,
-        help="JSON or CSV with the videos' length and fps, such as THUMOS14's annotations.json",
-    )
-    add_arguments(parser, 'data/multithumos')
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     with report_mistakes():
         source = read(args.source, args.durations)
         print(write_sources({'annotations.json': source}, args, [args.source], KNOWN))

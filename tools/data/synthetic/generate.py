@@ -8,6 +8,20 @@ import argparse
 import sys
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--kind', choices=['moments', 'context'], default='moments')
+    parser.add_argument('--out', type=Path, help='folder; data/demo, or data/context_demo')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--num-train', type=int, default=120, help='training videos')
+    parser.add_argument('--num-test', type=int, help='test videos; 40, or 60')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation import context, synthetic
 
@@ -19,13 +33,7 @@ KINDS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--kind', choices=KINDS, default='moments')
-    parser.add_argument('--out', type=Path, help='folder; data/demo, or data/context_demo')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--num-train', type=int, default=120, help='training videos')
-    parser.add_argument('--num-test', type=int, help='test videos; 40, or 60')
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     generate, folder, num_test = KINDS[args.kind]
     out = args.out or Path(folder)
     num_test = num_test if args.num_test is None else args.num_test

@@ -9,9 +9,31 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'sources',
+        type=Path,
+        nargs='+',
+        help='a JSON file of ActionFormer or OpenTAD; or folders of the official .txt files, or '
+        'CSV files (video, type, start, end), with --durations',
+    )
+    parser.add_argument('--durations', type=Path, help='JSON or CSV with the length of each video')
+    parser.add_argument('--exclude', type=Path, help='file with names of videos to leave out')
+    parser.add_argument(
+        '--as-published', action='store_true', help='keep what published evaluations count'
+    )
+    parser.add_argument('--out', type=Path, default=Path('data/thumos14'))
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation.class_names import THUMOS14
-from asl_mmaction.datasets.preparation.conversion import add_arguments, read_database, write_sources
+from asl_mmaction.datasets.preparation.conversion import read_database, write_sources
 from asl_mmaction.datasets.preparation.source import Source, SourceVideo
 from asl_mmaction.files.mistakes import FileMistake, ValueMistake
 from asl_mmaction.files.reading import (
@@ -31,17 +53,7 @@ KNOWN = {'training': (200, 3007), 'test': (212, 3358)}
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        'sources',
-        type=Path,
-        nargs='+',
-        help='a JSON file of ActionFormer or OpenTAD; or folders of the official .txt files, or '
-        'CSV files (video, type, start, end), with --durations',
-    )
-    parser.add_argument('--durations', type=Path, help='JSON or CSV with the length of each video')
-    add_arguments(parser, 'data/thumos14')
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     with report_mistakes():
         sources = {'annotations.json': read(args.sources, args.durations)}
         print(write_sources(sources, args, args.sources, KNOWN, drop_ambiguous))
