@@ -89,6 +89,10 @@ class FeatureGrid:
         """Seconds -> grid values; any shape, the kind (float, array, tensor) stays."""
         return (seconds * self.fps - 0.5 * self.clip_len) / self.feat_stride - self.origin
 
+    def nearest_steps(self, seconds: np.ndarray, num_steps: int) -> np.ndarray:
+        """Seconds (M,) -> the nearest (M,) int64 of the steps 0, ..., ``num_steps`` - 1."""
+        return np.rint(self.to_grid(seconds)).clip(0, num_steps - 1).astype(np.int64)
+
     def shifted(self, steps: float) -> 'FeatureGrid':
         """The grid of the sequence without its first ``steps`` steps."""
         return replace(self, origin=self.origin + steps)

@@ -15,11 +15,13 @@ class GroundTruths(NamedTuple):
         segments: (N, G, 2) float, grid.
         labels: (N, G) int64, 0 on padding.
         masks: (N, G) bool, True = a real ground truth.
+        clicks: (N, B) int64, steps of background clicks, -1 on padding; None: nobody has clicked.
     """
 
     segments: Tensor
     labels: Tensor
     masks: Tensor
+    clicks: Tensor | None = None
 
 
 class PointTargets(NamedTuple):

@@ -115,6 +115,14 @@ def test_clicks_beside_segments(make):
     sample = make(supervision='full', pipeline=[]).get_data_info(0)
     assert sample['segments'].tolist() == [[1.0, 4.5], [3, 9]]
     assert sample['click_labels'].tolist() == [3, 0]
+    pipeline = [PIPELINE[0], {'type': 'PackTALInputs'}]
+    packed = make(supervision='full', pipeline=pipeline)[0]['data_samples']
+    assert packed.gt_instances.labels.tolist() == [1, 0]
+    assert packed.gt_clicks.steps.tolist() == [0, 6]
+    assert packed.gt_clicks.labels.tolist() == [3, 0]
+    assert 'gt_clicks' not in make(supervision='full', click_file=None, pipeline=pipeline)[0][
+        'data_samples'
+    ]
 
 
 TRUNCATE = {'type': 'RandomTruncate', 'max_len': 8}

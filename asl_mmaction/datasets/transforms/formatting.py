@@ -7,6 +7,7 @@ from mmaction.structures import ActionDataSample
 from mmcv.transforms import BaseTransform
 from mmengine.structures import InstanceData
 
+from asl_mmaction.datasets.transforms.notices import Notice
 from asl_mmaction.files.mistakes import ValueMistake
 
 
@@ -16,13 +17,21 @@ class PackTALInputs(BaseTransform):
 
     Required keys: ``feature`` (T, C), ``grid``, ``video_name``, ``duration``. Optional:
     ``segments``, ``labels``, ``scored_segments``, ``scored_labels`` (absent at inference: no
-    ground truth).
+    ground truth); ``video_labels``, ``click_times``, ``click_labels`` (of a training set with
+    weak supervision or a click file).
+
+    A click belongs to the step that stands nearest, a click before the first step or behind the
+    last one to that step. Clicks of one step that agree are one; a step on which clicks of several
+    classes fall counts as not clicked, and the first of these is warned of.
 
     Returns of ``transform``::
 
         inputs          (T, C) float32 tensor
         data_samples    ActionDataSample
             .gt_instances     InstanceData: segments (G, 2) float32 GRID, labels (G,) int64
+            .gt_label         (K,) float32, 1 for each class that occurs; with ``video_labels``
+            .gt_clicks        InstanceData: steps (M,) int64, each once, labels (M,) int64,
+                              K = background; with ``video_labels``
             .video_name       str
             .duration         float, seconds
             .num_steps        T
@@ -40,6 +49,7 @@ class PackTALInputs(BaseTransform):
 
     def __init__(self, *, class_agnostic: bool = False) -> None:
         self.class_agnostic = class_agnostic
+        self.notice = Notice()
 
     def transform(self, results: dict) -> dict:
         """Pack; see the class."""
@@ -68,4 +78,27 @@ class PackTALInputs(BaseTransform):
             segments=torch.from_numpy(results['grid'].to_grid(segments)).float(),
             labels=torch.from_numpy(np.zeros_like(labels) if self.class_agnostic else labels),
         )
+        if 'video_labels' in results:
+            sample.gt_label = torch.from_numpy(results['video_labels'])
+            steps, labels = self._clicked_steps(results)
+            sample.gt_clicks = InstanceData(
+                steps=torch.from_numpy(steps), labels=torch.from_numpy(labels)
+            )
         return {'inputs': torch.from_numpy(feature), 'data_samples': sample}
+
+    def _clicked_steps(self, results: dict) -> tuple[np.ndarray, np.ndarray]:
+        num_steps = len(results['feature'])
+        steps = results['grid'].nearest_steps(results['click_times'], num_steps)
+        unique, index = np.unique(steps, return_inverse=True)
+        lowest = np.full(len(unique), np.iinfo(np.int64).max)
+        highest = np.full(len(unique), -1)
+        np.minimum.at(lowest, index, results['click_labels'])
+        np.maximum.at(highest, index, results['click_labels'])
+        agreed = lowest == highest
+        if not agreed.all():
+            self.notice.warn(
+                f'video {results["video_name"]!r}: {(~agreed).sum()} of {len(unique)} clicked '
+                'steps have clicks of several classes and count as not clicked; other videos may '
+                'have such too'
+            )
+        return unique[agreed], lowest[agreed]

@@ -24,6 +24,7 @@ class RandomTruncate(BaseTransform):
 
     Required and changed keys: ``feature`` (T, C), ``grid``, ``segments`` (G, 2) in seconds,
     ``labels`` (G,). ``scored_segments`` and ``scored_labels`` stay: they describe the whole video.
+    Of ``click_times`` and ``click_labels``, if any, those on a step of the stretch stay.
 
     Args:
         max_len: The most steps that are left.
@@ -60,6 +61,10 @@ class RandomTruncate(BaseTransform):
         if length == total:
             return results
         start = self._draw_start(results, total, length)
+        if 'click_times' in results:
+            steps = results['grid'].nearest_steps(results['click_times'], total)
+            kept = (start <= steps) & (steps < start + length)
+            results.update({key: results[key][kept] for key in ('click_times', 'click_labels')})
         results['feature'] = results['feature'][start : start + length]
         results['grid'] = results['grid'].shifted(start)
 

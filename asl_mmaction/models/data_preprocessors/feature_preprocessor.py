@@ -20,7 +20,7 @@ class FeaturePreprocessor(BaseDataPreprocessor):
         size_divisor: The padded length is a multiple of it: the stride of the coarsest level.
         min_len: Least padded length in steps; the crop length, and a ``gt_divisor`` that no video
             exceeds, make shapes that never change.
-        gt_divisor: The padded number of ground truths is a multiple of it.
+        gt_divisor: The padded number of ground truths is a multiple of it, that of clicks too.
     """
 
     def __init__(
@@ -97,7 +97,20 @@ class FeaturePreprocessor(BaseDataPreprocessor):
         )
         longest = instances[0].labels.new_zeros(most)
         labels = pad_sequence([*(x.labels for x in instances), longest], batch_first=True)[:-1]
-        return GroundTruths(segments, labels, torch.arange(most) < counts[:, None])
+        masks = torch.arange(most) < counts[:, None]
+        return GroundTruths(segments, labels, masks, self._pad_clicks(samples))
+
+    def _pad_clicks(self, samples: Sequence) -> Tensor | None:
+        """(N, B) steps of the background clicks, -1 on padding; None of samples without clicks."""
+        if not any('gt_clicks' in sample for sample in samples):
+            return None
+        clicks = []
+        for sample in samples:
+            background = sample.gt_clicks.labels == len(sample.gt_label)
+            clicks.append(sample.gt_clicks.steps[background])
+        most = _round_up(max(map(len, clicks)), self.gt_divisor)
+        longest = clicks[0].new_zeros(most)
+        return pad_sequence([*clicks, longest], batch_first=True, padding_value=-1)[:-1]
 
 
 def _round_up(value: int, divisor: int) -> int:

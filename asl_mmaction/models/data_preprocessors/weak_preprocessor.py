@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from mmaction.registry import MODELS
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.data_preprocessors.feature_preprocessor import FeaturePreprocessor
 from asl_mmaction.structures.weak_labels import NO_CLICK, WeakLabels
 
@@ -29,7 +30,7 @@ class WeakPreprocessor(FeaturePreprocessor):
         """
         for sample in samples:
             if 'gt_clicks' not in sample:
-                raise ValueError(
+                raise ValueMistake(
                     f'video {sample.video_name!r}: expected video labels and clicks to train on, '
                     "as a dataset with supervision='click' or 'video' and PackWeakInputs give "
                     'them, but got a sample without'

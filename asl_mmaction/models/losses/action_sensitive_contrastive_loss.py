@@ -57,7 +57,7 @@ class ActionSensitiveContrastiveLoss(nn.Module):
 
     Of every ground truth the features of its classification-sensitive and of its
     localization-sensitive frames are pooled; they attract those of the same class and repel
-    those of other classes and of the background around the ground truths.
+    those of other classes, of the background around the ground truths, and of background clicks.
 
     Args:
         sampler: Config of the sensitive-frame sampler (it holds delta).
@@ -100,43 +100,48 @@ class ActionSensitiveContrastiveLoss(nn.Module):
             class_level: The class-level evaluator, whose Gaussians choose and weigh the frames.
         """
         pooling = self.sampler(ground_truths, mask, class_level)
-        # An axis of three: cls, loc, background.
-        weights = torch.stack([pooling.cls, pooling.loc, pooling.background], dim=1)  # (N, 3, G, T)
+        # Rows: cls of all G, loc of all G, background.
+        weights = torch.cat([pooling.cls, pooling.loc, pooling.background], dim=1)  # (N, R, T)
         with torch.autocast(feats.device.type, enabled=False):
-            pooled = torch.bmm(weights.flatten(1, 2), at_least_float32(feats))  # (N, 3G, C)
-        pooled = pooled.unflatten(1, weights.shape[1:3])  # (N, 3, G, C)
-        valid = torch.stack([pooling.has_frames, pooling.has_frames, pooling.has_background], 1)
-        labels = ground_truths.labels[:, None].expand(-1, 3, -1)  # (N, 3, G)
+            pooled = torch.bmm(weights, at_least_float32(feats))  # (N, R, C)
+        sizes = [2 * pooling.cls.size(1), pooling.background.size(1)]
+        feats, background = pooled.split(sizes, dim=1)
+        valid, labels = pooling.has_frames.repeat(1, 2), ground_truths.labels.repeat(1, 2)
+        background_valid = pooling.has_background
         if self.gather and dist.get_world_size() > 1:
-            pooled, valid, labels = _gather_padded(pooled, valid, labels)
+            feats, valid, labels = _gather_padded(feats, valid, labels)
+            background, background_valid = _gather_padded(background, background_valid)
         loss = contrastive_loss(
-            pooled[:, :2].flatten(0, 2),
-            labels[:, :2].flatten(),
-            valid[:, :2].flatten(),
-            pooled[:, 2].flatten(0, 1),
-            valid[:, 2].flatten(),
+            feats.flatten(0, 1),
+            labels.flatten(),
+            valid.flatten(),
+            background.flatten(0, 1),
+            background_valid.flatten(),
             self.tau,
         )
-        return self.loss_weight * loss.sum() / valid[:, :2].sum().clamp(min=1)
+        return self.loss_weight * loss.sum() / valid.sum().clamp(min=1)
 
 
-def _gather_padded(pooled: Tensor, valid: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows of all processes, (N, 3, G, ...) each, padded to the largest N and G among them.
+def _gather_padded(pooled: Tensor, *others: Tensor) -> list[Tensor]:
+    """Rows of all processes, (N, R, ...) each, padded to the largest N and R among them.
+
+    Args:
+        pooled: (N, R, C), with a gradient.
+        *others: (N, R), without.
 
     The gradient flows back to the process that a row came from. Every process then computes the
     loss of the joint batch, so the mean over processes that data-parallel training takes
     is that loss.
     """
-    num_videos, _, num_gts = valid.shape
-    sizes = torch.tensor([num_videos, num_gts], device=pooled.device)
+    num_videos, num_rows = pooled.shape[:2]
+    sizes = torch.tensor([num_videos, num_rows], device=pooled.device)
     dist.all_reduce(sizes, op='max')
-    max_videos, max_gts = sizes.tolist()
+    max_videos, max_rows = sizes.tolist()
 
-    def pad(x: Tensor) -> Tensor:  # (N, 3, G, ...) -> (max_videos, 3, max_gts, ...)
-        tail = (0, 0) * (x.dim() - 3)
-        return F.pad(x, (*tail, 0, max_gts - num_gts, 0, 0, 0, max_videos - num_videos))
+    def pad(x: Tensor) -> Tensor:  # (N, R, ...) -> (max_videos, max_rows, ...)
+        tail = (0, 0) * (x.dim() - 2)
+        return F.pad(x, (*tail, 0, max_rows - num_rows, 0, max_videos - num_videos))
 
     with torch.no_grad():
-        valid = torch.cat(dist.all_gather(pad(valid)))
-        labels = torch.cat(dist.all_gather(pad(labels)))
-    return torch.cat(list(all_gather(pad(pooled)))), valid, labels
+        rest = [torch.cat(dist.all_gather(pad(x))) for x in others]
+    return [torch.cat(list(all_gather(pad(pooled)))), *rest]

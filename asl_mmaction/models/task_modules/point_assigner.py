@@ -112,7 +112,7 @@ class PointAssigner:
             tolerance: Costs that differ by at most this much are equal.
             ground_truths: (N, G) of them.
         """
-        segments, labels, _ = ground_truths
+        segments, labels = ground_truths.segments, ground_truths.labels
         segments = at_least_float32(segments)
         if self.per_class:
             return self._assign_classes(candidate, cost, tolerance, segments, labels)

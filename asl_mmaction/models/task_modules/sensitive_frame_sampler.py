@@ -23,9 +23,11 @@ class FramePooling(NamedTuple):
     Attributes:
         cls: (N, G, T), p_cls / count on the classification-sensitive frames T_cls, else 0 (eq. 12).
         loc: (N, G, T), p_loc / count on the localization-sensitive frames T_loc, else 0 (eq. 12).
-        background: (N, G, T), 1 / count on the frames just outside of the segment (eq. 13).
+        background: (N, G + B, T), 1 / count on the frames just outside of the segment (eq. 13);
+            behind these, 1 on the frame of each of B background clicks.
         has_frames: (N, G) bool, False for padding and for an action before or after all frames.
-        has_background: (N, G) bool, False where no frame is left outside.
+        has_background: (N, G + B) bool, False where no frame is left outside, and for a click that
+            does not count.
     """
 
     cls: Tensor
@@ -43,6 +45,9 @@ class SensitiveFrameSampler:
     classification one, for localization one at the start and one at the end. Frames
     within ``delta`` times the length of it are taken, cut to the segment. Without class-level
     Gaussians all of them lie around the centre and weigh 1.
+
+    A background click is a negative that a person has chosen: its frame is one more background. On
+    a frame of a ground truth it does not count.
 
     Args:
         delta: Reach around a sensitive frame, and of the background on either side of the segment,
@@ -84,6 +89,9 @@ class SensitiveFrameSampler:
             self._pool(class_level, kind, distance, inside, frames, reach, labels)
             for kind in ('cls', 'loc')
         )
+        if ground_truths.clicks is not None:
+            clicked = frames == ground_truths.clicks[..., None]  # (N, B, T)
+            outside = torch.cat([outside, clicked & ~inside.any(1, True)], dim=1)
         return FramePooling(cls, loc, _mean_weights(outside), inside.any(-1), outside.any(-1))
 
     def _pool(self, class_level, kind, distance, inside, frames, reach, labels) -> Tensor:

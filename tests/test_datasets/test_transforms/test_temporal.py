@@ -244,6 +244,29 @@ def test_an_impulse_stays_at_its_second():
         assert start < step < end
 
 
+def test_clicks_are_cut_with_the_sequence():
+    grid = FeatureGrid(fps=50, feat_stride=25, clip_len=50)  # step t stands at t / 2 + 0.5 s
+    # Nearest to the steps 0 (before the first), 3, 5, 6 and 9 (behind the last).
+    before = sample(10, [], grid) | {
+        'video_labels': np.ones(1, np.float32),
+        'click_times': np.array([0.0, 1.8, 3.2, 3.3, 6.0]),
+        'click_labels': np.array([1, 0, 1, 1, 1]),
+    }
+    wanted = {0: [1], 3: [0], 5: [1], 6: [1], 9: [1]}
+    found = set()
+    for seed in range(40):
+        seed_numpy(seed)
+        after = RandomTruncate(max_len=4)(dict(before))
+        steps = after['feature'][:, 0].tolist()
+        clicks = PackTALInputs()(after)['data_samples'].gt_clicks
+        clicked = [steps[i] for i in clicks.steps]
+        assert clicked == [step for step in wanted if step in steps]
+        assert clicks.labels.tolist() == [label for step in clicked for label in wanted[step]]
+        found |= set(clicked)
+    assert found == set(wanted)
+    assert len(before['click_times']) == 5
+
+
 def test_without_actions_any_place_is_taken():
     before = sample(6, [], FeatureGrid(1, 1, 1))
     seed_numpy(0)

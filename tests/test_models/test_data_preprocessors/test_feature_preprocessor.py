@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmengine.structures import InstanceData
 
 from asl_mmaction.models.data_preprocessors import FeaturePreprocessor
 
@@ -30,9 +31,10 @@ def test_ground_truths_are_padded_with_a_mask(single, make_sample, collate):
         make_sample(8),
         make_sample(8, [(4, 5)], [2]),
     )
-    segments, labels, masks = FeaturePreprocessor(gt_divisor=4)(samples, training=True)[
+    segments, labels, masks, clicks = FeaturePreprocessor(gt_divisor=4)(samples, training=True)[
         'ground_truths'
     ]
+    assert clicks is None
     assert segments.shape == (3, 4, 2)
     assert segments.dtype == torch.float32
     assert masks.tolist() == [[True, True, True, False], [False] * 4, [True] + [False] * 3]
@@ -45,6 +47,20 @@ def test_ground_truths_are_padded_with_a_mask(single, make_sample, collate):
 def test_a_batch_without_ground_truth_still_has_a_padded_one(make_sample, collate):
     batch = FeaturePreprocessor(gt_divisor=1)(collate(make_sample(8)), training=True)
     assert batch['ground_truths'].masks.tolist() == [[False]]
+
+
+def test_background_clicks_are_padded(make_sample, collate):
+    samples = [make_sample(8, [(1, 3)], [2]), make_sample(8)]
+    clicks = [([5, 2, 7], [3, 0, 3]), ([], [])]
+    for (_, sample), (steps, labels) in zip(samples, clicks, strict=True):
+        sample.gt_label = torch.tensor([0.0, 0.0, 1.0])
+        steps, labels = (torch.tensor(x, dtype=torch.int64) for x in (steps, labels))
+        sample.gt_clicks = InstanceData(steps=steps, labels=labels)
+    preprocessor = FeaturePreprocessor(gt_divisor=4)
+    found = preprocessor(collate(*samples), training=True)['ground_truths'].clicks
+    assert found.tolist() == [[5, 7, -1, -1], [-1] * 4]
+    found = preprocessor(collate(samples[1], samples[1]), training=True)['ground_truths'].clicks
+    assert found.shape == (2, 0)
 
 
 def test_prediction_needs_no_ground_truth(make_sample, collate):

@@ -73,6 +73,20 @@ def assert_same_weights(ours, theirs):
         assert torch.equal(value, theirs[key]), key
 
 
+def test_clicks_are_for_the_contrast_alone(localizer_config, build, batch):
+    clicks = torch.tensor([[9, -1], [0, 14]])
+
+    def clicked_batch(model):
+        given = batch(model)
+        return given | {'ground_truths': given['ground_truths']._replace(clicks=clicks)}
+
+    model = build(localizer_config(True))
+    plain, clicked = losses(model, batch), losses(model, clicked_batch)
+    contrast = plain.pop('loss_ascl'), clicked.pop('loss_ascl')
+    assert contrast[1] > contrast[0]  # more negatives
+    assert_same_weights(plain, clicked)
+
+
 def test_an_empty_slot_and_theta_zero_are_the_baseline_to_the_bit(build, localizer_config, batch):
     config = localizer_config(
         True, neck={'drop_path': 0.2}, head={'sensitivity': None, 'loss_contrast': None}

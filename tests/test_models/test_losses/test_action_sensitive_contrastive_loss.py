@@ -84,6 +84,20 @@ def pooled_features(feats, num_valid, truths, delta, level):
     return f_sens, labels, f_bg
 
 
+def clicked_features(feats, num_valid, truths, clicks):
+    """The frames of background clicks, but for those that an action has."""
+    found = []
+    for video, some in enumerate(clicks):
+        valid, taken = range(num_valid[video]), set()
+        for (start, end), _ in truths[video]:
+            inside = {t for t in valid if start <= t <= end}
+            near = end >= -0.5 and start <= valid[-1] + 0.5
+            nearest = min(max(round((start + end) / 2), 0), valid[-1])
+            taken |= inside or ({nearest} if near else set())
+        found += [feats[video, t] for t in some if t not in taken]
+    return found
+
+
 def batch(truths, num_valid, seed=0):
     torch.manual_seed(seed)
     feats = torch.randn(len(truths), STEPS, CHANNELS)
@@ -135,6 +149,38 @@ def test_equals_lists_and_sums(truths, num_valid, with_level, delta, seed):
         assert loss.item() == 0
         return
     assert loss.item() == pytest.approx(0.5 * loss_by_sums(*parts, TAU), rel=1e-9)
+
+
+@settings(max_examples=50)
+@given(
+    truths=st.lists(video, min_size=2, max_size=2),
+    clicks=st.lists(st.lists(st.integers(0, 9), max_size=4, unique=True), min_size=2, max_size=2),
+    num_valid=st.lists(st.integers(10, STEPS), min_size=2, max_size=2),
+    seed=st.integers(0, 10**6),
+)
+def test_background_clicks_are_negatives(truths, clicks, num_valid, seed):
+    feats, mask, ground_truths = batch(truths, num_valid, seed)
+    padded = torch.tensor([some + [-1] * (5 - len(some)) for some in clicks])
+    loss = ascl(loss_weight=0.5)(feats, mask, ground_truths._replace(clicks=padded))
+    f_sens, labels, f_bg = pooled_features(feats, num_valid, truths, 0.2, None)
+    if not f_sens:
+        assert loss.item() == 0
+        return
+    f_bg += clicked_features(feats, num_valid, truths, clicks)
+    assert loss.item() == pytest.approx(0.5 * loss_by_sums(f_sens, labels, f_bg, TAU), rel=1e-9)
+
+
+def test_without_clicks_no_number_changes():
+    truths = [[((2.1, 9.3), 0), ((11.2, 15.8), 1)], [((0.3, 6.4), 0)]]
+    feats, mask, ground_truths = batch(truths, [STEPS, 12])
+    feats.requires_grad_()
+    found = []
+    for clicks in (None, torch.zeros(2, 0, dtype=torch.int64), torch.full((2, 8), -1)):
+        loss = ascl()(feats, mask, ground_truths._replace(clicks=clicks))
+        found.append((loss, *torch.autograd.grad(loss, feats)))
+    for plain, empty, padded in zip(*found, strict=True):
+        assert torch.equal(plain, empty)
+        torch.testing.assert_close(plain, padded)
 
 
 @pytest.mark.parametrize(('sigma', 'mu'), [(0.065, 0.0), (0.05, 0.0), (0.05, 0.3)])
