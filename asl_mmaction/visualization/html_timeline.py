@@ -18,6 +18,7 @@ from asl_mmaction.files.writing import replaced
 from asl_mmaction.visualization.recording import (
     ANY_CLASS,
     Recording,
+    band_of,
     has_no_classes,
     label_of,
 )
@@ -127,7 +128,17 @@ def _page_data(recording: Recording, score_threshold: float) -> dict:
     tracks: list[dict] = []
     if recording.ground_truths is not None:
         truths = [_page_row(row) for row in recording.ground_truths]
-        tracks.append({'name': 'ground truth', 'truth': True, 'rows': truths})
+        clicks = [
+            {
+                'kind': f'{"background" if click.label is None else "action"} click',
+                'label': band_of(click),
+                'start': float(click.time),
+                'end': float(click.time),
+            }
+            for click in recording.clicks
+        ]
+        track = {'name': 'ground truth', 'truth': True, 'rows': truths, 'clicks': clicks}
+        tracks.append(track)
     for name, rows in recording.results.items():
         best = sorted(rows, key=lambda row: -row['score'])[:MAX_ROWS]
         tracks.append(
@@ -140,11 +151,12 @@ def _page_data(recording: Recording, score_threshold: float) -> dict:
             }
         )
     everything = chain(recording.ground_truths or (), *recording.results.values())
+    labels = [*map(label_of, everything), *map(band_of, recording.clicks)]
     return {
         'duration': float(recording.duration),
         'tiou': recording.verdict_tiou,
         'threshold': float(score_threshold),
-        'classes': recording.in_order(label_of(row) for row in everything),
+        'classes': recording.in_order(labels),
         'anyClass': ANY_CLASS,
         'tracks': tracks,
     }

@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from asl_mmaction.files.clicks import Click
 from asl_mmaction.files.mistakes import ValueMistake
 
 ANY_CLASS = 'any class'
+BACKGROUND = 'background'
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,13 @@ class Recording:
             they find at this tIoU, or None. A detection that finds one is correct, another one
             wrong; a ground truth that none finds is missed.
         classes: their order from top to bottom; those that are not in it follow by name.
+        clicks: drawn beside the ground truths: those on actions in the row of their class, those
+            on background in a row of their own, the last.
 
     Raises:
         ValueMistake: a duration that is not positive, a segment that is not finite or ends before
-            it starts, a score that is not finite, or a verdict without ground truths or matches.
+            it starts, a score or the time of a click that is not finite, a verdict without ground
+            truths or matches, or clicks without ground truths.
     """
 
     video_name: str
@@ -40,6 +45,7 @@ class Recording:
     ground_truths: Sequence[Mapping] | None = None
     verdict_tiou: float | None = None
     classes: Sequence[str] = ()
+    clicks: Sequence[Click] = ()
 
     def __post_init__(self) -> None:
         if not (self.duration > 0 and math.isfinite(self.duration)):
@@ -55,6 +61,15 @@ class Recording:
                     raise ValueMistake(
                         f'{self.video_name}: expected a finite score but got {row["score"]}'
                     )
+        for click in self.clicks:
+            if not math.isfinite(click.time):
+                raise ValueMistake(
+                    f'{self.video_name}: expected a click at a finite time but got {click.time}'
+                )
+        if self.clicks and self.ground_truths is None:
+            raise ValueMistake(
+                f'{self.video_name}: expected ground truths with clicks but got none'
+            )
         if self.verdict_tiou is None:
             return
         rows = [row for rows in self.results.values() for row in rows]
@@ -67,9 +82,9 @@ class Recording:
     def in_order(self, labels: Iterable[str]) -> list[str]:
         """Labels, each once, in the order in which they are drawn."""
         ranks = {name: rank for rank, name in enumerate(self.classes)}
-        return sorted(
-            set(labels), key=lambda name: (name == ANY_CLASS, ranks.get(name, len(ranks)), name)
-        )
+        others = len(ranks)
+        ranks = {ANY_CLASS: others + 1, BACKGROUND: others + 2, **ranks}
+        return sorted(set(labels), key=lambda name: (ranks.get(name, others), name))
 
     def _check_segment(self, row: Mapping) -> None:
         start, end = row['segment']
@@ -83,6 +98,11 @@ class Recording:
 def has_no_classes(rows: Iterable[Mapping]) -> bool:
     """Whether rows are proposals."""
     return any(row.get('label') is None for row in rows)
+
+
+def band_of(click: Click) -> str:
+    """Where a click is drawn: the class of an action, or what stands for background."""
+    return BACKGROUND if click.label is None else click.label
 
 
 def label_of(row: Mapping) -> str:

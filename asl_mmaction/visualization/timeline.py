@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from asl_mmaction.files.clicks import Click
 from asl_mmaction.visualization.class_gaussians import ClassGaussians
 from asl_mmaction.visualization.figures import (
     CLS_COLOR,
@@ -29,7 +30,14 @@ from asl_mmaction.visualization.panels import (
     stacked_panels,
     time_axis,
 )
-from asl_mmaction.visualization.recording import ANY_CLASS, Recording, has_no_classes, label_of
+from asl_mmaction.visualization.recording import (
+    ANY_CLASS,
+    BACKGROUND,
+    Recording,
+    band_of,
+    has_no_classes,
+    label_of,
+)
 
 # As in the pages; told apart by those who see fewer colours, and by their pattern by all.
 RESULT_COLORS = ('#0068a8', '#a03a00', '#00795a', '#8a3a74')
@@ -38,6 +46,11 @@ STYLES: dict[str, dict] = {
     'correct': {'facecolor': '#00795a', 'edgecolor': '#00795a', 'lw': 0.8},
     'wrong': {'facecolor': '#f3b48f', 'edgecolor': '#b23a06', 'lw': 0.8, 'hatch': '/////'},
     'missed': {'facecolor': 'white', 'edgecolor': TRUTH_COLOR, 'lw': 1.4, 'ls': (0, (2.5, 1.5))},
+}
+# Marks of clicks: seen on the bar of a ground truth as well as beside it.
+CLICKS: dict[str, dict] = {
+    kind: {'marker': marker, 'mfc': 'white', 'mec': '#b3261e', 'mew': 1.2, 'ls': 'none'}
+    for kind, marker in {'background click': 'X', 'action click': 'D'}.items()
 }
 NO_BREAK = '\N{NO-BREAK SPACE}'
 LANE = 1.0  # lines of text
@@ -50,7 +63,8 @@ class Bar(NamedTuple):
     Attributes:
         segment: (start, end) in seconds.
         label: class, or what stands for it.
-        kind: ``truth``, ``found``, ``correct``, ``wrong`` or ``missed``.
+        kind: ``truth``, ``found``, ``correct``, ``wrong`` or ``missed``; of a mark, whose segment
+            has no length, ``background click`` or ``action click``.
         score: of a detection; of others infinite, as they are certain.
     """
 
@@ -73,7 +87,8 @@ def draw_timeline(
 ) -> Figure:
     """Ground truth above detections, a band for each class that has either.
 
-    Segments of one kind that overlap are put into lanes of their own, so nothing is hidden. The
+    Segments of one kind that overlap are put into lanes of their own, so nothing is hidden. Clicks
+    are marks on the lane of the ground truths, a cross on background, a diamond on an action. The
     picture is as wide as a slide, and as high as it has to be.
 
     Args:
@@ -134,7 +149,7 @@ def _tracks(recording: Recording, threshold: float) -> dict[str | None, list[Bar
     tracks: dict[str | None, list[Bar]] = {}
     truths = [_bar(row, 'truth') for row in recording.ground_truths or ()]
     if recording.ground_truths is not None:
-        tracks[None] = truths
+        tracks[None] = [*truths, *map(_mark, recording.clicks)]
     for name, all_rows in recording.results.items():
         rows = [row for row in all_rows if row['score'] >= threshold]
         if recording.verdict_tiou is None:
@@ -155,6 +170,11 @@ def _bar(row: Mapping, kind: str) -> Bar:
     return Bar(tuple(row['segment']), label_of(row), kind, row.get('score', math.inf))
 
 
+def _mark(click: Click) -> Bar:
+    kind = 'background click' if click.label is None else 'action click'
+    return Bar((click.time, click.time), band_of(click), kind)
+
+
 def _bands(recording: Recording, tracks: Mapping[str | None, list[Bar]]) -> list[tuple]:
     """Of each class its name, its tracks as (name, [(lane, bar)], height), and its height."""
     shown = {bar.label for bars in tracks.values() for bar in bars}
@@ -163,13 +183,17 @@ def _bands(recording: Recording, tracks: Mapping[str | None, list[Bar]]) -> list
         parts = []
         for name, bars in tracks.items():
             everything = name is None and label == ANY_CLASS
-            own = [bar for bar in bars if everything or bar.label == label]
+            marks = [(0, bar) for bar in bars if bar.kind in CLICKS and bar.label == label]
+            own = [bar for bar in bars if bar.kind not in CLICKS]
+            own = [bar for bar in own if everything or bar.label == label]
+            if label == BACKGROUND and not own + marks:
+                continue
             # The best detection lies next to the ground truth.
             own.sort(key=lambda bar: (-bar.score, bar.segment[0]))
             segments = np.array([bar.segment for bar in own], dtype=np.float64).reshape(-1, 2)
             placed = list(zip(assign_lanes(segments).tolist(), own, strict=True))
             height = 1 + max((lane for lane, _ in placed), default=0)
-            parts.append((name, placed, height))
+            parts.append((name, placed + marks, height))
         bands.append((label, parts, sum(height for *_, height in parts)))
     return bands
 
@@ -184,7 +208,7 @@ def _draw_bands(axes: Axes, bands: list[tuple], font: float, *, named: bool) -> 
         for name, placed, lanes in parts:
             results += name is not None
             for lane, bar in placed:
-                _draw_bar(axes, bar, y + lane, results)
+                _draw_bar(axes, bar, y + lane, results, font)
             if named and name is not None:
                 axes.text(
                     1.008,
@@ -205,8 +229,11 @@ def _draw_bands(axes: Axes, bands: list[tuple], font: float, *, named: bool) -> 
     axes.spines[['top', 'right']].set_visible(False)
 
 
-def _draw_bar(axes: Axes, bar: Bar, y: float, number: int) -> None:
+def _draw_bar(axes: Axes, bar: Bar, y: float, number: int, font: float) -> None:
     start, end = bar.segment
+    if bar.kind in CLICKS:
+        axes.plot(start, y + 0.5, ms=0.6 * font, clip_on=False, zorder=3, **CLICKS[bar.kind])
+        return
     style = STYLES.get(bar.kind) or _shade(RESULT_COLORS[number % len(RESULT_COLORS)], bar.score)
     # The outline keeps a segment without length in sight.
     axes.broken_barh([(start, end - start)], (y + 0.1, 0.8), **style)
@@ -242,7 +269,9 @@ def _title(recording: Recording, tracks: Mapping[str | None, list[Bar]], width: 
     parts = []
     for name, bars in tracks.items():
         if name is None:
-            parts.append(_count(len(bars), 'ground truth'))
+            kinds = [bar.kind for bar in bars]
+            parts.append(_count(kinds.count('truth'), 'ground truth'))
+            parts += [_count(kinds.count(kind), kind) for kind in CLICKS if kind in kinds]
         elif recording.verdict_tiou is None:
             of = f'{name}: ' if len(tracks) > 1 else ''  # alone, the legend has its name
             parts.append(of + _count(len(bars), 'detection'))
@@ -266,6 +295,12 @@ def _add_legend(figure: Figure, recording: Recording, with_sensitivity: bool, fo
     handles: list = []
     if recording.ground_truths is not None:
         handles.append(Patch(label='ground truth', **STYLES['truth']))
+    kinds = {_mark(click).kind for click in recording.clicks}
+    handles += [
+        Line2D([], [], label=kind, ms=0.6 * font, **style)
+        for kind, style in CLICKS.items()
+        if kind in kinds
+    ]
     if recording.verdict_tiou is not None:
         handles += [Patch(label=kind, **STYLES[kind]) for kind in ('correct', 'wrong', 'missed')]
     else:

@@ -120,9 +120,10 @@ def test_clicks_beside_segments(make):
     assert packed.gt_instances.labels.tolist() == [1, 0]
     assert packed.gt_clicks.steps.tolist() == [0, 6]
     assert packed.gt_clicks.labels.tolist() == [3, 0]
-    assert 'gt_clicks' not in make(supervision='full', click_file=None, pipeline=pipeline)[0][
-        'data_samples'
-    ]
+    assert (
+        'gt_clicks'
+        not in make(supervision='full', click_file=None, pipeline=pipeline)[0]['data_samples']
+    )
 
 
 TRUNCATE = {'type': 'RandomTruncate', 'max_len': 8}

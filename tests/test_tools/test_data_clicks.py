@@ -62,7 +62,9 @@ def test_convert_several_into_one(tool, annotations, tmp_path, capsys):
         ),
         (['simulate', 'nowhere.json'], 'nowhere.json, which does not exist'),
         (['convert', 'nowhere.txt'], 'nowhere.txt, which does not exist'),
-        (['convert', '{annotations}'], 'expected columns URLID, Start'),
+        (['convert', __file__], 'expected columns URLID, Start'),
+        (['convert', '{annotations}'], 'expected a list of clicks but got'),
+        (['ask', 'backtal_context_demo', 'nowhere.pth'], 'nowhere.pth, which does not exist'),
     ],
 )
 def test_mistakes_are_one_line(tool, annotations, tmp_path, capsys, options, message):

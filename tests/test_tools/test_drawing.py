@@ -148,6 +148,32 @@ def test_pages_play_the_videos_of_a_folder(run):
     assert said in run('visualize', *options)
 
 
+def test_clicks(run):
+    write('k.json', {'database': {'v': [{'time': 3, 'label': None}, {'time': 1.5, 'label': 'a'}]}})
+    options = ['d.json', 'a.json', '--clicks', 'k.json', '--out', 'out', '--format', 'svg', 'html']
+    assert run('visualize', *options) == 'wrote 1 pictures to out\n'
+    said = 'v: 1 ground truth; 1 background click; 1 action click; model: 1 detection'
+    assert f'>{said}</text>' in Path('out/v.svg').read_text()
+    assert '"kind": "action click"' in Path('out/v.html').read_text()
+    write('k.json', {'database': {'v': [{'time': 3, 'label': None}, {'time': 9.5, 'label': 'a'}]}})
+    assert 'k.json: 1 of 2 clicks lie outside of their recordings' in run('visualize', *options)
+    write('k.json', {'database': {}})
+    assert 'k.json: no click lies in any of the 1 recordings' in run('visualize', *options)
+
+
+@pytest.mark.parametrize(
+    ('clicks', 'message'),
+    [
+        ({'w': []}, "k.json: expected videos of a.json but got 'w'"),
+        ({'v': [{'time': 1, 'label': 'x'}]}, "'v': expected a class of a.json but got a click on"),
+        ({'v': [{'time': 'x', 'label': None}]}, "k.json: video 'v': expected a time in seconds"),
+    ],
+)
+def test_clicks_that_do_not_fit(run, clicks, message):
+    write('k.json', {'database': clicks})
+    assert message in run('visualize', 'd.json', 'a.json', '--clicks', 'k.json')
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
@@ -156,6 +182,7 @@ def test_pages_play_the_videos_of_a_folder(run):
         (['--results', 'd.json'], "expected --results NAME=FILE, each name once, but got 'd.json'"),
         (['--results', 'A=d.json', 'A=d.json'], "each name once, but got 'A=d.json'"),
         (['d.json', '--verdict'], 'expected an annotation file with --verdict but got none'),
+        (['d.json', '--clicks', 'k.json'], 'an annotation file with --clicks but got none'),
         (['d.json', '--embed'], 'expected --video-dir with --embed but got none'),
         (['d.json', 'a.json', '--from', '9'], 'of the 9 s of v but got [9, 9]'),
         (['d.json', 'a.json', '--verdict', '2'], 'tIoU thresholds in (0, 1] but got [2.0]'),

@@ -1,5 +1,6 @@
 """BackTAL through the tools of every model: check, train, test, infer; and nothing leaks."""
 
+import csv
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from asl_mmaction.apis import TALInferencer
 from asl_mmaction.datasets.preparation import context
+from asl_mmaction.files.clicks import Click, read_click_file
 
 OPTIONS = [
     'model.head.channels=8',
@@ -59,6 +61,30 @@ def test_tools(data, arguments, load_tool, tmp_path, monkeypatch, capsys):
     expected = results['test_0000']
     assert [x['label'] for x in found] == [x['label'] for x in expected]
     np.testing.assert_allclose([x['score'] for x in found], [x['score'] for x in expected], 1e-4)
+
+    # The moments it is least sure of, answered, and joined to the clicks that there are.
+    asked = tmp_path / 'asked.csv'
+    ask = ['ask', *config, checkpoint, '--out', str(asked), '--per-video', '2']
+    assert load_tool('data/clicks').main([*ask, *options]) == 0
+    header, *rows = csv.reader(asked.read_text().splitlines())
+    assert header == [
+        *('video', 'time', 'class', 'probability', 'probability of background', 'label')
+    ]
+    assert 6 <= len(rows) <= 12
+    answers = ['background', rows[1][2], *[''] * (len(rows) - 2)]
+    rows = [[*row[:-1], answer] for row, answer in zip(rows, answers, strict=True)]
+    with asked.open('w', newline='') as file:
+        csv.writer(file).writerows([header, *rows])
+    sources = [str(asked), str(data / 'background_clicks.json')]
+    annotations = ['--annotations', str(data / 'annotations.json')]
+    convert = ['convert', *sources, *annotations, '--out', 'all.json']
+    assert load_tool('data/clicks').main(convert) == 0
+    found = read_click_file(tmp_path / 'all.json').clicks
+    assert sum(map(len, found.values())) == count + 2
+    assert Click(float(rows[0][1]), None) in found[rows[0][0]]
+    assert Click(float(rows[1][1]), rows[1][2]) in found[rows[1][0]]
+    said = capsys.readouterr().out.split()
+    assert said[said.index('answered') + 1] == str(len(rows) - 2)
 
 
 def test_other_segments_of_the_same_classes_train_the_same(

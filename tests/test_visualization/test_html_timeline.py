@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from asl_mmaction.files.clicks import Click
 from asl_mmaction.visualization import Recording, write_html_index, write_html_timeline
 from asl_mmaction.visualization import html_timeline as module
 
@@ -46,7 +47,8 @@ class Page(HTMLParser):
 
 
 def test_a_page_holds_what_was_given(tmp_path):
-    recording = Recording('v', 10.0, {'ASL': FOUND}, TRUTH, 0.5, classes=('wave', 'jump'))
+    clicks = [Click(9.5, None), Click(6.0, 'jump')]
+    recording = Recording('v', 10.0, {'ASL': FOUND}, TRUTH, 0.5, ('wave', 'jump'), clicks)
     path = write_html_timeline(tmp_path / 'new' / 'v.html', recording, score_threshold=0.4)
     assert [file.name for file in path.parent.iterdir()] == ['v.html']
     page = Page(path)
@@ -56,13 +58,17 @@ def test_a_page_holds_what_was_given(tmp_path):
         'duration': 10.0,
         'tiou': 0.5,
         'threshold': 0.4,
-        'classes': ['wave', 'jump'],
+        'classes': ['wave', 'jump', 'background'],
         'anyClass': 'any class',
         'tracks': [
             {
                 'name': 'ground truth',
                 'truth': True,
                 'rows': [{'start': 5.0, 'end': 9.0, 'label': 'jump'}],
+                'clicks': [
+                    {'kind': 'background click', 'label': 'background', 'start': 9.5, 'end': 9.5},
+                    {'kind': 'action click', 'label': 'jump', 'start': 6.0, 'end': 6.0},
+                ],
             },
             {
                 'name': 'ASL',

@@ -1,11 +1,13 @@
 """The pages as a reader has them: in a browser, with mouse, keys and a video that plays."""
 
 import re
+from dataclasses import replace
 
 import av
 import numpy as np
 import pytest
 
+from asl_mmaction.files.clicks import Click
 from asl_mmaction.visualization import Recording, write_html_index, write_html_timeline
 from asl_mmaction.visualization import html_timeline as module
 from asl_mmaction.visualization.timeline import assign_lanes
@@ -219,6 +221,32 @@ def test_a_screen_reader_finds_every_bar_by_name(page):
     assert ('checkbox', 'stir') in names
     assert ('region', 'timeline') in names
     assert all(name for role, name in names if role in ('button', 'slider', 'checkbox'))
+
+
+def test_clicks_are_marks_on_the_row_of_the_ground_truths(page):
+    clicks = [Click(6.5, None), Click(8.0, 'pour'), Click(0.0, None)]
+    browser = page(replace(RECORDING, clicks=clicks))
+    places = {name: browser.run(BOX.format(name)) for name in ('pour, 7.00', 'pour, action click')}
+    bar, mark = places.values()
+    assert middle(mark) == pytest.approx(middle(bar), abs=0.5)  # 8 s, the lane of the bar
+    shapes = browser.run("""Object.fromEntries(['background', 'action'].map((kind) => [kind,
+        getComputedStyle(document.querySelector(`#bands .${kind}.click`), '::after').clipPath]))""")
+    assert len({*shapes.values(), 'none'}) == 3
+    assert browser.run(SUMMARY).startswith('3 ground truths, 2 background clicks, 1 action click; ')
+    assert browser.run("document.querySelectorAll('#legend .click').length") == 2
+    first = browser.run(BOX.format('background, background click, 0.00'))
+    assert first[0] >= browser.run("$('ticks').getBoundingClientRect().left")  # seen whole
+    browser.click(*middle(mark))
+    assert browser.run("$('details').textContent") == 'pour, action click, 8.00 s'
+    tree = browser.call('Accessibility.getFullAXTree')['nodes']
+    names = [(node['role']['value'], node.get('name', {}).get('value')) for node in tree]
+    assert ('button', 'background, background click, 6.50 s') in names
+    browser.run("$('list').open = true")
+    browser.wait("document.querySelectorAll('#list tbody tr').length > 0")
+    rows = browser.run(
+        "[...document.querySelectorAll('#list tbody tr')].map((row) => row.innerText)"
+    )
+    assert 'background\tbackground click\t6.50\t6.50\t\t' in rows
 
 
 def test_zoom_keeps_its_place_and_a_drag_moves(page):

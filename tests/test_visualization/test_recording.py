@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from asl_mmaction.files.clicks import Click
 from asl_mmaction.visualization import Recording
 
 ROW = {'label': 'a', 'segment': (1.0, 2.0), 'score': 0.5}
@@ -18,6 +19,8 @@ ROW = {'label': 'a', 'segment': (1.0, 2.0), 'score': 0.5}
             {'results': {'m': [{**ROW, 'score': math.nan}]}},
             'expected a finite score but got nan',
         ),
+        ({'clicks': [Click(math.nan, None)], 'ground_truths': []}, 'at a finite time but got nan'),
+        ({'clicks': [Click(1.0, None)]}, 'v: expected ground truths with clicks but got none'),
         ({'verdict_tiou': 0.5, 'ground_truths': []}, 'v: expected ground truths, and a match'),
         ({'verdict_tiou': 0.5, 'results': {}}, 'v: expected ground truths, and a match'),
     ],
@@ -30,5 +33,6 @@ def test_what_cannot_be_drawn_is_refused(change, message):
 
 def test_classes_come_in_the_order_asked_for_then_by_name():
     recording = Recording('v', 9.0, {}, classes=('c', 'b', 'unused'))
-    labels = ['d', 'a', 'any class', 'c', 'b', 'd']
-    assert recording.in_order(labels) == ['c', 'b', 'a', 'd', 'any class']
+    labels = ['d', 'a', 'background', 'any class', 'c', 'b', 'd', 'x']
+    expected = ['c', 'b', 'a', 'd', 'x', 'any class', 'background']
+    assert recording.in_order(labels) == expected

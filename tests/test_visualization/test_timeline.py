@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asl_mmaction.files.clicks import Click
 from asl_mmaction.visualization import ClassGaussians, Recording, draw_timeline
 from asl_mmaction.visualization.figures import CLS_COLOR
 from asl_mmaction.visualization.timeline import assign_lanes
@@ -69,6 +70,40 @@ def test_bars_stand_at_their_seconds_and_none_hides_another():
     assert axes.get_xlabel() == 'time (s)'
     assert title(figure) == 'v: 3 ground truths; ASL: 2 detections'
     assert legend(figure) == ['ground truth', 'ASL']
+
+
+CLICKS = [Click(0.5, None), Click(7.0, 'jump'), Click(9.5, None)]
+
+
+def test_clicks_are_marks_on_the_lane_of_the_ground_truths():
+    figure = draw_timeline(recording(clicks=CLICKS))
+    axes = figure.axes[0]
+    marks = {
+        tuple(float(x[0]) for x in line.get_data()): line.get_marker()
+        for line in axes.get_lines()
+        if line.get_marker() in 'XD'
+    }
+    names = [tick.get_text() for tick in axes.get_yticklabels()]
+    places = dict(zip(names, axes.get_yticks(), strict=True))
+    assert names == ['jump', 'wave', 'background']
+    truth = next(bar for bar in bars(axes) if bar[:2] == (5.0, 9.0))
+    assert marks[7.0, (truth[2] + truth[3]) / 2] == 'D'
+    assert {place for place, mark in marks.items() if mark == 'X'} == {
+        (0.5, places['background']),
+        (9.5, places['background']),
+    }
+    assert len(marks) == len(CLICKS)
+    counts = '3 ground truths; 2 background clicks; 1 action click'
+    assert title(figure) == f'v: {counts}; ASL: 2 detections'
+    assert legend(figure) == ['ground truth', 'background click', 'action click', 'ASL']
+    part = draw_timeline(recording(clicks=CLICKS), start=6.5, end=8)
+    assert title(part) == 'v: 1 ground truth; 1 action click; ASL: 0 detections'
+
+
+def test_clicks_are_neither_found_nor_missed():
+    found = [{**row, 'match': None} for row in FOUND[2:]]
+    figure = draw_timeline(verdict(found, clicks=CLICKS))
+    assert '0 wrong, 3 missed' in title(figure)
 
 
 def test_classes_stand_in_the_order_of_the_data_set():

@@ -54,6 +54,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='draw what this training learned below; pictures only',
     )
     parser.add_argument(
+        '--clicks',
+        type=Path,
+        metavar='FILE',
+        help='click file; its marks lie in the rows of the ground truths',
+    )
+    parser.add_argument(
         '--video-dir',
         type=Path,
         help='where NAME.mp4 and the like are: pages play them, pictures show frames of them',
@@ -71,7 +77,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         args.annotations, args.detections = args.detections, None
     elif not args.detections:
         parser.error('expected detections.json or --results but got neither')
-    needs = {'--verdict': args.verdict is not None, '--sensitivity': bool(args.sensitivity)}
+    needs = {
+        '--verdict': args.verdict is not None,
+        '--sensitivity': bool(args.sensitivity),
+        '--clicks': args.clicks is not None,
+    }
     for option, given in needs.items():
         if given and not args.annotations:
             parser.error(f'expected an annotation file with {option} but got none')
@@ -91,9 +101,10 @@ from asl_mmaction.apis import read_class_gaussians
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.evaluation.functional import with_matches
 from asl_mmaction.files.annotations import read_checked_annotations
+from asl_mmaction.files.clicks import Click, read_click_file
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.results import read_results
-from asl_mmaction.files.writing import check_file_name
+from asl_mmaction.files.writing import check_file_name, hint_at_same_name
 from asl_mmaction.visualization import (
     ClassGaussians,
     Recording,
@@ -194,6 +205,7 @@ def read_recordings(
         if unknown:
             raise ValueMistake(f'expected a video of {path} but got {unknown[0]!r}')
     classes = class_order([annotations or {}, *contents.values()])
+    clicks = read_clicks(args, database, videos, classes) if args.clicks else {}
     recordings, guessed = [], []
     for video in videos:
         rows = {name: content['results'][video] for name, content in contents.items()}
@@ -205,13 +217,48 @@ def read_recordings(
             duration = max((row['segment'][1] for part in rows.values() for row in part), default=0)
         if args.verdict is not None:
             rows = {name: with_matches(truth, part, args.verdict) for name, part in rows.items()}
-        recordings.append(Recording(video, duration or 1.0, rows, truth, args.verdict, classes))
+        marks = clicks.get(video, ())
+        recordings.append(
+            Recording(video, duration or 1.0, rows, truth, args.verdict, classes, marks)
+        )
     if guessed:
         print(
             'no annotation file says how long the recordings are: each is drawn up to the end of '
             'its last detection'
         )
     return recordings
+
+
+def read_clicks(
+    args: argparse.Namespace, database: Mapping, videos: list[str], classes: list[str]
+) -> dict[str, list[Click]]:
+    """The clicks within the videos that are drawn; what is left out is printed."""
+    clicks = read_click_file(args.clicks).clicks
+    unknown = [video for video in clicks if video not in database]
+    if unknown:
+        raise ValueMistake(
+            f'{args.clicks}: expected videos of {args.annotations} but got {unknown[0]!r}'
+            f'{hint_at_same_name(unknown[0], database)}'
+        )
+    labels = {row['label'] for video in database.values() for row in video['annotations']}
+    known = {None, *classes, *labels}
+    given, kept = 0, {}
+    for video in videos:
+        for click in clicks.get(video, ()):
+            if click.label not in known:
+                raise ValueMistake(
+                    f'{args.clicks}: video {video!r}: expected a class of {args.annotations} '
+                    f'but got a click on {click.label!r}'
+                )
+            given += 1
+            if 0 <= click.time <= database[video]['duration']:
+                kept.setdefault(video, []).append(click)
+    outside = given - sum(map(len, kept.values()))
+    if not given:
+        print(f'{args.clicks}: no click lies in any of the {len(videos)} recordings that are drawn')
+    elif outside:
+        print(f'{args.clicks}: {outside} of {given} clicks lie outside of their recordings')
+    return kept
 
 
 def class_order(contents: list[Mapping]) -> list[str]:

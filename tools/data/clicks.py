@@ -6,9 +6,14 @@ subset (asl_mmaction/datasets/preparation/click_simulation.py says how).
 ``python tools/data/clicks.py convert SOURCE [SOURCE ...] --annotations ANNOTATIONS --out FILE``
 reads background clicks of BackTAL, single frames of SF-Net, and points of LACP and HR-Pro, and puts
 all of them into one file (asl_mmaction/datasets/preparation/click_files.py says by which rules).
+
+``python tools/data/clicks.py ask CONFIG CHECKPOINT --out FILE.csv`` lists the moments of the
+training videos at which a trained model is most in doubt. Fill in the column ``label`` with
+``background`` or a class, leave blank what you cannot tell, and convert the list like the others.
 """
 
 import argparse
+import csv
 import sys
 from collections import Counter
 from pathlib import Path
@@ -35,7 +40,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     read.add_argument('source', type=Path, nargs='+')
     read.add_argument('--annotations', type=Path, help='of the videos; without, nothing is checked')
     read.add_argument('--fps', help='of clicks given as frames: a number, or a JSON file by video')
-    for command in (draw, read):
+    ask = commands.add_parser('ask', help='list the most doubtful moments of training videos')
+    ask.add_argument('config', help='config file of a weakly supervised training')
+    ask.add_argument('checkpoint', type=Path)
+    ask.add_argument('--per-video', type=int, default=1, help='most moments of a video')
+    ask.add_argument(
+        '--min-distance', type=float, default=2.0, help='seconds between moments and clicks'
+    )
+    ask.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='settings to change'
+    )
+    for command in (draw, read, ask):
         command.add_argument('--out', type=Path, required=True)
     return parser.parse_args(argv)
 
@@ -43,6 +58,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # answers --help and mistakes before the imports, which take seconds
 
+from asl_mmaction.apis import find_doubtful_moments, load_config
+from asl_mmaction.cli.arguments import parse_cfg_options
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation.click_files import (
     clean_clicks,
@@ -56,14 +73,16 @@ from asl_mmaction.datasets.preparation.click_simulation import (
 from asl_mmaction.files.clicks import write_click_file
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import finite, in_context, read_object, videos_of
+from asl_mmaction.files.writing import replaced
 
 SCHEMA = 'the schema of TALDataset'
+ASKED = ('video', 'time', 'class', 'probability', 'probability of background', 'label')
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     with report_mistakes():
-        counts = simulate(args) if args.command == 'simulate' else convert(args)
+        counts = {'simulate': simulate, 'convert': convert, 'ask': list_moments}[args.command](args)
     width = max(map(len, counts)) + 2
     print('\n'.join(f'{what:<{width}}{count:>7}' for what, count in counts.items()))
     print(f'written to {args.out}')
@@ -124,6 +143,23 @@ def convert(args: argparse.Namespace) -> Counter:
         clicks, counts = clean_clicks(rows, content)
     write_click_file(args.out, clicks, source=', '.join(path.name for path in args.source))
     return counts
+
+
+def list_moments(args: argparse.Namespace) -> Counter:
+    """Find and write; gives the counts."""
+    moments = find_doubtful_moments(
+        load_config(args.config, parse_cfg_options(args.cfg_options)),
+        args.checkpoint,
+        per_video=args.per_video,
+        min_distance=args.min_distance,
+    )
+    rows = [
+        (x.video, f'{x.time:.2f}', x.label, f'{x.probability:.3f}', f'{x.background:.3f}', '')
+        for x in moments
+    ]
+    with replaced(args.out) as part, part.open('w', newline='', encoding='utf-8') as file:
+        csv.writer(file).writerows([ASKED, *rows])
+    return Counter({'videos': len({x.video for x in moments}), 'moments': len(moments)})
 
 
 if __name__ == '__main__':

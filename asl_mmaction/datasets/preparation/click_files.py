@@ -8,6 +8,7 @@ of a video whose name lacks its start     of the one video whose name ends so
 of another video that is not annotated    dropped
 before the video, or behind its end       dropped
 given twice (time and class)              dropped but for the first
+that was asked for, and has no label      dropped: not answered
 ========================================  ====================================================
 
 Every case is counted. An unknown class, and a time that is no number, are errors.
@@ -23,13 +24,16 @@ from typing import Any
 
 import numpy as np
 
-from asl_mmaction.files.clicks import Click
+from asl_mmaction.files.clicks import Click, read_click_file
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import check_file, finite, in_context, positive
 
 #: Columns by which the forms with a header are known.
 BACKGROUND_COLUMNS = ('URLID', 'Start')
 POINT_COLUMNS = ('class', 'video_id', 'point')
+#: Of a list of moments to click on; the others are those for the annotator to read.
+ASKED_COLUMNS = ('video', 'time', 'label')
+BACKGROUND = 'background'
 
 Rows = Iterable[tuple[str, str, Click]]
 
@@ -39,10 +43,12 @@ def read_foreign_clicks(
 ) -> Iterator[tuple[str, str, Click]]:
     """Clicks as the file has them, row by row.
 
-    Three forms. BackTAL's background clicks: CSV with a header, ``URLID`` the video and ``Start``
+    Five forms. BackTAL's background clicks: CSV with a header, ``URLID`` the video and ``Start``
     the time. Single frames of SF-Net: no header, ``video,seconds,class``, blank lines between.
     Points of LACP and HR-Pro: CSV with a header, ``video_id``, ``class``, and ``point`` the frame;
-    their segments are not read.
+    their segments are not read. A list of moments that ``clicks.py ask`` has written: CSV with a
+    header, ``video``, ``time``, and ``label``, which somebody has filled in: ``background``, a
+    class, or nothing. A click file of ours (``.json``).
 
     Args:
         path: Of the file.
@@ -56,6 +62,10 @@ def read_foreign_clicks(
         ValueError: It has none of these forms, or a value is none. The message names file and line.
     """
     check_file(path, 'a file of clicks')
+    if path.suffix == '.json':
+        for video, clicks in read_click_file(path).clicks.items():
+            yield from ((str(path), video, click) for click in clicks)
+        return
     with in_context(str(path), 'a text file of clicks'):
         lines = list(csv.reader(path.read_text(encoding='utf-8-sig').splitlines()))
     header, named = lines[0] if lines else [], True
@@ -64,12 +74,15 @@ def read_foreign_clicks(
         read = _background_click
     elif set(POINT_COLUMNS) <= set(header):
         read = _point
+    elif set(ASKED_COLUMNS) <= set(header):
+        read = _answer
     elif len(header) == 3:
         read, named = _single_frame, False
     else:
         raise ValueMistake(
             f'{path}: expected columns {", ".join(BACKGROUND_COLUMNS)}, columns '
-            f'{", ".join(POINT_COLUMNS)} or rows of video, seconds and class but got {header}'
+            f'{", ".join(POINT_COLUMNS)}, columns {", ".join(ASKED_COLUMNS)} or rows of video, '
+            f'seconds and class but got {header}'
         )
     for number, row in enumerate(lines, 1):
         if not any(cell.strip() for cell in row) or (number == 1 and named):
@@ -103,6 +116,12 @@ def _point(cells: Mapping[str, str], fps: Mapping | float | None) -> tuple[str, 
     return video, Click(time, cells['class'])
 
 
+def _answer(cells: Mapping[str, str], fps: object) -> tuple[str, Click]:
+    label = cells['label'].strip()
+    time = finite('a time in seconds', cells['time'])
+    return cells['video'].strip(), Click(time, None if label == BACKGROUND else label)
+
+
 def clean_clicks(
     rows: Rows, content: Mapping | None = None
 ) -> tuple[dict[str, list[Click]], Counter]:
@@ -124,6 +143,9 @@ def clean_clicks(
     database = {} if content is None else content['database']
     for where, video, click in rows:
         counts['clicks in the source'] += 1
+        if click.label == '':
+            counts['not answered'] += 1
+            continue
         if click.label is not None and click.label != click.label.strip():
             counts['class names with blanks'] += 1
             click = click._replace(label=click.label.strip())

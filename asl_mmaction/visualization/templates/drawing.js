@@ -14,6 +14,7 @@ const truths = data.tracks.filter((track) => track.truth).flatMap((track) => tra
 data.tracks.forEach((track, number) => {
   track.color = `var(--track-${(number - (data.tracks[0].truth ? 1 : 0)) % 4})`;
   track.rows.forEach((row, index) => Object.assign(row, { id: `${number}:${index}`, track }));
+  track.clicks?.forEach((row, index) => Object.assign(row, { id: `click:${index}`, track }));
 });
 
 function create(tag, properties = {}, parent = null) {
@@ -33,12 +34,13 @@ function tiou(a, b) {
   return inner > 0 ? inner / (Math.max(a.end, b.end) - Math.min(a.start, b.start)) : 0;
 }
 
+const isClick = (item) => item.kind.endsWith(' click');
 const plural = (count, noun) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 const byVerdict = () => data.tiou !== null && $('verdict').checked;
 
 // The rows of results that pass the slider, and in a verdict the ground truths that they miss.
 function visible(track) {
-  if (track.truth) return track.rows.map((row) => ({ ...row, kind: 'truth' }));
+  if (track.truth) return [...track.rows.map((row) => ({ ...row, kind: 'truth' })), ...track.clicks];
   const rows = track.rows.filter((row) => row.score >= Number($('score').value));
   if (!byVerdict()) return rows.map((row) => ({ ...row, kind: 'found' }));
   const found = new Set(rows.map((row) => row.match));
@@ -54,7 +56,8 @@ function visible(track) {
 // The lowest lane in which each item overlaps none before it, the best first.
 function assignLanes(items) {
   const lanes = [];
-  const ordered = [...items].sort((a, b) => (b.score ?? 2) - (a.score ?? 2) || a.start - b.start);
+  items.filter(isClick).forEach((item) => { item.lane = 0; }); // a mark on the bar, if there is one
+  const ordered = items.filter((item) => !isClick(item)).sort((a, b) => (b.score ?? 2) - (a.score ?? 2) || a.start - b.start);
   for (const item of ordered) {
     let lane = 0;
     while (lanes[lane]?.some((other) => other.start < item.end && item.start < other.end)) lane += 1;
@@ -65,6 +68,7 @@ function assignLanes(items) {
 }
 
 function describe(item, separator) {
+  if (isClick(item)) return [item.label, item.kind, `${item.start.toFixed(2)} s`].join(separator);
   const words = [item.label, `${item.start.toFixed(2)} to ${item.end.toFixed(2)} s`];
   if (item.score !== undefined && item.kind !== 'missed') words.push(`score ${item.score.toFixed(3)}`);
   const kind = { truth: 'ground truth', found: item.track.name }[item.kind];
@@ -77,7 +81,8 @@ function addBar(item, parent) {
   const bar = create('button', { type: 'button', className: `bar ${item.kind}` }, parent);
   const start = Math.min(Math.max(item.start, 0), data.duration);
   const length = Math.min(item.end, data.duration) - start;
-  bar.style.left = `${(100 * start) / data.duration}%`;
+  const left = `${(100 * start) / data.duration}%`;
+  bar.style.left = isClick(item) ? `clamp(9px, ${left}, 100% - 9px)` : left; // a mark is seen whole
   bar.style.width = `${(100 * Math.max(length, 0)) / data.duration}%`;
   bar.style.top = `${item.lane * LANE + 2}px`;
   if (item.kind === 'found') {
@@ -107,7 +112,8 @@ function draw() {
     band.setAttribute('aria-label', label);
     for (const [track, all] of shown) {
       const everything = track.truth && label === data.anyClass;
-      const items = all.filter((item) => everything || item.label === label);
+      const items = all.filter(
+        (item) => item.label === label || (everything && item.kind === 'truth'));
       if (!items.length && band.children.length) continue;
       const row = create('div', { className: 'row' }, band);
       const name = create('div', { className: 'label' }, row);
@@ -129,12 +135,18 @@ function draw() {
   markNow();
 }
 
+const clickKinds = () => ['background click', 'action click'].filter(
+  (kind) => data.tracks.some((track) => track.clicks?.some((click) => click.kind === kind)));
+
 function summarise(shown, chosen) {
   $('score-value').textContent = Number($('score').value).toFixed(2);
   const parts = shown.map(([track, all]) => {
     const items = all.filter((item) => chosen.has(item.label));
-    if (track.truth) return plural(items.length, 'ground truth');
     const count = (kind) => items.filter((item) => item.kind === kind).length;
+    if (track.truth) {
+      const clicks = clickKinds().map((kind) => plural(count(kind), kind));
+      return [plural(count('truth'), 'ground truth'), ...clicks].join(', ');
+    }
     const rest = track.leftOut ? `, the lowest ${track.leftOut} are not in this page` : '';
     if (!byVerdict()) {
       const of = data.tracks.length > 1 ? `${track.name}: ` : ''; // alone, the legend has its name
@@ -155,6 +167,7 @@ function drawLegend() {
     item.append(text);
   };
   if (truths.length) add('truth', 'ground truth');
+  clickKinds().forEach((kind) => add(kind, kind));
   if (byVerdict()) ['correct', 'wrong', 'missed'].forEach((kind) => add(kind, kind));
   else {
     for (const track of data.tracks) {
@@ -169,9 +182,9 @@ function drawTable() {
   if (!$('list').open) return;
   for (const { item } of [...bars].sort((a, b) => a.item.start - b.item.start)) {
     const row = create('tr', {}, body);
-    const of = item.kind === 'truth' ? 'ground truth' : item.track.name;
+    const of = isClick(item) ? item.kind : item.track.name;
     const score = item.kind === 'missed' ? '' : (item.score?.toFixed(3) ?? '');
-    const verdict = ['truth', 'found'].includes(item.kind) ? '' : item.kind;
+    const verdict = ['correct', 'wrong', 'missed'].includes(item.kind) ? item.kind : '';
     for (const text of [item.label, of]) create('td', { textContent: text }, row);
     for (const text of [item.start.toFixed(2), item.end.toFixed(2), score]) {
       create('td', { textContent: text, className: 'number' }, row);

@@ -52,6 +52,15 @@ def test_single_frames_with_blank_lines(tmp_path):
     ]
 
 
+def test_answers_and_what_was_not_answered(tmp_path):
+    header = 'video,time,class,probability,probability of background,label\n'
+    rows = 'video_0000051,15.5,Diving,0.5,0.4, Diving\nvideo_0000051,30,Diving,0.4,0.4,background\n'
+    found = read(tmp_path, header + rows + 'video_0000052,3,Diving,0.4,0.4,\n')
+    clicks, counts = clean_clicks(found, CONTENT)
+    assert clicks == {'video_0000051': [Click(15.5, 'Diving'), Click(30.0, None)]}
+    assert counts['not answered'] == 1
+
+
 @pytest.mark.parametrize('fps', [25.0, {'v': 25}])
 def test_points_are_frames_and_their_segments_are_not_read(tmp_path, fps):
     text = 'class,start_frame,stop_frame,video_id,point\ntake,18.0,nonsense,v,50\n'
