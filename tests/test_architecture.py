@@ -26,7 +26,7 @@ IMPORTS = {
     'engine.ema': set(),
     'engine.hooks': {'engine.optimizers', 'files'},
     'engine.optimizers': set(),
-    'models.data_preprocessors': {'structures'},
+    'models.data_preprocessors': {'files', 'structures'},
     'models.layers': {'files', 'ops'},
     'models.projections': {'files', 'models.layers'},
     'models.necks': {'files', 'models.layers', 'ops'},
