@@ -105,6 +105,23 @@ def test_options_reach_every_run(tool, calls):
     assert calls[0][5:8] == ('--amp', '--epochs', '3')
 
 
+def test_a_setting_may_name_the_seed_of_its_run(tool, calls, capsys):
+    arguments = ['a.py', '--seeds', '0', '7', '--work-dir', 'work']
+    options = ['--cfg-options', 'val_cfg.x=clicks_{seed}/{video}']
+    assert tool.main([*arguments, *options]) == 0
+    assert [call[-1] for call in calls] == [
+        f'val_cfg.x=clicks_{seed}/{{video}}' for seed in (0, 0, 7, 7)
+    ]
+    made = json.loads(Path('work/a/seed_7/options.json').read_text())
+    assert made['cfg_options'] == ['val_cfg.x=clicks_7/{video}']
+    calls.clear()
+    assert tool.main([*arguments, *options]) == 0
+    assert calls == []  # they are those that were asked for
+    capsys.readouterr()
+    line = mistake(tool, capsys, *arguments, '--cfg-options', 'val_cfg.x=clicks_0/{video}')
+    assert 'work/a/seed_7 was made with val_cfg.x=clicks_7/{video}' in line
+
+
 @pytest.mark.parametrize(
     ('made', 'asked', 'words'),
     [

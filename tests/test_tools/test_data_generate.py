@@ -30,6 +30,9 @@ def test_wrong_settings(tmp_path, capsys):
     with pytest.raises(SystemExit, match='2'):
         tool.main(['--out', str(tmp_path / 'demo'), '--num-test', '0'])
     assert 'error: expected at least one video' in capsys.readouterr().err
+    with pytest.raises(SystemExit, match='2'):
+        tool.main(['--out', str(tmp_path / 'demo'), '--click-seed', '1'])
+    assert 'expected --click-seed with --kind context' in capsys.readouterr().err
     (tmp_path / 'mine.txt').touch()
     with pytest.raises(SystemExit, match='2'):
         tool.main(['--out', str(tmp_path)])

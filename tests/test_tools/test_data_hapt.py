@@ -240,7 +240,8 @@ def test_clips_are_cut_where_no_action_is():
 
 def test_real_clips(real_data, tmp_path):
     out = tmp_path / 'clips'
-    assert prepare.main([str(real_data('hapt')), '--clips', '--out', str(out)]) == 0
+    options = ['--clips', '--click-seed', '3', '--out', str(out)]
+    assert prepare.main([str(real_data('hapt')), *options]) == 0
     content = json.loads((out / 'annotations.json').read_text())
     videos = {
         subset: [v for v in content['database'].values() if v['subset'] == subset]
@@ -252,3 +253,10 @@ def test_real_clips(real_data, tmp_path):
     assert classes.count(0) == 43
     assert classes.count(1) + classes.count(2) > 0.85 * len(classes)
     assert len(read_click_file(out / 'action_clicks.json').clicks) == 544
+    assert json.loads((out / 'action_clicks.json').read_text())['simulated']['seed'] == 3
+
+
+def test_without_clips_there_are_no_clicks(tmp_path, capsys):
+    with pytest.raises(SystemExit, match='2'):
+        prepare.main([str(tmp_path), '--click-seed', '3'])
+    assert 'expected --click-seed with --clips' in capsys.readouterr().err

@@ -82,7 +82,11 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--amp', action='store_true', help='train in bfloat16 mixed precision')
     parser.add_argument('--epochs', type=int, help="of every run, instead of the configs' own")
     parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='settings of every run'
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='settings of every run; {seed} in a value is its seed',
     )
 
 
@@ -117,13 +121,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return args
 
 
-def settings_of(row: Row, args: argparse.Namespace) -> list[str]:
-    """Settings KEY=VALUE of the runs of a row: its own, and those of every run.
+def settings_of(row: Row, seed: int, args: argparse.Namespace) -> list[str]:
+    """Settings KEY=VALUE of a run: those of its row, and those of every run.
 
     Raises:
         Mistake: Two of them set the same, or a part of it.
     """
-    settings = sorted([*row.options, *row.test_options, *args.cfg_options])
+    given = [text.replace('{seed}', str(seed)) for text in args.cfg_options]
+    settings = sorted([*row.options, *row.test_options, *given])
     epochs = [] if args.epochs is None else [f'train_cfg.max_epochs={args.epochs}']
     # Of keys in this order, what lies within a key follows it.
     keys = sorted((text.partition('=')[0].split('.'), text) for text in [*settings, *epochs])
@@ -145,25 +150,24 @@ def check_runs(rows: Sequence[Row], args: argparse.Namespace) -> None:
     check_seeds(args.seeds)
     if args.jobs < 1:
         raise Mistake(f'expected --jobs of 1 or more but got {args.jobs}')
-    settings = [settings_of(row, args) for row in rows]
-    contents = [
-        load_config(row.config, parse_cfg_options(own))
-        for row, own in zip(rows, settings, strict=True)
-    ]
-    if args.epochs is not None:
-        for row, content in zip(rows, contents, strict=True):
-            with in_context(str(row.config)):
-                shorten(content, args.epochs)
+    runs = [(row, seed, settings_of(row, seed, args)) for row in rows for seed in args.seeds]
+    contents = {}
+    for row, _, settings in runs:
+        key = row.config, *settings
+        if key not in contents:
+            contents[key] = load_config(row.config, parse_cfg_options(settings))
+            if args.epochs is not None:
+                with in_context(str(row.config)):
+                    shorten(contents[key], args.epochs)
     names = [row.name for row in rows]
     if len(set(names)) < len(names):
         raise Mistake(f'expected configs of different names but got {", ".join(names)}')
-    for row, own, content in zip(rows, settings, contents, strict=True):
-        for seed in args.seeds:
-            folder = folder_of(row, seed, args)
-            if (folder / 'metrics.json').is_file():
-                check_options(folder, options_of(own, args))
-                check_config(folder / row.config.name, content)
-                read_metrics(folder)
+    for row, seed, settings in runs:
+        folder = folder_of(row, seed, args)
+        if (folder / 'metrics.json').is_file():
+            check_options(folder, options_of(settings, args))
+            check_config(folder / row.config.name, contents[row.config, *settings])
+            read_metrics(folder)
 
 
 def options_of(settings: list[str], args: argparse.Namespace) -> dict:
@@ -201,7 +205,7 @@ def run(row: Row, seed: int, args: argparse.Namespace, progress: RunsProgress) -
 
 def train_and_test(row: Row, seed: int, args: argparse.Namespace, log: Path) -> bool:
     """Whether both succeeded; their output goes to the log."""
-    options = options_of(settings_of(row, args), args)
+    options = options_of(settings_of(row, seed, args), args)
     (log.parent / OPTIONS).write_text(json.dumps(options))
     env = dict(os.environ, OMP_NUM_THREADS='1') if args.jobs > 1 else None
     last = folder_of(row.training, seed, args) / 'last_checkpoint'
@@ -229,7 +233,7 @@ def train_command(row: Row, seed: int, args: argparse.Namespace) -> list:
 
 
 def _folder_and_settings(row: Row, seed: int, args: argparse.Namespace) -> list:
-    settings = settings_of(row, args)
+    settings = settings_of(row, seed, args)
     folder = folder_of(row, seed, args)
     return ['--work-dir', folder, *(['--cfg-options', *settings] if settings else [])]
 

@@ -7,7 +7,7 @@ stretch of background, more often the longer it is, at a place that is uniform w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -170,17 +170,19 @@ def _background_times(
 
 
 def write_simulated_clicks(
-    folder: Path, database: Mapping[str, Mapping], rules: Mapping[str, ClickRule]
+    folder: Path, database: Mapping[str, Mapping], rules: Mapping[str, ClickRule], seed: int
 ) -> None:
     """Write click files of the training videos of ``annotations.json``, beside it.
 
     Args:
         folder: Of the data set.
         database: See :func:`simulate_clicks`.
-        rules: Name of each file -> how its clicks are drawn.
+        rules: Name of each file -> how its clicks are drawn, but for the seed.
+        seed: Of all of them.
     """
     training = {name: video for name, video in database.items() if video['subset'] == 'training'}
     for file, rule in rules.items():
+        rule = replace(rule, seed=seed)
         clicks = simulate_clicks(training, rule)
         write_click_file(
             folder / file, clicks, source='annotations.json', simulated=rule.description

@@ -40,7 +40,12 @@ CLICK_FILES = {
 
 
 def generate(
-    out: str | os.PathLike, *, seed: int = 0, num_train: int = 120, num_test: int = 60
+    out: str | os.PathLike,
+    *,
+    seed: int = 0,
+    num_train: int = 120,
+    num_test: int = 60,
+    click_seed: int = 0,
 ) -> None:
     """Write the data set: ``features/<video>.npy`` (T, 16), ``annotations.json`` and click files.
 
@@ -49,12 +54,13 @@ def generate(
 
     Args:
         out: Folder; replaced if it holds what an earlier call has written.
-        seed: Of everything random.
+        seed: Of everything random, but for the clicks.
         num_train: Videos of subset ``training``.
         num_test: Videos of subset ``test``.
+        click_seed: Of the clicks.
 
     Raises:
-        ValueError: A number of videos is not positive, or the seed is negative.
+        ValueError: A number of videos is not positive, or a seed is negative.
         FileExistsError: ``out`` holds other things.
     """
     check_request(seed, num_train, num_test)
@@ -69,7 +75,7 @@ def generate(
                 'database': database,
             }
         )
-        write_simulated_clicks(writer.root, database, CLICK_FILES)
+        write_simulated_clicks(writer.root, database, CLICK_FILES, click_seed)
 
 
 def make_video(seed: int, subset: int, index: int) -> tuple[np.ndarray, float, list[dict]]:

@@ -75,6 +75,17 @@ def test_one_seed_gives_the_same_bytes(data, tmp_path):
     context.generate(tmp_path / 'again', num_train=1, num_test=1)  # replaces its own
 
 
+def test_other_clicks_of_the_same_videos(data, tmp_path):
+    """The seed of the clicks changes them alone; by the rule that the file tells."""
+    context.generate(tmp_path / 'data', num_train=40, num_test=3, click_seed=5)
+    for file in ('annotations.json', 'features/training_0001.npy'):
+        assert (tmp_path / 'data' / file).read_bytes() == (data / file).read_bytes()
+    for file in context.CLICK_FILES:
+        content = json.loads((tmp_path / 'data' / file).read_text())
+        assert content['simulated']['seed'] == 5
+        assert content['database'] != json.loads((data / file).read_text())['database']
+
+
 @pytest.mark.parametrize('settings', [dict(num_train=0), dict(seed=-1)])
 def test_settings_out_of_range_are_refused(tmp_path, settings):
     with pytest.raises(ValueError, match='expected'):

@@ -1,7 +1,7 @@
 """Prepare HAPT (UCI 341): raw inertial signals -> window features and one annotation file.
 
-``python tools/data/hapt/prepare.py SOURCE [--clips] [--out data/hapt]``; README.md beside this file
-says where SOURCE comes from and what is written.
+``python tools/data/hapt/prepare.py SOURCE [--clips [--click-seed N]] [--out data/hapt]``; README.md
+beside this file says where SOURCE comes from and what is written.
 """
 
 import argparse
@@ -23,8 +23,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--clips', action='store_true', help='cut into clips of few classes, with click files'
     )
+    parser.add_argument('--click-seed', type=int, help='of the clicks of --clips; 0')
     parser.add_argument('--out', type=Path, help='folder; data/hapt, or data/hapt_clips')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.click_seed is not None and not args.clips:
+        parser.error('expected --click-seed with --clips alone')
+    return args
 
 
 if __name__ == '__main__':
@@ -96,7 +100,8 @@ def main(argv: list[str] | None = None) -> int:
                 for name, recording in recordings.items()
                 for number, clip in enumerate(cut_into_clips(recording))
             }
-        write_recordings(recordings, out, statistics, args.clips)
+        click_seed = (args.click_seed or 0) if args.clips else None
+        write_recordings(recordings, out, statistics, click_seed)
     counts = [(subset(name), len(item.annotations)) for name, item in recordings.items()]
     print(count_table('recordings', counts, 'official', OFFICIAL_COUNTS))
     print(f'written to {out}')
@@ -259,7 +264,7 @@ def write_recordings(
     recordings: dict[str, Recording],
     out: Path,
     statistics: tuple[np.ndarray, np.ndarray],
-    with_clicks: bool = False,
+    click_seed: int | None = None,
 ) -> None:
     """Write features and annotations of all recordings into the folder ``out``.
 
@@ -267,7 +272,7 @@ def write_recordings(
         recordings: Whole ones, or clips.
         out: Folder.
         statistics: Mean and standard deviation of each channel.
-        with_clicks: Write click files too.
+        click_seed: Of the clicks; None: no click files.
     """
     mean, std = statistics
     database = {}
@@ -292,8 +297,8 @@ def write_recordings(
                 'database': database,
             }
         )
-        if with_clicks:
-            write_simulated_clicks(writer.root, database, CLICK_FILES)
+        if click_seed is not None:
+            write_simulated_clicks(writer.root, database, CLICK_FILES, click_seed)
 
 
 def subset(name: str) -> str:

@@ -16,7 +16,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--num-train', type=int, default=120, help='training videos')
     parser.add_argument('--num-test', type=int, help='test videos; 40, or 60')
-    return parser.parse_args(argv)
+    parser.add_argument('--click-seed', type=int, help='of the clicks of kind context; 0')
+    args = parser.parse_args(argv)
+    if args.click_seed is not None and args.kind != 'context':
+        parser.error(f'expected --click-seed with --kind context alone but got --kind {args.kind}')
+    return args
 
 
 if __name__ == '__main__':
@@ -34,11 +38,12 @@ KINDS = {
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
+    options = {} if args.click_seed is None else {'click_seed': args.click_seed}
     generate, folder, num_test = KINDS[args.kind]
     out = args.out or Path(folder)
     num_test = num_test if args.num_test is None else args.num_test
     with report_mistakes():
-        generate(out, seed=args.seed, num_train=args.num_train, num_test=num_test)
+        generate(out, seed=args.seed, num_train=args.num_train, num_test=num_test, **options)
     print(f'{args.num_train} training and {num_test} test sequences written to {out}')
     return 0
 
