@@ -153,7 +153,7 @@ def check_runs(rows: Sequence[Row], args: argparse.Namespace) -> None:
     runs = [(row, seed, settings_of(row, seed, args)) for row in rows for seed in args.seeds]
     contents = {}
     for row, _, settings in runs:
-        key = row.config, *settings
+        key = (row.config, *settings)
         if key not in contents:
             contents[key] = load_config(row.config, parse_cfg_options(settings))
             if args.epochs is not None:
@@ -166,7 +166,7 @@ def check_runs(rows: Sequence[Row], args: argparse.Namespace) -> None:
         folder = folder_of(row, seed, args)
         if (folder / 'metrics.json').is_file():
             check_options(folder, options_of(settings, args))
-            check_config(folder / row.config.name, contents[row.config, *settings])
+            check_config(folder / row.config.name, contents[(row.config, *settings)])
             read_metrics(folder)
 
 
