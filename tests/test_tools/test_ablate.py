@@ -89,10 +89,22 @@ BACKTAL = {
     | {f'{DATA}.supervision': 'video', f'{DATA}.click_file': None, 'model.head.loss_click': None},
     'click loss': CLICK_LOSS,
     'click loss, separation': NO_AFFINITY,
+    'click loss, affinity convolution': NO_SEPARATION | {'model.head.loss_affinity': None},
+    'click loss, affinity convolution and loss': NO_SEPARATION,
     'all': {},
     'all, no action term': {'model.head.loss_affinity.action_term': False},
     'action clicks, click loss': CLICK_LOSS | {f'{DATA}.click_file': 'action_clicks.json'},
     'both kinds of clicks, all': {f'{DATA}.click_file': 'all_clicks.json'},
+}
+CLICKS = {'video labels': BACKTAL['video labels']} | {
+    f'{kind}, {amount}': CLICK_LOSS | ({f'{DATA}.click_file': file} if file else {})
+    for kind, amount, file in (
+        ('background clicks', '0.25 a stretch', 'background_clicks_0.25.json'),
+        ('background clicks', '0.5 a stretch', 'background_clicks_0.5.json'),
+        ('background clicks', '1 a stretch', None),
+        ('background clicks', '2 a stretch', 'background_clicks_2.json'),
+        ('action clicks', '1 an action', 'action_clicks.json'),
+    )
 }
 PER_CLASS = {'model.head.per_class': True}
 OVERLAPPING = {
@@ -130,11 +142,12 @@ EXPECTED['billboard'] = {
     'asl_tridet_billboard': {},
     'TriDet style with ASL, per class': PER_CLASS,
 }
-EXPECTED |= {'context': BACKTAL, 'hapt_clips': BACKTAL}
+EXPECTED |= {'context': BACKTAL, 'hapt_clips': BACKTAL, 'clicks': CLICKS}
 # The config of a table, if it is not asl_hapt.py
 OF_TABLE = {
     'billboard': 'asl/asl_billboard.py',
     'context': 'backtal/backtal_context_demo.py',
+    'clicks': 'backtal/backtal_context_demo.py',
     'hapt_clips': 'backtal/backtal_hapt_clips.py',
 }
 # Rows that name a config of their own

@@ -1,9 +1,13 @@
 """Synthetic sequences with context: what goes with an action and is none.
 
-Each class has a feature direction that is there all through its actions, and another one, stronger,
-in many stretches of background of the videos in which the class occurs: as water is for swimming.
-The labels of the videos cannot tell the two apart. A click on the background can; a click on an
-action says only which of the two is the action.
+An action of a class is the act in its scene: two feature directions, equally strong. In many
+stretches of background of the same videos the scene is there without the act, and stronger: as
+water is for swimming. The rest of the background is empty. All steps share a level in one more
+direction, as features behind a ReLU do, so that emptiness too can be told by a network without
+biases.
+
+The labels of the videos cannot tell the act from its scene. Neither can a click on an action, which
+shows both; a click on the background can.
 """
 
 import os
@@ -29,11 +33,16 @@ ACTION_STEPS = (8, 25)
 GAP_STEPS = (5, 20)
 MAX_CLASSES = 2  # of a video
 CONTEXT_CHANCE = 0.6  # of a stretch of background
-ACTION_HEIGHT, CONTEXT_HEIGHT = 3.0, 3.9
+ACTION_HEIGHT = 3.0  # of act and scene together
+CONTEXT_HEIGHT = 3.9  # of the scene without the act
+LEVEL = 3.0  # of every step
 NOISE = 0.6
 #: Click file -> how its clicks are drawn.
 CLICK_FILES = {
     'background_clicks.json': ClickRule(),
+    'background_clicks_0.25.json': ClickRule(per_stretch=0.25),
+    'background_clicks_0.5.json': ClickRule(per_stretch=0.5),
+    'background_clicks_2.json': ClickRule(per_stretch=2),
     'action_clicks.json': ClickRule(per_stretch=0, action='uniform'),
     'all_clicks.json': ClickRule(action='uniform'),
 }
@@ -84,32 +93,34 @@ def make_video(seed: int, subset: int, index: int) -> tuple[np.ndarray, float, l
     Returns:
         Feature (T, 16) float32; duration in seconds; the schema's annotations, by time.
     """
-    directions = _directions(seed)
+    acts, scenes, level = _directions(seed)
     rng = np.random.default_rng((seed, 1 + subset, index))
     num_steps = int(rng.integers(NUM_STEPS[0], NUM_STEPS[1] + 1))
     duration = ((num_steps - 1) * GRID.feat_stride + GRID.clip_len) / GRID.fps
     classes = rng.permutation(len(CLASSES))[: rng.integers(1, MAX_CLASSES + 1)]
-    feature = NOISE * rng.standard_normal((num_steps, FEAT_DIM))
+    feature = LEVEL * level + NOISE * rng.standard_normal((num_steps, FEAT_DIM))
     times = GRID.to_seconds(np.arange(num_steps, dtype=np.float64))
     annotations: list[dict[str, Any]] = []
     for start, end in _place_actions(rng, duration):
         label = int(rng.choice(classes))
-        feature[(times >= start) & (times < end)] += ACTION_HEIGHT * directions[label]
+        action = ACTION_HEIGHT * (acts[label] + scenes[label]) / np.sqrt(2)
+        feature[(times >= start) & (times < end)] += action
         annotations.append({'segment': [start, end], 'label': CLASSES[label], 'label_id': label})
     present = sorted({item['label_id'] for item in annotations})
     segments = np.array([item['segment'] for item in annotations])
     for start, end in background_stretches(duration, segments):
         chance, label = rng.random(), int(rng.choice(present))
         if chance < CONTEXT_CHANCE:
-            context = CONTEXT_HEIGHT * directions[len(CLASSES) + label]
-            feature[(times >= start) & (times < end)] += context
+            feature[(times >= start) & (times < end)] += CONTEXT_HEIGHT * scenes[label]
     return feature.astype(np.float32), duration, annotations
 
 
-def _directions(seed: int) -> np.ndarray:
-    """Orthonormal feature directions, of the actions and then of their context: (2 K, 16)."""
+def _directions(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Orthonormal feature directions: of the acts (K, 16), the scenes (K, 16), the level (16,)."""
     square = np.random.default_rng((seed, 0)).standard_normal((FEAT_DIM, FEAT_DIM))
-    return np.linalg.qr(square)[0][: 2 * len(CLASSES)]
+    rows = np.linalg.qr(square)[0]
+    count = len(CLASSES)
+    return rows[:count], rows[count : 2 * count], rows[2 * count]
 
 
 def _place_actions(rng: np.random.Generator, duration: float) -> list[tuple[float, float]]:

@@ -17,36 +17,45 @@ def data(tmp_path_factory):
     return folder
 
 
-def test_features_hold_action_and_context(data):
-    """Mean projections on the planted directions: 3 in an action, 0 or 3.9 beside it."""
+def test_features_hold_act_and_scene(data):
+    """Mean projections on the planted directions, by hand: 3 / sqrt(2) of either in an action."""
     database = json.loads((data / 'annotations.json').read_text())['database']
     assert len(database) == 43
-    directions = context._directions(0)
-    inside, heights, strays = [], [], []
+    acts, scenes, level = context._directions(0)
+    planted = np.concatenate([acts, scenes, level[None]])
+    np.testing.assert_allclose(planted @ planted.T, np.eye(9), atol=1e-12)
+    inside, alike, heights, strays, levels = [], [], [], [], []
     for name, video in database.items():
         feature = np.load(data / 'features' / f'{name}.npy')
         assert len(feature) == context.GRID.num_steps(video['duration'])
         times = context.GRID.to_seconds(np.arange(len(feature)))
-        shown = feature @ directions.T
+        shown = feature @ planted.T
+        levels.append(shown[:, 8].mean())
         present = {item['label_id'] for item in video['annotations']}
         assert 1 <= len(present) <= 2
         for item in video['annotations']:
             (start, end), label = item['segment'], item['label_id']
             steps = (times >= start) & (times < end)
-            inside.append(shown[steps, label].mean())
-            strays.append(shown[steps][:, [k for k in range(8) if k != label]].mean())
+            inside.append(shown[steps][:, [label, 4 + label]].mean(axis=0))
+            strays.append(shown[steps][:, [k for k in range(8) if k % 4 != label]].mean())
         segments = [item['segment'] for item in video['annotations']]
         for start, end in background_stretches(video['duration'], segments):
             steps = (times >= start) & (times < end)
             if steps.sum() >= 4:
-                heights.append(max(shown[steps, 4 + label].mean() for label in present))
-    assert np.mean(inside) == pytest.approx(3, abs=0.05)
+                means = shown[steps].mean(axis=0)
+                label = max(present, key=lambda k: means[4 + k])
+                heights.append(means[4 + label])
+                strays.append(means[:4].mean())
+                alike.append((means[label] + means[4 + label]) / np.sqrt(2))
+    np.testing.assert_allclose(np.mean(inside, axis=0), 3 / np.sqrt(2), atol=0.05)
     assert np.mean(strays) == pytest.approx(0, abs=0.05)
-    heights = np.array(heights)
-    with_context = heights > 2
+    assert np.mean(levels) == pytest.approx(3, abs=0.05)
+    with_context = np.array(heights) > 2
     # five standard deviations of the share, and of the mean
     assert abs(with_context.mean() - 0.6) < 5 * np.sqrt(0.24 / len(heights))
-    assert np.mean(heights[with_context]) == pytest.approx(3.9, abs=0.1)
+    assert np.mean(np.array(heights)[with_context]) == pytest.approx(3.9, abs=0.1)
+    # Along an action's direction, which is all that a click on one tells, context is much like it.
+    assert np.mean(np.array(alike)[with_context]) == pytest.approx(3.9 / np.sqrt(2), abs=0.1)
 
 
 def test_click_files(data):
