@@ -207,6 +207,7 @@ class TALInferencer(BaseInferencer):
             batch_size, score_threshold, top_k, features_dir: See :meth:`__call__`.
         """
         check_settings(batch_size=batch_size, top_k=top_k, score_threshold=score_threshold)
+        self.samples.prepare(inputs)
         features = None if features_dir is None else Path(features_dir)
         limits = {}
         for items, batch, bad in self.preprocess(inputs, batch_size, features, progress):

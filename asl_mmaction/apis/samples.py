@@ -74,6 +74,19 @@ class SampleMaker:
                     'but got none; see docs/from_video.md'
                 )
 
+    def prepare(self, items: Sequence[Input]) -> None:
+        """Build the extractor if something is a video: a mistake in it is none of each video.
+
+        Raises:
+            FileNotFoundError, TypeError, ValueError: It is not as ``build_extractor`` expects it.
+        """
+        if self._extractor is None and any(item.video for item in items):
+            # PyAV and mmaction2's models take seconds to load
+            from asl_mmaction.extraction.extractor import build_extractor
+
+            with in_context('extractor in the config'):
+                self._extractor = build_extractor(self._settings, device=self._device)
+
     def settings_digest(self, model: Mapping) -> str:
         """SHA-256 of the settings of a model, and of those that make a recording its input."""
         settings = [model, self.sources, self.pipeline, self.grid, self._settings]
@@ -127,10 +140,7 @@ class SampleMaker:
 
     def _extract(self, item: Input, features_dir: Path | None, progress: Progress | None) -> str:
         """The feature file of a video; one that is not kept is gone when the next is made."""
-        if self._extractor is None:  # PyAV and mmaction2's models take seconds to load
-            from asl_mmaction.extraction.extractor import build_extractor
-
-            self._extractor = build_extractor(self._settings, device=self._device)
+        self.prepare([item])
         if features_dir is None:
             if self._scratch is not None:
                 self._scratch.cleanup()

@@ -19,13 +19,20 @@ from asl_mmaction.extraction.networks import AnyNetwork, Network
 from asl_mmaction.extraction.recognizers import RecognizerNetwork
 from asl_mmaction.extraction.video import Video
 from asl_mmaction.extraction.writing import difference, locked, remove_parts, resume, write_header
-from asl_mmaction.files.mistakes import FileExistsMistake, Mistake, ValueMistake
+from asl_mmaction.files.mistakes import FileExistsMistake, Mistake, TypeMistake, ValueMistake
 from asl_mmaction.files.sidecar import sidecar_path
 from asl_mmaction.files.writing import write_json
 
 T = TypeVar('T')
-EXTRACTOR_KEYS = {'recognizer', 'checkpoint', 'backbone', 'clip_len', 'stride', 'frame_interval'}
-EXTRACTOR_KEYS |= {'fps', 'batch_size', 'center_crop'}
+#: Settings of a config's extractor and their types; None stands for the default.
+EXTRACTOR_TYPES: dict[str, tuple[type, ...]] = {
+    'recognizer': (str, os.PathLike, Mapping),
+    'checkpoint': (str, os.PathLike),
+    'backbone': (str,),
+    'center_crop': (bool,),
+    'fps': (int, float),
+    **dict.fromkeys(('clip_len', 'stride', 'frame_interval', 'batch_size'), (int,)),
+}
 
 
 class FeatureExtractor:
@@ -238,14 +245,22 @@ def build_extractor(
         device: see there.
 
     Raises:
-        ValueMistake: a setting is missing, unknown or out of its range.
+        TypeMistake: a setting is of another type.
+        ValueMistake: it is missing, unknown or out of its range.
     """
-    settings = dict(settings)
-    unknown = sorted(settings.keys() - EXTRACTOR_KEYS)
+    settings = {key: value for key, value in settings.items() if value is not None}
+    unknown = sorted(settings.keys() - EXTRACTOR_TYPES.keys())
     if unknown:
         raise ValueMistake(
-            f'expected an extractor with keys {sorted(EXTRACTOR_KEYS)} but got {unknown[0]!r}'
+            f'expected an extractor with keys {sorted(EXTRACTOR_TYPES)} but got {unknown[0]!r}'
         )
+    for key, value in settings.items():
+        kinds = EXTRACTOR_TYPES[key]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            names = ' or '.join(kind.__name__ for kind in kinds)
+            raise TypeMistake(f'expected extractor.{key} of type {names} but got {value!r}')
+    if settings.get('fps', 1) <= 0:
+        raise ValueMistake(f'expected extractor.fps > 0 but got {settings["fps"]}')
     if ('recognizer' in settings) == ('backbone' in settings) or 'stride' not in settings:
         raise ValueMistake(
             'expected an extractor with a stride and either a recognizer or a backbone but got '

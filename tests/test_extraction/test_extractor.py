@@ -236,10 +236,20 @@ def test_the_extractor_of_a_config(tmp_path, plain_video):
     ):
         with pytest.raises(ValueMistake, match=words):
             build_extractor(settings)
-    with pytest.raises(TypeMistake, match="stride to be a whole number but got '4'"):
-        build_extractor({'recognizer': str(path), 'stride': '4'})
-    with pytest.raises(ValueMistake, match='expected batch_size >= 1 but got 0'):
-        build_extractor({'recognizer': str(path), 'stride': 4, 'batch_size': 0})
+    for wrong, words in (
+        ({'stride': '4'}, r"extractor\.stride of type int but got '4'"),
+        ({'stride': 4, 'batch_size': True}, r'extractor\.batch_size of type int but got True'),
+        ({'stride': 4, 'fps': '25'}, r"extractor\.fps of type int or float but got '25'"),
+        ({'stride': 4, 'center_crop': 'no'}, r"extractor\.center_crop of type bool but got 'no'"),
+        ({'recognizer': 5, 'stride': 4}, r'extractor\.recognizer of type str or .* but got 5'),
+    ):
+        with pytest.raises(TypeMistake, match=f'expected {words}'):
+            build_extractor({'recognizer': str(path), **wrong})
+    for key, words in (('batch_size', 'batch_size >= 1'), ('fps', r'extractor\.fps > 0')):
+        with pytest.raises(ValueMistake, match=f'expected {words} but got 0'):
+            build_extractor({'recognizer': str(path), 'stride': 4, key: 0})
+    same = {'recognizer': str(path), 'stride': 4, 'clip_len': 16, 'fps': None, 'checkpoint': None}
+    assert build_extractor(same).settings() == extractor.settings()
 
 
 def test_the_numbers_fit_into_the_frame():

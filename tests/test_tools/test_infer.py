@@ -1,6 +1,7 @@
 """tools/infer.py: features and videos in, files and pictures out, one bad file among them."""
 
 import json
+import re
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -220,6 +221,20 @@ def test_a_video_without_an_extractor(work_dir, inputs, infer, capsys):
     error = capsys.readouterr().err
     assert 'in/kitchen.mp4: expected extractor=dict(recognizer=' in error
     assert error.endswith('but got none; see docs/from_video.md\n')
+    # A mistake in the extractor is told once, not for each video.
+    for option, message in (
+        ('extractor.stride=four', "extractor.stride of type int but got 'four'"),
+        (
+            'extractor.backbone=no_module:Net',
+            "a backbone module:callable to import but got 'no_mod",
+        ),
+        ('extractor.size=9', "an extractor with keys .* but got 'size'"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            infer(work_dir, inputs, '--out', 'other', '--draw', 'none', '--cfg-options', option)
+        assert caught.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert re.search(f'error: extractor in the config: expected {message}', line)
     # Features of another stride than the config says of its grid are one more bad file.
     code, lines = infer(work_dir, inputs, '--out', 'found', '--cfg-options', 'extractor.stride=5')
     assert code == 1
