@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +87,8 @@ class TALInferencer(BaseInferencer):
         self.checkpoint, content, network = open_network(self.config, checkpoint, backend)
         self.classes = model_classes(self.config, content, checkpoint)
         self.simulated = bool(dataset_meta(content).get('simulated'))
-        self._weights = (
-            weights_digest(content['state_dict'])
-            if network is None
-            else network.about['weights_sha256']
-        )
+        self._state: Any = content.get('state_dict')
+        self._network = network
         self.samples = SampleMaker(self.config, grid, self.device)
         self.scope, self.collate_fn, self.visualizer = 'mmaction', pseudo_collate, None
         self.show_progress = show_progress
@@ -101,6 +99,13 @@ class TALInferencer(BaseInferencer):
     def _init_pipeline(self, cfg: Config) -> Compose:
         with DefaultScope.overwrite_default_scope('mmaction'):
             return Compose(self.samples.pipeline)
+
+    @cached_property
+    def _weights(self) -> str:
+        """SHA-256 of the weights, for a folder of results."""
+        if self._network is not None:
+            return self._network.about['weights_sha256']
+        return weights_digest(self._state)
 
     def __call__(
         self,

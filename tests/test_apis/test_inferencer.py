@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from asl_mmaction.apis import TALInferencer
+from asl_mmaction.apis import inferencer as inferencer_module
 
 ROOT = Path(__file__).parents[2]
 NAMES = ['test_0000', 'test_0001', 'test_0002']
@@ -523,6 +524,21 @@ def test_drawing_needs_a_folder(inferencer, feature, tmp_path):
     result = inferencer(feature, draw=['png', 'svg'], out_dir=tmp_path)
     assert result['visualization'] == [[tmp_path / 'array_0.png', tmp_path / 'array_0.svg']]
     assert all(path.is_file() for path in result['visualization'][0])
+
+
+def test_weights_are_hashed_for_a_folder_of_results_alone(demo, feature, tmp_path, monkeypatch):
+    hashed, digest = [], inferencer_module.weights_digest
+    monkeypatch.setattr(
+        inferencer_module, 'weights_digest', lambda x: hashed.append(1) or digest(x)
+    )
+    inferencer = TALInferencer(demo.config_path, demo.checkpoint, device='cpu')
+    inferencer(feature, out=tmp_path / 'a.csv')
+    assert hashed == []
+    for folder in ('one', 'two'):
+        inferencer(feature, out_dir=tmp_path / folder)
+    assert hashed == [1]
+    told = json.loads((tmp_path / 'one' / 'detections.json').read_text())['weights_sha256']
+    assert told == digest(torch.load(demo.checkpoint)['state_dict'])
 
 
 def test_the_ending_of_out_decides(inferencer, files, tmp_path):
