@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from asl_mmaction.files.mistakes import ValueMistake
-from asl_mmaction.files.reading import finite, in_context, read_label, read_object, read_segment
+from asl_mmaction.files.reading import (
+    finite,
+    in_context,
+    positive,
+    read_label,
+    read_object,
+    read_segment,
+)
 from asl_mmaction.files.writing import write_json
 
 
@@ -71,6 +78,25 @@ def read_results(path: Path, *, labels: bool | None = True) -> dict[str, Any]:
                 for item in items
             ]
     return {**content, 'results': results}
+
+
+def read_duration(path: Path, content: Mapping, video: str) -> float | None:
+    """Seconds that a recording lasts, where a file of results says so, as that of inference does.
+
+    Args:
+        path: Of the file, for an error.
+        content: From :func:`read_results`.
+        video: Its name.
+
+    Raises:
+        ValueError: It is no number above 0.
+    """
+    videos = content.get('videos')
+    about = videos.get(video) if isinstance(videos, dict) else None
+    if not isinstance(about, dict) or 'duration' not in about:
+        return None
+    with in_context(f'{path}: video {video!r}'):
+        return positive('a duration', about['duration'])
 
 
 def _forward(segment: Any) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -76,6 +77,15 @@ def write_html_timeline(
         )
     )
     return _write(path, page)
+
+
+def page_name(recording: str) -> str:
+    """Name of a recording's page, without its ending, beside the ``index.html`` of all.
+
+    That of the recording itself; ``index`` has ``index_page``, which has ``index_page_page``.
+    """
+    taken = re.fullmatch(r'index(_page)*', recording, re.IGNORECASE)
+    return f'{recording}_page' if taken else recording
 
 
 def write_html_index(

@@ -106,12 +106,38 @@ def drawn(folder='out'):
 
 def test_timelines_without_annotations(run):
     said = run('visualize', 'd.json', '--out', 'out', '--format', 'svg', 'pdf', 'html')
-    assert 'up to the end of its last detection' in said
+    assert 'no file says how long 1 of 1 recordings are: these are drawn up to the end' in said
     assert said.endswith('wrote 1 pictures to out\n')
     assert drawn() == ['index.html', 'v.html', 'v.pdf', 'v.svg']
     assert '>v: 1 detection</text>' in Path('out/v.svg').read_text()
     assert '"duration": 2.0' in Path('out/v.html').read_text()
     assert 'href="v.html"' in Path('out/index.html').read_text()
+
+
+def test_results_that_say_how_long_recordings_are(run):
+    """As infer.py writes them; of several, the longest."""
+    for name, duration in (('d', 7.5), ('e', 8)):
+        content = {'results': {'v': [LABELLED]}, 'videos': {'v': {'duration': duration}}}
+        write(f'{name}.json', content)
+    said = run('visualize', 'd.json', '--out', 'out', '--format', 'html')
+    assert said == 'wrote 1 pictures to out\n'
+    assert '"duration": 7.5' in Path('out/v.html').read_text()
+    run('visualize', '--results', 'A=d.json', 'B=e.json', '--out', 'out', '--format', 'html')
+    assert '"duration": 8.0' in Path('out/v.html').read_text()
+    run('visualize', 'd.json', 'a.json', '--out', 'out', '--format', 'html')  # that of the data
+    assert '"duration": 9.0' in Path('out/v.html').read_text()
+    write('d.json', {'results': {'v': []}, 'videos': {'v': {'duration': 0}}})
+    assert "d.json: video 'v': expected a duration > 0 but got 0" in run('visualize', 'd.json')
+
+
+def test_a_recording_called_index_has_a_page_beside_the_index(run):
+    write('d.json', {'results': {name: [LABELLED] for name in ('index', 'index_page')}})
+    run('visualize', 'd.json', '--out', 'out', '--format', 'svg', 'html')
+    assert drawn() == [
+        *('index.html', 'index.svg', 'index_page.html', 'index_page.svg', 'index_page_page.html')
+    ]
+    for name in ('index', 'index_page'):
+        assert f'<h1>{name}</h1>' in Path(f'out/{name}_page.html').read_text()
 
 
 def test_several_results_and_a_verdict(run):

@@ -103,12 +103,13 @@ from asl_mmaction.evaluation.functional import with_matches
 from asl_mmaction.files.annotations import read_checked_annotations
 from asl_mmaction.files.clicks import Click, read_click_file
 from asl_mmaction.files.mistakes import ValueMistake
-from asl_mmaction.files.results import read_results
+from asl_mmaction.files.results import read_duration, read_results
 from asl_mmaction.files.writing import check_file_name, hint_at_same_name
 from asl_mmaction.visualization import (
     ClassGaussians,
     Recording,
     draw_timeline,
+    page_name,
     save_figure,
     write_html_index,
     write_html_timeline,
@@ -137,11 +138,11 @@ def draw(args: argparse.Namespace) -> int:
         check_classes(recordings, gaussians.classes, args)
     pages = {}
     for recording in recordings:
-        name = args.out / check_file_name(recording.video_name)
+        name = check_file_name(recording.video_name)
         video = find_video(args.video_dir, recording.video_name)
         figure = None
         for form in args.format:
-            path = name.with_name(f'{name.name}.{form}')
+            path = args.out / f'{page_name(name) if form == "html" else name}.{form}'
             if form == 'html':
                 pages[path] = recording
                 write_html_timeline(
@@ -211,10 +212,14 @@ def read_recordings(
         rows = {name: content['results'][video] for name, content in contents.items()}
         truth = database[video]['annotations'] if database else None
         if database:
-            duration = database[video]['duration']
+            told = [database[video]['duration']]
         else:
+            durations = (read_duration(files[name], contents[name], video) for name in files)
+            told = [duration for duration in durations if duration is not None]
+        if not told:
             guessed.append(video)
-            duration = max((row['segment'][1] for part in rows.values() for row in part), default=0)
+            told = [row['segment'][1] for part in rows.values() for row in part]
+        duration = max(told, default=0)
         if args.verdict is not None:
             rows = {name: with_matches(truth, part, args.verdict) for name, part in rows.items()}
         marks = clicks.get(video, ())
@@ -223,8 +228,8 @@ def read_recordings(
         )
     if guessed:
         print(
-            'no annotation file says how long the recordings are: each is drawn up to the end of '
-            'its last detection'
+            f'no file says how long {len(guessed)} of {len(recordings)} recordings are: these are '
+            'drawn up to the end of their last detection'
         )
     return recordings
 
