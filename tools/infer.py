@@ -35,6 +35,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--features', metavar='DIR', help='keep features of videos there')
     parser.add_argument('--resume', action='store_true', help='leave out what is in DIR already')
+    parser.add_argument('--overwrite', action='store_true', help='replace files that are there')
     parser.add_argument('--device', help='such as cpu or cuda:0')
     parser.add_argument(
         '--backend',
@@ -96,9 +97,14 @@ def infer(args: argparse.Namespace) -> int:
     options = {'score_threshold': args.score_threshold, 'top_k': args.top_k}
     draw = [form for form in args.draw if form != 'none']
     folder = inferencer.open_folder(
-        args.out, formats=args.format, draw=draw, resume=args.resume, **options
+        args.out,
+        formats=args.format,
+        draw=draw,
+        resume=args.resume,
+        overwrite=args.overwrite,
+        **options,
     )
-    todo = folder.left_of(items)
+    todo = folder.begin(items)
     if len(todo) < len(items):
         say(console, f'{len(items) - len(todo)} of {len(items)} recordings are there already')
     bad = []

@@ -120,6 +120,7 @@ class TALInferencer(BaseInferencer):
         formats: Sequence[str] = ('json',),
         draw: Sequence[str] = (),
         resume: bool = False,
+        overwrite: bool = False,
         features_dir: str | os.PathLike | None = None,
     ) -> dict[str, list]:
         """Detect actions.
@@ -141,6 +142,7 @@ class TALInferencer(BaseInferencer):
                 recording, ``.srt`` or ``.vtt``; the JSON has every digit of seconds and scores,
                 the CSV 3 decimals and 4.
             out_dir, formats, draw, resume: See :meth:`open_folder`.
+            overwrite: Replace files that are there. Without, they are an error.
             features_dir: Where features of videos are kept, and taken from.
 
         What the limits of the model's post-processor left out is logged, one line for all.
@@ -150,11 +152,12 @@ class TALInferencer(BaseInferencer):
             the files that were drawn of each.
 
         Raises:
+            FileExistsError: What would be written is there.
             FileNotFoundError, TypeError, ValueError: A setting, an input or a file is not as
                 expected, or nothing can be written where asked; one line says which and how.
         """
         if out is not None:
-            check_file(Path(out))
+            check_file(Path(out), overwrite=overwrite)
         if out_dir is None and draw:
             raise ValueMistake(f'expected out_dir for draw={list(draw)} but got none')
         items = self.find(inputs)
@@ -163,8 +166,10 @@ class TALInferencer(BaseInferencer):
         options: dict[str, Any] = {'score_threshold': score_threshold, 'top_k': top_k}
         folder = None
         if out_dir is not None:
-            folder = self.open_folder(out_dir, formats=formats, draw=draw, resume=resume, **options)
-            items = folder.left_of(items)
+            folder = self.open_folder(
+                out_dir, formats=formats, draw=draw, resume=resume, overwrite=overwrite, **options
+            )
+            items = folder.begin(items)
         results = self.each(items, batch_size, features_dir=features_dir, **options)
         if self.show_progress and len(items) > 1:
             results = iter(track(results, description='Inference', total=len(items)))
@@ -287,13 +292,14 @@ class TALInferencer(BaseInferencer):
         formats: Sequence[str] = ('json',),
         draw: Sequence[str] = (),
         resume: bool = False,
+        overwrite: bool = False,
         score_threshold: float = 0.0,
         top_k: int | None = None,
     ) -> ResultFolder:
         """A folder for what is found.
 
         Args:
-            out_dir, formats, draw, resume: See :class:`ResultFolder`.
+            out_dir, formats, draw, resume, overwrite: See :class:`ResultFolder`.
             score_threshold, top_k: Of the detections; those that are gone on with had the same.
         """
         about = {
@@ -312,4 +318,5 @@ class TALInferencer(BaseInferencer):
             formats=formats,
             draw=draw,
             resume=resume,
+            overwrite=overwrite,
         )

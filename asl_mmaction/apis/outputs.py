@@ -10,12 +10,14 @@ from typing import Any
 
 from asl_mmaction.apis.inputs import Input
 from asl_mmaction.files.exports import Row, write_subtitles, write_table
-from asl_mmaction.files.mistakes import ValueMistake
-from asl_mmaction.files.results import read_results, write_results
-from asl_mmaction.files.writing import check_file_name, prepare_folder
+from asl_mmaction.files.mistakes import FileExistsMistake, ValueMistake
+from asl_mmaction.files.reading import in_context, read_object
+from asl_mmaction.files.results import read_duration, read_results, write_results
+from asl_mmaction.files.writing import check_file_name, prepare_folder, write_json
 from asl_mmaction.visualization import (
     Recording,
     draw_timeline,
+    page_name,
     save_figure,
     write_html_index,
     write_html_timeline,
@@ -31,6 +33,8 @@ DIGESTS = {
     'weights_sha256': 'weights',
     'settings_sha256': 'settings of the config (model, test pipeline, grid, extractor)',
 }
+#: In a folder: the files in it that inference has written, or was about to; no other is replaced.
+JOURNAL = '.infer.json'
 #: Of the time of a run that may go into writing what was written before.
 SHARE = 0.05
 
@@ -51,10 +55,11 @@ def check_formats(formats: Sequence[str], draw: Sequence[str]) -> None:
             raise ValueMistake(f'expected {kind} with some of {known} but got {wrong!r}')
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path, *, overwrite: bool = False) -> None:
     """Make sure that detections can be written into a file of such a name.
 
     Raises:
+        FileExistsError: It is there, and not to be overwritten.
         ValueError: They cannot.
     """
     kind = path.suffix.lower().lstrip('.')
@@ -63,6 +68,10 @@ def check_file(path: Path) -> None:
     if kind not in (*TABLES, *SUBTITLES):
         raise ValueMistake(
             f'expected a file name that ends in {", ".join((*TABLES, *SUBTITLES))} but got {path}'
+        )
+    if path.exists() and not overwrite:
+        raise FileExistsMistake(
+            f'expected the name of a new file but {path} is there: overwrite replaces it'
         )
     prepare_folder(path.parent)
 
@@ -109,6 +118,7 @@ class ResultFolder:
             file has it, and ``classes`` in it is the order in which they are drawn.
         simulated: Whether the model was trained on features that were made up.
         resume: Go on with what is there: keep what is in the JSON file.
+        overwrite: Replace files that are there, whoever wrote them.
 
     Raises:
         ValueError: The folder cannot be written to, an unknown format, results to go on with that
@@ -124,6 +134,7 @@ class ResultFolder:
         about: Mapping[str, Any],
         simulated: bool = False,
         resume: bool = False,
+        overwrite: bool = False,
     ) -> None:
         check_formats(formats, draw)
         prepare_folder(folder)
@@ -133,6 +144,7 @@ class ResultFolder:
         self.videos: dict[str, dict] = {}
         self.pages: dict[str | os.PathLike, Recording] = {}
         self.written: list[Path] = []
+        self._resume, self._overwrite = resume, overwrite
         self._next_writing = 0.0
         if resume:
             self._go_on()
@@ -141,12 +153,49 @@ class ResultFolder:
         """Whether a recording's detections are there."""
         return name in self.rows
 
-    def left_of(self, items: Sequence[Input]) -> list[Input]:
-        """The recordings whose detections are not there.
+    def begin(self, items: Sequence[Input]) -> list[Input]:
+        """Get ready to write what is found in recordings.
+
+        Returns:
+            Those whose detections are not there.
 
         Raises:
-            ValueError: There are those of another file, of the same name.
+            FileExistsError: A file that would be written is there, and not to be overwritten: it is
+                no result that is gone on with.
+            ValueError: There are detections of another file, of the same name; or a name would
+                lead out of the folder.
         """
+        todo = self._left_of(items)
+        files = self._files_of(todo)
+        journal = self.folder / JOURNAL
+        ours: set[str] = set()
+        if journal.is_file():
+            content = read_object(journal)
+            with in_context(str(journal), "'files' by name"):
+                ours = set(content['files'])
+        known = ours | {'detections.json'} if self.rows else ours
+        known = known if self._resume else set()
+        strange = [x for x in files if x not in known and (self.folder / x).exists()]
+        if strange and not self._overwrite:
+            more = f' and {len(strange) - 1} more that would be written' * (len(strange) > 1)
+            raise FileExistsMistake(
+                f'expected a folder without {strange[0]} but {self.folder} has it{more}: name '
+                'another folder; overwrite replaces files'
+                + ('' if self._resume else ', resume goes on with results')
+            )
+        if todo:
+            write_json(journal, {'files': sorted(ours.union(files))})
+        return todo
+
+    def _files_of(self, items: Sequence[Input]) -> list[str]:
+        """Names of the files that are going to be written, those of all recordings first."""
+        paths = [self.folder / f'detections.{form}' for form in self.formats if form in TABLES]
+        paths += [self.folder / 'index.html'] if 'html' in self.pictures else []
+        each = [form for form in (*self.formats, *self.pictures) if form not in TABLES]
+        paths += [self._path(item.name, form) for item in items for form in each]
+        return [path.relative_to(self.folder).as_posix() for path in paths]
+
+    def _left_of(self, items: Sequence[Input]) -> list[Input]:
         for item in items:
             file = self.videos.get(item.name, {}).get('file')
             if not (isinstance(file, str) and item.file and os.path.exists(file)):
@@ -169,22 +218,21 @@ class ResultFolder:
             if content.get(key) != value and key in DIGESTS:
                 raise ValueMistake(
                     f'{path}: expected results of these {DIGESTS[key]} to go on with but it was '
-                    'made with others: name another folder, or leave out resume to replace it'
+                    'made with others: name another folder, or overwrite in place of resume'
                 )
             if content.get(key) != value:
                 raise ValueMistake(
                     f'{path}: expected results with {key} {value!r} to go on with but it was made '
                     f'with {content.get(key)!r}'
                 )
-        videos = content.get('videos')
         for name, rows in content['results'].items():
-            if not isinstance(videos, dict) or not isinstance(videos.get(name), dict):
+            duration = read_duration(path, content, name)
+            if duration is None:
                 raise ValueMistake(f'{path}: expected a duration of {name!r} but got none')
             self.rows[name] = [(list(x['segment']), x['score'], x['label']) for x in rows]
-            self.videos[name] = videos[name]
+            self.videos[name] = content['videos'][name]
             page = self._path(name, 'html')
             if 'html' in self.pictures and page.is_file():
-                duration = videos[name]['duration']
                 self.pages[page] = self._recording(name, duration, self.rows[name])
 
     def add(self, prediction: Mapping, file: str | None) -> None:
@@ -262,6 +310,5 @@ class ResultFolder:
         return Recording(name, duration, {'found': found}, classes=classes)
 
     def _path(self, name: str, form: str) -> Path:
-        name = 'index_page' if form == 'html' and name == 'index' else name  # index.html lists all
-        stem = self.folder / check_file_name(name)
+        stem = self.folder / check_file_name(page_name(name) if form == 'html' else name)
         return stem.with_name(f'{stem.name}.{form}')

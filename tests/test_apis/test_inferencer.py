@@ -544,7 +544,11 @@ def test_weights_are_hashed_for_a_folder_of_results_alone(demo, feature, tmp_pat
 def test_the_ending_of_out_decides(inferencer, files, tmp_path):
     inferencer(files[0], out=tmp_path / 'a.srt', top_k=2)
     assert (tmp_path / 'a.srt').read_text().count('-->') == 2
+    with pytest.raises(FileExistsError, match=r'a new file but .*a\.srt is there'):
+        inferencer(files[0], out=tmp_path / 'a.srt')
+    inferencer(files[0], out=tmp_path / 'a.srt', top_k=1, overwrite=True)
+    assert (tmp_path / 'a.srt').read_text().count('-->') == 1
     with pytest.raises(ValueError, match='expected one recording for subtitles'):
-        inferencer(files, out=tmp_path / 'a.srt')
+        inferencer(files, out=tmp_path / 'b.srt')
     with pytest.raises(ValueError, match=r'ends in json, csv, srt, vtt but got .*a\.txt'):
         inferencer(files, out=tmp_path / 'a.txt')

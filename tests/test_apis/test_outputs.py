@@ -52,15 +52,19 @@ def test_pictures_and_pages_link_each_other(tmp_path):
     video = tmp_path / 'v.mp4'
     video.touch()
     with open_folder(tmp_path / 'out', draw=('png', 'html'), simulated=True) as folder:
-        for name in ('v', 'index'):
+        for name in ('v', 'index', 'index_page'):
             drawn = folder.draw(found(name, 'cut'), video)
             folder.add(found(name, 'cut'), str(video))
             assert all(path.stat().st_size > 500 for path in drawn)
-    assert [path.name for path in drawn] == ['index.png', 'index_page.html']
+    assert [path.name for path in drawn] == ['index_page.png', 'index_page_page.html']
     assert [path.name for path in folder.written][-1] == 'index.html'
     page = (tmp_path / 'out' / 'index.html').read_text()
     assert 'v.html' in page
     assert 'index_page.html' in page
+    assert 'index_page_page.html' in page
+    for name in ('index', 'index_page'):  # each has the page of its own recording
+        own = (tmp_path / 'out' / f'{name}_page.html').read_text()
+        assert f'<h1>{name}</h1>' in own
     assert '../v.mp4' in (tmp_path / 'out' / 'v.html').read_text()
     assert json.loads((tmp_path / 'out' / 'detections.json').read_text())['simulated'] is True
 
@@ -106,6 +110,57 @@ def test_a_run_that_is_interrupted_leaves_what_it_has(tmp_path):
     assert 'd.html' in (tmp_path / 'index.html').read_text()
 
 
+def run(folder, names, *, formats=('json', 'srt'), draw=('html',), **settings):
+    """As TALInferencer writes what it finds in recordings."""
+    with open_folder(folder, formats=formats, draw=draw, **settings) as opened:
+        todo = [item.name for item in opened.begin([Input(name) for name in names])]
+        for name in todo:
+            opened.draw(found(name, 'cut'))
+            opened.add(found(name, 'cut'), None)
+    return todo
+
+
+def test_what_somebody_else_wrote_is_not_replaced(tmp_path):
+    """Subtitles of a film in the folder of the films, or a page of a web site."""
+    own = tmp_path / 'b.srt'
+    own.write_text('mine')
+    message = f'expected a folder without b.srt but {tmp_path} has it: name another folder; '
+    with pytest.raises(FileExistsError, match=message + 'overwrite .*, resume goes on'):
+        run(tmp_path, 'ab')
+    assert [path.name for path in tmp_path.iterdir()] == ['b.srt']
+    assert run(tmp_path, 'a') == ['a']
+    # A recording or a format more: what the first run did not write is still somebody else's.
+    with pytest.raises(FileExistsError, match=message + 'overwrite replaces files$'):
+        run(tmp_path, 'ab', resume=True)
+    assert own.read_text() == 'mine'
+    assert run(tmp_path, 'ab', resume=True, formats=('json',)) == ['b']
+    assert run(tmp_path, 'ab', overwrite=True) == ['a', 'b']
+    assert own.read_text() != 'mine'
+
+
+def test_results_are_replaced_if_that_is_asked_for_alone(tmp_path):
+    assert run(tmp_path, 'ab') == ['a', 'b']
+    before = (tmp_path / 'detections.json').read_bytes()
+    with pytest.raises(FileExistsError, match=r'without detections\.json .* and 5 more that would'):
+        run(tmp_path, 'ab')  # index.html, a.srt, a.html, b.srt, b.html
+    with pytest.raises(FileExistsError, match=r'without detections\.json '):
+        run(tmp_path, 'c')
+    assert (tmp_path / 'detections.json').read_bytes() == before
+    assert run(tmp_path, 'abc', resume=True) == ['c']
+    assert run(tmp_path, 'c', overwrite=True) == ['c']
+    assert list(json.loads((tmp_path / 'detections.json').read_text())['results']) == ['c']
+
+
+def test_files_of_a_run_that_was_killed_before_the_table_are_its_own(tmp_path):
+    folder = open_folder(tmp_path, formats=('json', 'srt'), draw=('html',))
+    folder.begin([Input('a'), Input('b')])
+    folder.draw(found('a', 'cut'))
+    assert run(tmp_path, 'ab', resume=True) == ['a', 'b']
+    (tmp_path / '.infer.json').write_text('{"files": 1}')
+    with pytest.raises(ValueError, match=r"infer\.json: expected 'files' by name"):
+        run(tmp_path, 'ab', resume=True)
+
+
 def test_files_of_recordings_keep_dots_in_their_names(tmp_path):
     with open_folder(tmp_path, formats=('json', 'srt'), draw=('svg',)) as folder:
         folder.add(found('take.1', 'cut'), None)
@@ -144,6 +199,7 @@ def test_results_of_other_weights_or_of_another_file_are_not_gone_on_with(tmp_pa
         (tmp_path / place / 'v.npy').touch()
     ours, others = (Input('v', (str(tmp_path / x / 'v.npy'),)) for x in ('one', 'two'))
     with open_folder(tmp_path / 'out', about=about) as folder:
+        assert folder.begin([ours]) == [ours]
         folder.add(found('v', 'cut'), ours.file)
     for key, word in (('weights_sha256', 'weights'), ('settings_sha256', 'settings of the config')):
         with pytest.raises(
@@ -151,11 +207,11 @@ def test_results_of_other_weights_or_of_another_file_are_not_gone_on_with(tmp_pa
         ):
             open_folder(tmp_path / 'out', resume=True, about={**about, key: 'c'})
     folder = open_folder(tmp_path / 'out', resume=True, about=about)
-    assert folder.left_of([ours, Input('w')]) == [Input('w')]
+    assert folder.begin([ours, Input('w')]) == [Input('w')]
     with pytest.raises(ValueError, match=r"video 'v': expected results of .*two/v\.npy to go on w"):
-        folder.left_of([others])
+        folder.begin([others])
     (tmp_path / 'one' / 'v.npy').unlink()  # moved: what it was is not known
-    assert folder.left_of([others]) == []
+    assert folder.begin([others]) == []
 
 
 def test_results_of_another_model_or_setting_are_not_gone_on_with(tmp_path):
@@ -208,6 +264,9 @@ def test_the_ending_of_a_name_decides(tmp_path):
         check_file(path)
         write_file(path, rows, simulated=False)
         assert path.read_text().startswith(start)
+        with pytest.raises(FileExistsError, match=f'a new file but .*a.{kind} is there: overwrite'):
+            check_file(path)
+        check_file(path, overwrite=True)
     check_file(tmp_path / 'A.JSON')
     write_file(tmp_path / 'A.JSON', rows, simulated=True)
     assert json.loads((tmp_path / 'A.JSON').read_text())['simulated'] is True

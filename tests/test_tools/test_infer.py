@@ -106,7 +106,7 @@ def test_a_bad_file_does_not_lose_the_others(work_dir, inputs, infer):
     reason = next(line for line in lines if line.startswith('broken.npy'))
     assert reason.startswith("broken.npy  video 'broken': in/broken.npy: expected")
     made = {path.name for path in out.iterdir()}
-    assert made == {*files, 'a.png', 'a.html', 'kitchen.png', 'kitchen.html'}
+    assert made == {*files, '.infer.json', 'a.png', 'a.html', 'kitchen.png', 'kitchen.html'}
     assert '../in/kitchen.mp4' in (out / 'kitchen.html').read_text()
     assert content['videos']['kitchen'] == {'duration': 6.0, 'file': 'in/kitchen.mp4'}
     assert np.load('kept/kitchen.npy').shape == (14, 24)  # (60 - 8) / 4 + 1
@@ -185,6 +185,12 @@ def test_config_checkpoint_options_and_a_bundled_name(work_dir, inputs, infer, c
     assert infer(config, checkpoint, *words)[0] == 0
     content = json.loads(Path('found/detections.json').read_text())
     assert (len(content['results']['a']), content['top_k']) == (3, 3)
+    with pytest.raises(SystemExit) as caught:
+        infer(config, checkpoint, *words)
+    assert caught.value.code == 2
+    assert 'expected a folder without detections.json but found has it' in capsys.readouterr().err
+    words = (*words, '--overwrite')
+    assert infer(config, checkpoint, *words)[0] == 0
     option = 'model.post_processor.max_per_video=2'
     with pytest.raises(SystemExit) as caught:
         infer(config, checkpoint, *words, '--cfg-options', option)
