@@ -252,7 +252,7 @@ def test_padding_and_batching_change_nothing(match, per_class, own_segments):
         only = slice(video, video + 1)
         alone = assigner(
             points,
-            GroundTruths(*(value[only] for value in truths)),
+            GroundTruths(*(value[only] for value in truths[:3])),
             DenseCandidates(*(value[only] for value in found[:3])),
         )
         for name in ('class_targets', 'gt_inds', 'gt_labels'):
