@@ -175,7 +175,7 @@ def test_readme_and_own_data_begin_with_one_command(load_tool):
         for name in ('README.md', 'docs/own_data.md')
     )
     assert readme == own_data
-    args = load_tool('data/from_csv').parse(own_data[2:])
+    args = load_tool('data/from_csv').parse_args(own_data[2:])
     assert (args.fps, args.stride, args.clip_len) == (25, 4, 16)
 
 

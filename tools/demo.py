@@ -8,6 +8,19 @@ import sys
 import time
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))
+    parser.add_argument('--data-root', type=Path, default=Path('data/demo'))
+    parser.add_argument('--seed', type=int, default=0, help='of the training')
+    parser.add_argument('--epochs', type=int, help="instead of the config's number")
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -39,12 +52,7 @@ CONFIG = Path(__file__).resolve().parents[1] / 'configs' / 'asl' / 'asl_demo.py'
 
 @report_mistakes()
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'))
-    parser.add_argument('--data-root', type=Path, default=Path('data/demo'))
-    parser.add_argument('--seed', type=int, default=0, help='of the training')
-    parser.add_argument('--epochs', type=int, help="instead of the config's number")
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     start = time.perf_counter()
     console = Console(file=sys.stdout)
 

@@ -10,6 +10,20 @@ import sys
 import time
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo_video'))
+    parser.add_argument('--data-root', type=Path, default=Path('data/demo_video'))
+    parser.add_argument('--num-train', type=int, default=48, help='training videos')
+    parser.add_argument('--num-test', type=int, default=12, help='test videos')
+    parser.add_argument('--epochs', type=int, help="instead of the config's number")
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 import cv2
 from demo import train_and_test
@@ -30,13 +44,7 @@ CONFIG = Path(__file__).resolve().parents[1] / 'configs' / 'asl' / 'asl_demo_vid
 
 @report_mistakes()
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo_video'))
-    parser.add_argument('--data-root', type=Path, default=Path('data/demo_video'))
-    parser.add_argument('--num-train', type=int, default=48, help='training videos')
-    parser.add_argument('--num-test', type=int, default=12, help='test videos')
-    parser.add_argument('--epochs', type=int, help="instead of the config's number")
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     start = time.perf_counter()
     console = Console(file=sys.stdout)
     cv2.setNumThreads(1)

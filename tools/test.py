@@ -2,9 +2,32 @@
 
 import argparse
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='settings to change'
+    )
+    parser.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='of jobs'
+    )
+    # torch.distributed.launch passes it, torchrun does not.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument('checkpoint', help='checkpoint that a training wrote')
+    parser.add_argument(
+        '--out', metavar='DIR', help='write detections.json and metrics.json into this folder'
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 
-from asl_mmaction.cli.arguments import make_parser
+from asl_mmaction.cli.arguments import parse_cfg_options
 from asl_mmaction.cli.memory import keep_freed_memory
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.cli.testing import runner_to_test
@@ -14,17 +37,9 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     keep_freed_memory()
     with report_mistakes():
+        args.cfg_options = parse_cfg_options(args.cfg_options)
         runner_to_test(args).test()
     return 0
-
-
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = make_parser(__doc__)
-    parser.add_argument('checkpoint', help='checkpoint that a training wrote')
-    parser.add_argument(
-        '--out', metavar='DIR', help='write detections.json and metrics.json into this folder'
-    )
-    return parser.parse_args(argv)
 
 
 if __name__ == '__main__':

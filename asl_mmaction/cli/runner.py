@@ -103,7 +103,7 @@ def configure(args: argparse.Namespace) -> Config:
 
 
 def for_this_run(config: Config, args: argparse.Namespace) -> Config:
-    """A copy with the arguments of :func:`~asl_mmaction.cli.arguments.make_parser` for one run."""
+    """A copy with what the arguments of tools/train.py and tools/test.py say of one run."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     run = copy.deepcopy(config)
     run.launcher = args.launcher

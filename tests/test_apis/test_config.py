@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 
 from asl_mmaction.apis import TALInferencer, load_config, read_action_sensitivity
-from asl_mmaction.cli.arguments import make_parser
+from asl_mmaction.cli.arguments import parse_cfg_options
 from asl_mmaction.files.mistakes import Mistake
 
 CONFIGS = sorted((Path(__file__).parents[2] / 'configs').rglob('*.py'))
@@ -15,8 +15,7 @@ CONFIGS = sorted((Path(__file__).parents[2] / 'configs').rglob('*.py'))
 
 def read(path, *options):
     """With options as a command line gives them."""
-    args = make_parser('A tool.').parse_args([str(path), '--cfg-options', *options])
-    return load_config(args.config, args.cfg_options)
+    return load_config(str(path), parse_cfg_options(options))
 
 
 def test_a_config_comes_from_a_file_a_package_or_is_built_already(demo, tmp_path):

@@ -1,12 +1,13 @@
 """A user's mistake is one line and exit code 2; a bug keeps its traceback."""
 
+from types import SimpleNamespace
+
 import pytest
 from mmaction.registry import DATASETS, MODELS
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch import nn
 
-from asl_mmaction.cli.arguments import make_parser
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.cli.runner import configure, for_this_run
 from asl_mmaction.files.mistakes import Mistake, PackageMistake, ValueMistake
@@ -15,10 +16,6 @@ WORKER = """Caught ValueError in DataLoader worker process 0.
 Original Traceback (most recent call last):
   File "x.py", line 1, in <module>
 ValueError: a.npy: expected width 3 but got 4"""
-
-
-def arguments(*words):
-    return make_parser('A tool.').parse_args([str(word) for word in words])
 
 
 @pytest.mark.parametrize(
@@ -118,7 +115,13 @@ def test_a_wrapper_that_wants_more_of_what_it_wraps(demo_data, capsys):
 
 
 def test_an_error_of_the_training_passes(tiny_config, tmp_path, monkeypatch):
-    args = arguments(tiny_config, '--work-dir', tmp_path / 'work')
+    args = SimpleNamespace(
+        config=str(tiny_config),
+        work_dir=str(tmp_path / 'work'),
+        cfg_options={},
+        launcher='none',
+        local_rank=0,
+    )
     runner = Runner.from_cfg(for_this_run(configure(args), args))
     wrong = dict(type='torch.nn.Dropout', p=2)
     monkeypatch.setattr(runner.model, 'train_step', lambda *_, **__: MODELS.build(wrong))

@@ -7,7 +7,6 @@ from mmengine.config import Config
 from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 
-from asl_mmaction.cli.arguments import make_parser
 from asl_mmaction.cli.runner import RecordedRunner, RecordHook, configure, for_this_run
 
 
@@ -52,19 +51,18 @@ def test_a_test_leaves_its_config_beside_that_of_a_training(runner, tmp_path, tr
     assert written(tmp_path / 'work') == ['log/own.py' if training else 'own.py']
 
 
-def arguments(*words):
-    return make_parser('A tool.').parse_args([str(word) for word in words])
+def arguments(config, **given):
+    defaults = {'work_dir': None, 'cfg_options': {}, 'launcher': 'none', 'local_rank': 0}
+    return SimpleNamespace(config=str(config), **{**defaults, **given})
 
 
 def test_config_takes_the_arguments(tiny_config):
-    args = arguments(
-        tiny_config,
-        '--work-dir=out',
-        '--cfg-options',
-        'train_dataloader.batch_size=7',
-        'optim_wrapper.accumulative_counts=2',
-        'find_unused_parameters=True',
-    )
+    options = {
+        'train_dataloader.batch_size': 7,
+        'optim_wrapper.accumulative_counts': 2,
+        'find_unused_parameters': True,
+    }
+    args = arguments(tiny_config, work_dir='out', cfg_options=options)
     config = configure(args)
     assert config.train_dataloader.batch_size == 7
     assert config.optim_wrapper.accumulative_counts == 2

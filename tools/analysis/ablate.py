@@ -17,13 +17,32 @@ import os
 import re
 import shlex
 import sys
+from pathlib import Path
 
 import yaml
+from run_arguments import add_run_arguments
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+TABLES = sorted(CONFIGS.glob('*/ablation/tables.yml'))
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    names = [name for path in TABLES for name in yaml.safe_load(path.read_text())]
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('tables', nargs='+', choices=names, metavar='TABLE', help=', '.join(names))
+    parser.add_argument(
+        '--list', action='store_true', help='print what makes each row (first seed), run nothing'
+    )
+    add_run_arguments(parser)
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 from compare import (
-    TOOLS,
     Mistake,
     Row,
-    add_run_arguments,
     folder_of,
     report_mistakes,
     run_all,
@@ -32,8 +51,6 @@ from compare import (
     train_command,
 )
 
-CONFIGS = TOOLS.parent / 'configs'
-TABLES = sorted(CONFIGS.glob('*/ablation/tables.yml'))
 KEYS = {'label', 'config', 'options', 'test_options', 'paper'}
 
 
@@ -79,16 +96,6 @@ def folder_name(label: str) -> str:
     return re.sub(r'[^\w.]+', '_', label)
 
 
-def parse_args(argv: list[str] | None, names: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('tables', nargs='+', choices=names, metavar='TABLE', help=', '.join(names))
-    parser.add_argument(
-        '--list', action='store_true', help='print what makes each row (first seed), run nothing'
-    )
-    add_run_arguments(parser)
-    return parser.parse_args(argv)
-
-
 def render(content: dict, results: dict[str, list[dict]], keys: list[str]) -> str:
     """One table under its title; the difference is to its first row."""
     rows = content['rows']
@@ -118,9 +125,9 @@ def commands(content: dict, args: argparse.Namespace) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
     with report_mistakes():
         tables = load_tables()
-        args = parse_args(argv, list(tables))
         wanted = [tables[name] for name in dict.fromkeys(args.tables)]
         if args.list:
             print('\n\n'.join(commands(content, args) for content in wanted))

@@ -28,6 +28,43 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from run_arguments import add_run_arguments
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('configs', nargs='*', type=Path, help='config files; the first is the base')
+    add_run_arguments(parser)
+    finished = parser.add_argument_group('finished runs, in place of configs')
+    finished.add_argument(
+        '--results',
+        nargs='+',
+        type=Path,
+        metavar='DIR',
+        help='folders of detections.json or of seeds, or such files; the first is the base',
+    )
+    finished.add_argument('--annotations', type=Path, help='of the data set')
+    finished.add_argument('--subset', nargs='+', help='without: those of the videos with results')
+    finished.add_argument(
+        '--tiou',
+        nargs='+',
+        type=float,
+        help='thresholds; without: those of metrics.json beside the results, or 0.3 .. 0.7',
+    )
+    finished.add_argument(
+        '--resamples', type=int, default=1000, help='of the recordings; 0: no intervals'
+    )
+    args = parser.parse_args(argv)
+    if bool(args.configs) == bool(args.results):
+        parser.error(f'expected configs or --results but got {"both" if args.results else "none"}')
+    if bool(args.results) != bool(args.annotations):
+        parser.error('expected --results and --annotations together but got one of them')
+    return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 from result_tables import compare_finished
 
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
@@ -71,54 +108,6 @@ class Row(NamedTuple):
     def training(self) -> 'Row':
         """The row that trains the model: this one, but for test_options."""
         return Row(self.model, self.config, self.options) if self.test_options else self
-
-
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments that say how to make the runs and what to print of them."""
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
-    parser.add_argument('--keys', nargs='+', default=['mAP'], help='metrics to print')
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/compare'))
-    parser.add_argument('--jobs', type=int, default=1, help='runs at a time, one CPU thread each')
-    parser.add_argument('--amp', action='store_true', help='train in bfloat16 mixed precision')
-    parser.add_argument('--epochs', type=int, help="of every run, instead of the configs' own")
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings of every run; {seed} in a value is its seed',
-    )
-
-
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('configs', nargs='*', type=Path, help='config files; the first is the base')
-    add_run_arguments(parser)
-    finished = parser.add_argument_group('finished runs, in place of configs')
-    finished.add_argument(
-        '--results',
-        nargs='+',
-        type=Path,
-        metavar='DIR',
-        help='folders of detections.json or of seeds, or such files; the first is the base',
-    )
-    finished.add_argument('--annotations', type=Path, help='of the data set')
-    finished.add_argument('--subset', nargs='+', help='without: those of the videos with results')
-    finished.add_argument(
-        '--tiou',
-        nargs='+',
-        type=float,
-        help='thresholds; without: those of metrics.json beside the results, or 0.3 .. 0.7',
-    )
-    finished.add_argument(
-        '--resamples', type=int, default=1000, help='of the recordings; 0: no intervals'
-    )
-    args = parser.parse_args(argv)
-    if bool(args.configs) == bool(args.results):
-        parser.error(f'expected configs or --results but got {"both" if args.results else "none"}')
-    if bool(args.results) != bool(args.annotations):
-        parser.error('expected --results and --annotations together but got one of them')
-    return args
 
 
 def settings_of(row: Row, seed: int, args: argparse.Namespace) -> list[str]:

@@ -20,6 +20,29 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+METHODS = {
+    'bmn': 'BMN of mmaction2',
+    'bsn': 'BSN of mmaction2',
+    'tcanet': 'TCANet of mmaction2, on the proposals of BMN',
+    'actionformer': 'ActionFormer-style baseline',
+    'asl': 'ASL',
+}
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('data', help='data set: the end of the names of its configs, e.g. hapt')
+    parser.add_argument('--methods', nargs='+', choices=list(METHODS), default=list(METHODS))
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0])
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/compare'))
+    parser.add_argument('--data-root', help="folder of the data set, instead of the configs' own")
+    parser.add_argument('--epochs', type=int, help="of every training, instead of the configs' own")
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 import numpy as np
 from mmaction.registry import DATASETS, METRICS
@@ -32,25 +55,6 @@ from asl_mmaction.cli.progress import RunsProgress
 from asl_mmaction.files.annotations import segments_of
 from asl_mmaction.files.mistakes import Mistake
 from asl_mmaction.files.results import read_results
-
-METHODS = {
-    'bmn': 'BMN of mmaction2',
-    'bsn': 'BSN of mmaction2',
-    'tcanet': 'TCANet of mmaction2, on the proposals of BMN',
-    'actionformer': 'ActionFormer-style baseline',
-    'asl': 'ASL',
-}
-
-
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('data', help='data set: the end of the names of its configs, e.g. hapt')
-    parser.add_argument('--methods', nargs='+', choices=list(METHODS), default=list(METHODS))
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0])
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/compare'))
-    parser.add_argument('--data-root', help="folder of the data set, instead of the configs' own")
-    parser.add_argument('--epochs', type=int, help="of every training, instead of the configs' own")
-    return parser.parse_args(argv)
 
 
 def make_scorer(runs: Runs) -> Callable[[Path], dict[str, float]]:

@@ -12,6 +12,35 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+#: DETAD's edges: length in seconds, percent of the video, actions of the class in the video.
+EDGES = {
+    'activitynet': ((30, 60, 120, 180), (20, 40, 60, 80), (1, 4, 8)),
+    'thumos14': ((3, 6, 12, 18), (2, 4, 6, 8), (1, 40, 80)),
+}
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('results', type=Path, help='folder of a detections.json, or such a file')
+    parser.add_argument('--annotations', type=Path, required=True, help='of the data set')
+    parser.add_argument('--subset', nargs='+', help='without: those of the videos with results')
+    parser.add_argument(
+        '--tiou',
+        nargs='+',
+        type=float,
+        help='thresholds; without: those of the first average in metrics.json beside the results, '
+        'or 0.5',
+    )
+    parser.add_argument('--edges', choices=EDGES, help="DETAD's groups, in place of equal ones")
+    parser.add_argument('--picture', type=Path, help='png, pdf or svg; without: diagnosis.png')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 import numpy as np
 
 import asl_mmaction  # noqa: F401  first: it repairs and registers
@@ -35,11 +64,6 @@ from asl_mmaction.visualization.figures import save_figure
 
 #: Groups of as many actions each, where no edges are given.
 NUM_GROUPS = 5
-#: DETAD's edges: length in seconds, percent of the video, actions of the class in the video.
-EDGES = {
-    'activitynet': ((30, 60, 120, 180), (20, 40, 60, 80), (1, 4, 8)),
-    'thumos14': ((3, 6, 12, 18), (2, 4, 6, 8), (1, 40, 80)),
-}
 PROPERTIES = ('length (s)', '% of the recording', 'same class in it')
 MEANINGS = {
     'duplicate': 'the right class and place, but found already',
@@ -52,22 +76,7 @@ MEANINGS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('results', type=Path, help='folder of a detections.json, or such a file')
-    parser.add_argument('--annotations', type=Path, required=True, help='of the data set')
-    parser.add_argument('--subset', nargs='+', help='without: those of the videos with results')
-    parser.add_argument(
-        '--tiou',
-        nargs='+',
-        type=float,
-        help='thresholds; without: those of the first average in metrics.json beside the results, '
-        'or 0.5',
-    )
-    parser.add_argument('--edges', choices=EDGES, help="DETAD's groups, in place of equal ones")
-    parser.add_argument('--picture', type=Path, help='png, pdf or svg; without: diagnosis.png')
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     path = args.results / 'detections.json' if args.results.is_dir() else args.results
     picture = args.picture or path.with_name('diagnosis.png')
     with report_mistakes():

@@ -12,22 +12,10 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
-
-from asl_mmaction.cli.mistakes import report_mistakes
-from asl_mmaction.evaluation.functional import Instances, average_precision, join_detections
-from asl_mmaction.evaluation.metrics.reports import SIMULATED
-from asl_mmaction.files.annotations import read_checked_annotations
-from asl_mmaction.files.mistakes import Mistake, ValueMistake
-from asl_mmaction.files.results import read_results
-from asl_mmaction.files.writing import write_json
-from asl_mmaction.ops.soft_nms import soft_nms
-from asl_mmaction.structures.limits import REPORTED_SCORE, describe_left_out
-
 TASKS = ('verb', 'noun', 'action')
 
 
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('verbs', type=Path, help='detections.json of the verb model')
     parser.add_argument('nouns', type=Path, help='detections.json of the noun model')
@@ -43,6 +31,22 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--max-per-video', type=int, default=2000, help='actions')
     parser.add_argument('--out', type=Path, help='write metrics and actions into this JSON file')
     return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
+import numpy as np
+
+from asl_mmaction.cli.mistakes import report_mistakes
+from asl_mmaction.evaluation.functional import Instances, average_precision, join_detections
+from asl_mmaction.evaluation.metrics.reports import SIMULATED
+from asl_mmaction.files.annotations import read_checked_annotations
+from asl_mmaction.files.mistakes import Mistake, ValueMistake
+from asl_mmaction.files.results import read_results
+from asl_mmaction.files.writing import write_json
+from asl_mmaction.ops.soft_nms import soft_nms
+from asl_mmaction.structures.limits import REPORTED_SCORE, describe_left_out
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -11,14 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
-import asl_mmaction  # noqa: F401  first: it repairs and registers
-from asl_mmaction.apis import evaluate
-from asl_mmaction.cli.mistakes import report_mistakes
-from asl_mmaction.evaluation.metrics.reports import format_table
-from asl_mmaction.files.writing import write_json
 
-
-def main(argv: list[str] | None = None) -> int:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -35,7 +29,21 @@ def main(argv: list[str] | None = None) -> int:
         '--lengths', nargs=4, type=float, help='seconds: upper ends of XS, S, M and L, for AP each'
     )
     parser.add_argument('--out', type=Path, help='metrics.json to write')
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
+import asl_mmaction  # noqa: F401  first: it repairs and registers
+from asl_mmaction.apis import evaluate
+from asl_mmaction.cli.mistakes import report_mistakes
+from asl_mmaction.evaluation.metrics.reports import format_table
+from asl_mmaction.files.writing import write_json
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
     with report_mistakes():
         report = evaluate(
             args.results,

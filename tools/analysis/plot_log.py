@@ -12,6 +12,25 @@ import argparse
 import sys
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('runs', nargs='+', type=Path, help='work dirs, or folders of seeds')
+    parser.add_argument(
+        '--keys',
+        nargs='+',
+        help="what is drawn, a panel each; 'mAP' is also 'HAPT/mAP'; without: the loss, and "
+        'the mAP where there was a validation',
+    )
+    parser.add_argument('--out', type=Path, default=Path('curves.png'), help='png, pdf or svg')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 import numpy as np
 
 from asl_mmaction.cli.mistakes import report_mistakes
@@ -26,18 +45,7 @@ SHARES = ('mAP', 'AR@', 'AUC', 'Recall@')
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('runs', nargs='+', type=Path, help='work dirs, or folders of seeds')
-    parser.add_argument(
-        '--keys',
-        nargs='+',
-        help="what is drawn, a panel each; 'mAP' is also 'HAPT/mAP'; without: the loss, and "
-        'the mAP where there was a validation',
-    )
-    parser.add_argument('--out', type=Path, default=Path('curves.png'), help='png, pdf or svg')
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     with report_mistakes():
         runs = {name_of(run, args.runs): read_seeds(run) for run in args.runs}
         logs = [log for seeds in runs.values() for log in seeds.values()]

@@ -4,17 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from matplotlib.figure import Figure
-from thumbnails import read_frames
 
-import asl_mmaction  # noqa: F401  first: it repairs and registers
-from asl_mmaction.apis import read_action_sensitivity, read_class_gaussians
-from asl_mmaction.cli.mistakes import report_mistakes
-from asl_mmaction.files.reading import finite, in_context, read_object
-from asl_mmaction.visualization import draw_action_sensitivity, draw_gaussians, save_figure
-
-
-def main(argv: list[str] | None = None) -> int:
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file, or asl_mmaction::asl/asl_hapt.py')
     parser.add_argument('checkpoint', type=Path)
@@ -36,6 +27,24 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.video and not args.recording:
         parser.error('expected --recording with --video but got none')
+    return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
+from matplotlib.figure import Figure
+from thumbnails import read_frames
+
+import asl_mmaction  # noqa: F401  first: it repairs and registers
+from asl_mmaction.apis import read_action_sensitivity, read_class_gaussians
+from asl_mmaction.cli.mistakes import report_mistakes
+from asl_mmaction.files.reading import finite, in_context, read_object
+from asl_mmaction.visualization import draw_action_sensitivity, draw_gaussians, save_figure
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
     with report_mistakes():
         if args.recording:
             save_figure(draw_recording(args), args.out)

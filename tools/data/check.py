@@ -10,6 +10,28 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config')
+    parser.add_argument(
+        '--draw', type=int, default=0, metavar='N', help='draw the actions of N training videos'
+    )
+    parser.add_argument(
+        '--out', type=Path, help='folder for the pictures (default: work_dirs/CONFIG/check)'
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='settings to change'
+    )
+    args = parser.parse_args(argv)
+    if args.draw < 0:
+        parser.error(f'expected --draw N >= 0 but got {args.draw}')
+    return args
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 import numpy as np
 from mmaction.registry import MODELS
 from mmengine.config import Config
@@ -21,7 +43,7 @@ import asl_mmaction  # noqa: F401 (registers its parts)
 from asl_mmaction.apis import load_config
 from asl_mmaction.apis.classes import check_classes
 from asl_mmaction.apis.datasets import dataset_configs
-from asl_mmaction.cli.arguments import add_cfg_options
+from asl_mmaction.cli.arguments import parse_cfg_options
 from asl_mmaction.cli.checks.coverage import Video, find_uncovered
 from asl_mmaction.cli.checks.dataset import Report, check
 from asl_mmaction.cli.checks.drawing import draw_ground_truth
@@ -34,21 +56,10 @@ SHOWN = 5  # findings of one kind
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('config')
-    parser.add_argument(
-        '--draw', type=int, default=0, metavar='N', help='draw the actions of N training videos'
-    )
-    parser.add_argument(
-        '--out', type=Path, help='folder for the pictures (default: work_dirs/CONFIG/check)'
-    )
-    add_cfg_options(parser)
-    args = parser.parse_args(argv)
-    if args.draw < 0:
-        parser.error(f'expected --draw N >= 0 but got {args.draw}')
+    args = parse_args(argv)
     filter_console(MMLogger.get_current_instance())
     with report_mistakes():
-        config = load_config(args.config, args.cfg_options)
+        config = load_config(args.config, parse_cfg_options(args.cfg_options))
         init_default_scope('mmaction')
         reports = [check(title, dataset) for title, dataset in different_datasets(config)]
         head = build_head(config)

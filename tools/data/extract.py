@@ -13,6 +13,44 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('videos', nargs='+', help='files, folders, patterns such as "new/*.mp4"')
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='for the features')
+    network = parser.add_mutually_exclusive_group(required=True)
+    network.add_argument(
+        '--recognizer',
+        metavar='CONFIG',
+        help='config of a recogniser of mmaction2, a file or mmaction::recognition/...py',
+    )
+    network.add_argument(
+        '--backbone', metavar='MODULE:CALLABLE', help='any other network: see docs/from_video.md'
+    )
+    parser.add_argument('--checkpoint', help='of the recogniser; without, its weights are random')
+    parser.add_argument('--stride', type=int, required=True, help='frames from step to step')
+    parser.add_argument('--clip-len', type=int, help="frames of a clip; default: the recogniser's")
+    parser.add_argument(
+        '--frame-interval', type=int, help='the network sees every so-manieth frame of a clip'
+    )
+    parser.add_argument('--fps', type=float, help='bring all videos to this frame rate')
+    parser.add_argument(
+        '--center-crop',
+        action='store_true',
+        default=None,
+        help="one crop in place of the three or ten of the recogniser's test pipeline",
+    )
+    parser.add_argument('--batch-size', type=int, help='clips at once (default: 8)')
+    parser.add_argument('--device', help='such as cpu or cuda:0')
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace features made by other settings'
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 import cv2
 import torch
@@ -49,40 +87,6 @@ def main(argv: list[str] | None = None) -> int:
 RANKS = {'RANK': 0, 'WORLD_SIZE': 1}
 SETTINGS = ('recognizer', 'checkpoint', 'backbone', 'clip_len', 'stride', 'frame_interval')
 SETTINGS += ('fps', 'batch_size', 'center_crop')
-
-
-def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('videos', nargs='+', help='files, folders, patterns such as "new/*.mp4"')
-    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='for the features')
-    network = parser.add_mutually_exclusive_group(required=True)
-    network.add_argument(
-        '--recognizer',
-        metavar='CONFIG',
-        help='config of a recogniser of mmaction2, a file or mmaction::recognition/...py',
-    )
-    network.add_argument(
-        '--backbone', metavar='MODULE:CALLABLE', help='any other network: see docs/from_video.md'
-    )
-    parser.add_argument('--checkpoint', help='of the recogniser; without, its weights are random')
-    parser.add_argument('--stride', type=int, required=True, help='frames from step to step')
-    parser.add_argument('--clip-len', type=int, help="frames of a clip; default: the recogniser's")
-    parser.add_argument(
-        '--frame-interval', type=int, help='the network sees every so-manieth frame of a clip'
-    )
-    parser.add_argument('--fps', type=float, help='bring all videos to this frame rate')
-    parser.add_argument(
-        '--center-crop',
-        action='store_true',
-        default=None,
-        help="one crop in place of the three or ten of the recogniser's test pipeline",
-    )
-    parser.add_argument('--batch-size', type=int, help='clips at once (default: 8)')
-    parser.add_argument('--device', help='such as cpu or cuda:0')
-    parser.add_argument(
-        '--overwrite', action='store_true', help='replace features made by other settings'
-    )
-    return parser.parse_args(argv)
 
 
 def find_videos(inputs: Iterable[str]) -> dict[str, Path]:

@@ -6,6 +6,7 @@
 """
 
 import argparse
+import math
 import os
 import sys
 from collections import Counter
@@ -13,17 +14,76 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'actions',
+        type=Path,
+        help='CSV file with columns video, label, start, end (and subset, duration, fps); or JSON '
+        "of ActivityNet's form, PointTAD's, mmaction2's or Label Studio's",
+    )
+    parser.add_argument('--features', type=Path, required=True, help='folder, a file a recording')
+    parser.add_argument('--out', type=Path, required=True, help='folder for the data set')
+    grid = parser.add_argument_group('features (what sidecars say may be left out)')
+    grid.add_argument('--fps', type=positive, help='frames, or samples, of a second')
+    grid.add_argument('--stride', type=positive, help='frames between two steps')
+    grid.add_argument('--clip-len', type=positive, help='frames that a step sees')
+    grid.add_argument('--key', help='name of the array in files that hold several')
+    table = parser.add_argument_group('actions')
+    table.add_argument(
+        '--columns',
+        nargs='+',
+        default=[],
+        metavar='WHAT=NAME',
+        help='columns with other names than usual: video, label, start, end, subset, duration, fps',
+    )
+    table.add_argument(
+        '--unit',
+        choices=['seconds', 'milliseconds', 'frames'],
+        help='of the times (default: by the column names)',
+    )
+    table.add_argument('--durations', type=Path, help='CSV or JSON of the recordings (seconds)')
+    table.add_argument('--classes', type=Path, help='names of the classes, in the order of labels')
+    table.add_argument('--skip-missing', action='store_true', help='leave out what has no feature')
+    parts = parser.add_argument_group('what to test on (default: a column subset, or by chance)')
+    parts.add_argument('--test', type=Path, help='names of the recordings to test on, in a file')
+    parts.add_argument('--test-fraction', type=float, help='of the recordings, by chance (0.3)')
+    parts.add_argument('--seed', type=int, default=0, help='of the chance')
+    parts.add_argument(
+        '--subsets',
+        nargs='+',
+        default=[],
+        metavar='NAME=SUBSET',
+        help='what other names of subsets mean, e.g. validation=training',
+    )
+    parser.add_argument('--overwrite', action='store_true', help='replace what is in --out')
+    return parser.parse_args(argv)
+
+
+def positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f'expected a number > 0 but got {text!r}')
+    return int(number) if number == int(number) else number
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 import numpy as np
 from mmaction.registry import MODELS
 from mmengine.registry import init_default_scope
 
 import asl_mmaction  # noqa: F401 (registers its parts)
 from asl_mmaction.apis import load_config
-from asl_mmaction.cli.arguments import SettingsAction
+from asl_mmaction.cli.arguments import parse_cfg_options
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation.action_rows import (
     COLUMNS,
-    UNITS,
     Row,
     Rows,
     in_lines,
@@ -45,7 +105,7 @@ from asl_mmaction.datasets.preparation.statistics import Recording, Statistics
 from asl_mmaction.datasets.transforms.lengths import FeatureLength, explain, length_mismatch
 from asl_mmaction.files.annotations import segments_of
 from asl_mmaction.files.mistakes import FileExistsMistake, ValueMistake
-from asl_mmaction.files.reading import finite, read_classes, read_durations, read_names
+from asl_mmaction.files.reading import read_classes, read_durations, read_names
 from asl_mmaction.files.writing import prepare_folder, write_json
 from asl_mmaction.structures.feature_grid import GRID_KEYS
 
@@ -59,8 +119,10 @@ OUTSIDE = ('outside the video: dropped', 'partly outside: cut')
 
 
 def main(argv: list[str] | None = None) -> int:
-    args = parse(argv)
+    args = parse_args(argv)
     with report_mistakes():
+        args.columns = parse_cfg_options(args.columns, '--columns')
+        args.subsets = parse_cfg_options(args.subsets, '--subsets')
         check_out(args.out, args.overwrite)
         table = read(args)
         found, pattern = find_features(args.features, table.rows, skip_missing=args.skip_missing)
@@ -105,58 +167,6 @@ def main(argv: list[str] | None = None) -> int:
         write(args, content, settings(args, content, features, width, pattern), load, plan)
         print('\n'.join(report(args, content, features, notes, plan)))
     return 0
-
-
-def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        'actions',
-        type=Path,
-        help='CSV file with columns video, label, start, end (and subset, duration, fps); or JSON '
-        "of ActivityNet's form, PointTAD's, mmaction2's or Label Studio's",
-    )
-    parser.add_argument('--features', type=Path, required=True, help='folder, a file a recording')
-    parser.add_argument('--out', type=Path, required=True, help='folder for the data set')
-    grid = parser.add_argument_group('features (what sidecars say may be left out)')
-    grid.add_argument('--fps', type=positive, help='frames, or samples, of a second')
-    grid.add_argument('--stride', type=positive, help='frames between two steps')
-    grid.add_argument('--clip-len', type=positive, help='frames that a step sees')
-    grid.add_argument('--key', help='name of the array in files that hold several')
-    table = parser.add_argument_group('actions')
-    table.add_argument(
-        '--columns',
-        nargs='+',
-        action=SettingsAction,
-        default={},
-        metavar='WHAT=NAME',
-        help=f'columns with other names than usual: {", ".join(COLUMNS)}',
-    )
-    table.add_argument('--unit', choices=UNITS, help='of the times (default: by the column names)')
-    table.add_argument('--durations', type=Path, help='CSV or JSON of the recordings (seconds)')
-    table.add_argument('--classes', type=Path, help='names of the classes, in the order of labels')
-    table.add_argument('--skip-missing', action='store_true', help='leave out what has no feature')
-    parts = parser.add_argument_group('what to test on (default: a column subset, or by chance)')
-    parts.add_argument('--test', type=Path, help='names of the recordings to test on, in a file')
-    parts.add_argument('--test-fraction', type=float, help='of the recordings, by chance (0.3)')
-    parts.add_argument('--seed', type=int, default=0, help='of the chance')
-    parts.add_argument(
-        '--subsets',
-        nargs='+',
-        action=SettingsAction,
-        default={},
-        metavar='NAME=SUBSET',
-        help='what other names of subsets mean, e.g. validation=training',
-    )
-    parser.add_argument('--overwrite', action='store_true', help='replace what is in --out')
-    return parser.parse_args(argv)
-
-
-def positive(text: str) -> float:
-    try:
-        number = finite('a number > 0', text, above=0)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    return int(number) if number == int(number) else number
 
 
 def check_out(out: Path, overwrite: bool) -> None:

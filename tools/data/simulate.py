@@ -10,13 +10,30 @@ import argparse
 import sys
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the simulated dataset')
+    parser.add_argument('--annotations', type=Path, help="instead of the config's annotation file")
+    parser.add_argument('--limit', type=int, help='so many videos of each subset only')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='settings to change'
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 import numpy as np
 import torch
 from mmengine.config import Config
 
 from asl_mmaction.apis import load_config
 from asl_mmaction.apis.datasets import agreed_settings, dataset_configs, is_a
-from asl_mmaction.cli.arguments import add_cfg_options
+from asl_mmaction.cli.arguments import parse_cfg_options
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation.dataset_writer import FEATURE_FOLDER, write_dataset
 from asl_mmaction.datasets.preparation.simulation import FeatureSimulator
@@ -32,16 +49,9 @@ LOADERS = ('train', 'val', 'test')
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('config')
-    parser.add_argument('--out', type=Path, required=True, help='folder of the simulated dataset')
-    parser.add_argument('--annotations', type=Path, help="instead of the config's annotation file")
-    parser.add_argument('--limit', type=int, help='so many videos of each subset only')
-    parser.add_argument('--seed', type=int, default=0)
-    add_cfg_options(parser)
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     with report_mistakes():
-        config = load_config(args.config, args.cfg_options)
+        config = load_config(args.config, parse_cfg_options(args.cfg_options))
         dataset, keys = described(config)
         path = args.annotations or Path(dataset['data_root'], dataset['ann_file'])
         content = limited(path, args.limit)

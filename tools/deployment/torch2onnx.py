@@ -10,27 +10,38 @@ import argparse
 import sys
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', help='config file, name of a bundled one, or a work dir')
+    parser.add_argument('checkpoint', nargs='?', help='the last one of the work dir')
+    parser.add_argument('--out', type=Path, help='the file (CHECKPOINT, ending in .onnx)')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='settings to change'
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 from asl_mmaction.apis import load_config
 from asl_mmaction.apis.export import TOLERANCE, Export, export_onnx
 from asl_mmaction.apis.work_dir import find_model
-from asl_mmaction.cli.arguments import add_cfg_options
+from asl_mmaction.cli.arguments import parse_cfg_options
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.files.writing import prepare_folder
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('config', help='config file, name of a bundled one, or a work dir')
-    parser.add_argument('checkpoint', nargs='?', help='the last one of the work dir')
-    parser.add_argument('--out', type=Path, help='the file (CHECKPOINT, ending in .onnx)')
-    add_cfg_options(parser)
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     with report_mistakes():
         model, checkpoint = find_model(args.config, args.checkpoint)
         out = args.out or Path(checkpoint).with_suffix('.onnx')
         prepare_folder(out.parent)
-        export = export_onnx(load_config(model, args.cfg_options), checkpoint, out)
+        config = load_config(model, parse_cfg_options(args.cfg_options))
+        export = export_onnx(config, checkpoint, out)
     print_export(export, out)
     return 0
 

@@ -8,6 +8,18 @@ import argparse
 import sys
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', help='bsn_pem config; its `pgm` has the settings')
+    parser.add_argument('tem', type=Path, help='folder of the files of TEM')
+    parser.add_argument('--out', type=Path, help="instead of the config's proposals_dir")
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 import numpy as np
 
@@ -20,11 +32,7 @@ from asl_mmaction.structures.limits import describe_left_out
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('config', help='bsn_pem config; its `pgm` has the settings')
-    parser.add_argument('tem', type=Path, help='folder of the files of TEM')
-    parser.add_argument('--out', type=Path, help="instead of the config's proposals_dir")
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     with report_mistakes():
         config = load_config(args.config)
         if 'pgm' not in config:

@@ -15,6 +15,19 @@ import re
 import sys
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config')
+    parser.add_argument('checkpoint')
+    parser.add_argument('out', type=Path)
+    parser.add_argument('--annotations', type=Path, help='with label and label_id of each action')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 import torch
 from mmaction.registry import MODELS
@@ -59,12 +72,7 @@ SCALE = re.compile(r'reg_head\.scale\.(\d+)\.scale')
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('config')
-    parser.add_argument('checkpoint')
-    parser.add_argument('out', type=Path)
-    parser.add_argument('--annotations', type=Path, help='with label and label_id of each action')
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     with report_mistakes():
         prepare_folder(args.out.parent)
         config = load_config(args.config)

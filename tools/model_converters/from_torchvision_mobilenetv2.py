@@ -10,6 +10,17 @@ import argparse
 import sys
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('weights', type=Path)
+    parser.add_argument('out', type=Path)
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 import torch
 from torch import Tensor
@@ -22,10 +33,7 @@ from asl_mmaction.files.writing import prepare_folder
 
 @report_mistakes()
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('weights', type=Path)
-    parser.add_argument('out', type=Path)
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     state = convert(read_checkpoint(args.weights), args.weights)
     prepare_folder(args.out.parent)
     torch.save({'state_dict': state}, args.out)
