@@ -10,7 +10,10 @@ import sys
 
 import torch
 
-import asl_mmaction  # noqa: F401
+import asl_mmaction
+import asl_mmaction.cli.checks.dataset
+import asl_mmaction.cli.testing
+import asl_mmaction.cli.training  # noqa: F401  all that tools for trainings, tests and checks load
 from asl_mmaction.cli.memory import keep_freed_memory
 
 

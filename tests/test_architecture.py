@@ -186,6 +186,13 @@ def test_the_package_does_without_the_models_of_mmaction(fresh_process):
     assert not {'mmaction.models', 'asl_mmaction.baselines'} & set(modules)
 
 
+def test_trainings_tests_and_checks_do_without_pictures_videos_and_pages(fresh_process):
+    """They take a second to load."""
+    assert 'asl_mmaction.cli.training' in fresh_process['modules']
+    heavy = {'av', 'jinja2', 'matplotlib', 'numba', 'onnx', 'onnxruntime', 'pandas'}
+    assert not heavy & set(fresh_process['modules'])
+
+
 @pytest.mark.parametrize('path', FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_assert_and_no_print(path):
     for node in ast.walk(ast.parse(path.read_text())):

@@ -46,7 +46,6 @@ from asl_mmaction.apis.datasets import dataset_configs
 from asl_mmaction.cli.arguments import parse_cfg_options
 from asl_mmaction.cli.checks.coverage import Video, find_uncovered
 from asl_mmaction.cli.checks.dataset import Report, check
-from asl_mmaction.cli.checks.drawing import draw_ground_truth
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.cli.screen import filter_console
 from asl_mmaction.datasets.transforms.lengths import explain, systematic_difference
@@ -61,7 +60,9 @@ def main(argv: list[str] | None = None) -> int:
     with report_mistakes():
         config = load_config(args.config, parse_cfg_options(args.cfg_options))
         init_default_scope('mmaction')
-        reports = [check(title, dataset) for title, dataset in different_datasets(config)]
+        datasets = different_datasets(config)
+        print(f'{args.config}: {"; ".join(title for title, _ in datasets)}', flush=True)
+        reports = [check(title, dataset) for title, dataset in datasets]
         head = build_head(config)
     errors = length_errors(reports)
     warn_of_untrained_classes(reports)
@@ -88,6 +89,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def draw(reports: list[Report], args: argparse.Namespace) -> None:
     """Draw videos of the first data set, that of training if there is one."""
+    from asl_mmaction.cli.checks.drawing import draw_ground_truth  # loads matplotlib
+
     folder = args.out or Path('work_dirs') / Path(args.config).stem / 'check'
     report = reports[0]
     paths = draw_ground_truth(report.samples, list(report.labels), args.draw, folder)
