@@ -222,10 +222,11 @@ class TALDataset(BaseDataset):
         if self.test_mode or not self.filter_cfg:
             return self.data_list
         min_duration = self.filter_cfg.get('min_duration', 0.0)
-        samples = []
+        samples, short = [], 0
         for sample in self.data_list:
             kept = np.diff(sample['segments'], axis=1)[:, 0] >= min_duration
             sample['segments'], sample['labels'] = sample['segments'][kept], sample['labels'][kept]
+            short += int((~kept).sum())
             if len(sample['labels']) or not self.filter_cfg.get('filter_empty', False):
                 samples.append(sample)
         if not samples:
@@ -233,7 +234,13 @@ class TALDataset(BaseDataset):
                 f'{self.ann_file}: expected a filter_cfg that keeps a video but got '
                 f'{dict(self.filter_cfg)}, which leaves none of {len(self.data_list)} videos'
             )
-        print_log(f'filter_cfg keeps {len(samples)} of {len(self.data_list)} videos', 'current')
+        left_out = len(self.data_list) - len(samples)
+        if left_out or short:
+            print_log(
+                f'filter_cfg leaves out {left_out} of {len(self.data_list)} videos and {short} '
+                f'segments shorter than {min_duration:g} s',
+                logger='current',
+            )
         return samples
 
     def get_cat_ids(self, idx: int) -> list[int]:

@@ -106,6 +106,24 @@ def test_counts_are_logged(make, monkeypatch):
     assert lines[0].endswith('2 videos, 5 segments (2 cut to the video, 2 dropped)')
 
 
+def test_what_filter_cfg_leaves_out_is_logged(make, monkeypatch):
+    lines = []
+    monkeypatch.setattr(tal_dataset, 'print_log', lambda message, logger: lines.append(message))
+
+    def logged(**filter_cfg):
+        lines.clear()
+        make(filter_cfg=filter_cfg)
+        return [line for line in lines if line.startswith('filter_cfg')]
+
+    assert logged(min_duration=3.5) == []  # nothing
+    assert logged(filter_empty=True) == [
+        'filter_cfg leaves out 1 of 2 videos and 0 segments shorter than 0 s'
+    ]
+    assert logged(min_duration=3.6) == [
+        'filter_cfg leaves out 0 of 2 videos and 1 segments shorter than 3.6 s'
+    ]
+
+
 def test_filter_cfg_is_for_training_only(make):
     assert [s['video_name'] for s in make(filter_cfg={'filter_empty': True})] == ['a']
     settings = {'filter_cfg': {'filter_empty': True, 'min_duration': 3.5}}
