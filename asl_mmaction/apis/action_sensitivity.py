@@ -17,6 +17,7 @@ from asl_mmaction.apis.classes import model_classes
 from asl_mmaction.apis.config import check_parts, load_config
 from asl_mmaction.files.checkpoint import load_checkpoint, load_weights
 from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.files.writing import hint_at_same_name
 from asl_mmaction.structures.feature_grid import FeatureGrid
 from asl_mmaction.structures.point_targets import GroundTruths, PointTargets
 from asl_mmaction.structures.points import Points
@@ -58,7 +59,10 @@ def read_action_sensitivity(
     model.eval()
     names = [dataset.get_data_info(index)['video_name'] for index in range(len(dataset))]
     if video not in names:
-        raise ValueMistake(f'expected a recording of test_dataloader but got {video!r}')
+        raise ValueMistake(
+            f'expected a recording of test_dataloader but got {video!r}'
+            f'{hint_at_same_name(video, names)}'
+        )
     packed = dataset[names.index(video)]
     sample = packed['data_samples']
     batch = model.data_preprocessor(pseudo_collate([packed]), training=True)

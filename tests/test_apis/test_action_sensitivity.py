@@ -11,6 +11,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 
 from asl_mmaction.apis import read_action_sensitivity, read_class_gaussians
+from asl_mmaction.datasets import TALDataset
 
 
 @pytest.fixture(scope='module')
@@ -94,6 +95,12 @@ def test_without_a_level_there_is_nothing_of_it(demo, tmp_path):
         for x in actions:
             for name in 'pqh':
                 assert np.isnan(getattr(x, name)).all() == (name == empty), (level, name)
+
+
+def test_a_name_in_another_normal_form_is_told(demo, monkeypatch):
+    monkeypatch.setattr(TALDataset, 'get_data_info', lambda *_: {'video_name': 'caf\xe9'})
+    with pytest.raises(ValueError, match=r'got .*; .* in another Unicode normal form'):
+        read_action_sensitivity(demo.config, demo.checkpoint, 'cafe\u0301')
 
 
 def test_mistakes_name_what_was_expected(demo):

@@ -200,6 +200,16 @@ def test_numbers_are_those_of_the_metric(tool, runs, tmp_path):
     assert values['AR@200'] == pytest.approx(18 / 30)
 
 
+def test_a_video_whose_name_is_in_another_normal_form(tool, runs, data_root, tmp_path):
+    annotations = data_root / 'annotations.json'
+    annotations.write_text(annotations.read_text().replace('test v2', 'caf\\u00e9'))
+    (data_root / 'features' / 'test v2.npy').rename(data_root / 'features' / 'caf\xe9.npy')
+    path = tmp_path / 'proposals.json'
+    path.write_text(json.dumps({'results': {'test v1': [], 'cafe\u0301': []}}))
+    with pytest.raises(tool.RunError, match=r'none of caf.; .* in another Unicode normal form'):
+        tool.make_scorer(runs)(path)
+
+
 def test_a_video_without_results(tool, runs, tmp_path):
     path = tmp_path / 'proposals.json'
     path.write_text('{"results": {"test v1": []}}')

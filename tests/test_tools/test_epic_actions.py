@@ -89,6 +89,17 @@ def test_by_hand(tmp_path, run):
     assert 'SIMULATED' not in printed
 
 
+def test_a_name_in_another_normal_form_is_told(tmp_path, run):
+    for task in CLASSES:
+        write(tmp_path, task, [], [('caf\xe9', 0, 10, 1, 0)])
+    text = (tmp_path / 'noun.json').read_text().replace('caf\\u00e9', 'cafe\\u0301')
+    (tmp_path / 'noun.json').write_text(text)
+    code, _, error = run()
+    assert code == 2
+    assert 'noun.json: expected results of all 1 videos' in error
+    assert "'cafe\\u0301' is there: 'caf\\xe9' in another Unicode normal form" in error
+
+
 def test_actions_without_ground_truth_do_not_count(tmp_path, run):
     # (1, 2) is a class of the annotations, (0, 2) is none; the better detections are of these two.
     truths = [('a', 0, 10, 1, 0)]

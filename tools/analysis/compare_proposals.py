@@ -55,6 +55,7 @@ from asl_mmaction.cli.progress import RunsProgress
 from asl_mmaction.files.annotations import segments_of
 from asl_mmaction.files.mistakes import Mistake
 from asl_mmaction.files.results import read_results
+from asl_mmaction.files.writing import hint_at_same_name
 
 
 def make_scorer(runs: Runs) -> Callable[[Path], dict[str, float]]:
@@ -73,7 +74,10 @@ def make_scorer(runs: Runs) -> Callable[[Path], dict[str, float]]:
         results = read_results(path, labels=False)['results']
         missing = [video['video_name'] for video in videos if video['video_name'] not in results]
         if missing:
-            raise RunError(f'{path}: expected all videos of the test but got none of {missing[0]}')
+            raise RunError(
+                f'{path}: expected all videos of the test but got none of {missing[0]}'
+                f'{hint_at_same_name(missing[0], results)}'
+            )
         metrics = [METRICS.build(dict(config.test_evaluator))]
         if path.name == 'proposals.json' and fused.get('score_fusion') is not None:
             metrics.append(METRICS.build(dict(fused)))

@@ -44,7 +44,7 @@ from asl_mmaction.evaluation.metrics.reports import SIMULATED
 from asl_mmaction.files.annotations import read_checked_annotations
 from asl_mmaction.files.mistakes import Mistake, ValueMistake
 from asl_mmaction.files.results import read_results
-from asl_mmaction.files.writing import write_json
+from asl_mmaction.files.writing import hint_at_same_name, write_json
 from asl_mmaction.ops.soft_nms import soft_nms
 from asl_mmaction.structures.limits import REPORTED_SCORE, describe_left_out
 
@@ -85,6 +85,7 @@ def evaluate(args: argparse.Namespace) -> tuple[dict, str | None]:
             raise ValueMistake(
                 f'{path}: expected results of all {len(names)} videos of subset {args.subset!r} '
                 f'but got none of {len(missing)}, such as {missing[0]!r}'
+                f'{hint_at_same_name(missing[0], detections["results"])}'
             )
         found[task] = as_instances(detections['results'], classes[task], names, path)
         simulated = simulated or bool(detections.get('simulated'))

@@ -5,6 +5,7 @@ a click                                   is
 ========================================  ====================================================
 of a class with blanks around its name    of the class without them
 of a video whose name lacks its start     of the one video whose name ends so
+of a name in another Unicode normal form  of the one video whose name looks so
 of another video that is not annotated    dropped
 before the video, or behind its end       dropped
 given twice (time and class)              dropped but for the first
@@ -17,6 +18,7 @@ Every case is counted. An unknown class, and a time that is no number, are error
 from __future__ import annotations
 
 import csv
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -27,6 +29,7 @@ import numpy as np
 from asl_mmaction.files.clicks import Click, read_click_file
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import check_file, finite, in_context, positive
+from asl_mmaction.files.writing import hint_at_same_name
 
 #: Columns by which the forms with a header are known.
 BACKGROUND_COLUMNS = ('URLID', 'Start')
@@ -111,6 +114,7 @@ def _point(cells: Mapping[str, str], fps: Mapping | float | None) -> tuple[str, 
     if rate is None:
         raise ValueMistake(
             f'expected the fps of video {video!r}, by which frames count, but got none'
+            f'{hint_at_same_name(video, fps or ())}'
         )
     time = finite('a frame', cells['point']) / positive('fps', rate)
     return video, Click(time, cells['class'])
@@ -183,6 +187,11 @@ def _known_video(name: str, database: Mapping, counts: Counter) -> str | None:
     if len(ends_so) == 1:
         counts['names that lack their start'] += 1
         return ends_so[0]
+    normal = unicodedata.normalize('NFC', name)
+    look_so = [video for video in database if unicodedata.normalize('NFC', video) == normal]
+    if len(look_so) == 1:
+        counts['names in another Unicode normal form'] += 1
+        return look_so[0]
     counts['of unknown videos'] += 1
     return None
 

@@ -115,6 +115,16 @@ def test_every_rule_is_counted():
     assert count_inside(clicks, CONTENT['database']) == 1
 
 
+def test_a_name_in_another_normal_form_is_that_of_the_video(tmp_path):
+    content = {'classes': [], 'database': {'caf\xe9': {'duration': 9.0, 'annotations': []}}}
+    clicks, counts = clean_clicks([('f:1', 'cafe\u0301', Click(1.0, None))], content)
+    assert clicks == {'caf\xe9': [Click(1.0, None)]}
+    assert counts['names in another Unicode normal form'] == 1
+    text = 'class,video_id,point\na,cafe\u0301,3\n'
+    with pytest.raises(ValueError, match=r'but got none; .* in another Unicode normal form'):
+        read(tmp_path, text, {'caf\xe9': 25})
+
+
 def test_an_unknown_class_is_an_error():
     rows = [('f:3', 'video_0000051', Click(1.0, 'golfswing'))]
     with pytest.raises(ValueError, match="f:3: expected one of 2 classes but got 'golfswing'"):
