@@ -13,6 +13,20 @@ import argparse
 import sys
 from pathlib import Path
 
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('runs', nargs='+', type=Path, help='folders of seeds, or work dirs')
+    parser.add_argument('--key', default='mAP', help='the metric')
+    parser.add_argument('--out', type=Path, default=Path('clicks.png'), help='png, pdf or svg')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    parse_args()  # answers --help and mistakes before the imports, which take seconds
+
 import numpy as np
 
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
@@ -30,13 +44,7 @@ KINDS = BACKGROUND, ACTIONS, BOTH = 'background clicks', 'action clicks', 'both 
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('runs', nargs='+', type=Path, help='folders of seeds, or work dirs')
-    parser.add_argument('--key', default='mAP', help='the metric')
-    parser.add_argument('--out', type=Path, default=Path('clicks.png'), help='png, pdf or svg')
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     with report_mistakes():
         series = lines_of([read_run(run, args.key) for run in args.runs])
         save_figure(draw_click_costs(series, args.key), args.out)
