@@ -114,7 +114,7 @@ def _point(cells: Mapping[str, str], fps: Mapping | float | None) -> tuple[str, 
     if rate is None:
         raise ValueMistake(
             f'expected the fps of video {video!r}, by which frames count, but got none'
-            f'{hint_at_same_name(video, fps or ())}'
+            f'{hint_at_same_name(video, fps if isinstance(fps, Mapping) else ())}'
         )
     time = finite('a frame', cells['point']) / positive('fps', rate)
     return video, Click(time, cells['class'])
