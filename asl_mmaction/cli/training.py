@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 
 from asl_mmaction.apis.classes import check_classes, classes_of
 from asl_mmaction.apis.work_dir import last_checkpoint
+from asl_mmaction.cli.checks.clicks import warn_of_unread_clicks
 from asl_mmaction.cli.checks.coverage import warn_of_uncovered
 from asl_mmaction.cli.checks.loops import check_loops
 from asl_mmaction.cli.checks.monitors import check_monitors
@@ -54,6 +55,7 @@ def runner_to_train(args: argparse.Namespace) -> Runner:
     check_classes(config, classes)
     check_loops(train=runner.train_loop, val=runner.val_loop)
     warn_of_uncovered(runner.model, runner.train_dataloader.dataset)
+    warn_of_unread_clicks(runner.model, runner.train_dataloader.dataset)
     if runner.max_iters < 1:
         raise Mistake(
             f'expected a training of 1 step or more but got {runner.max_epochs} epochs '
