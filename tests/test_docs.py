@@ -29,6 +29,7 @@ MADE = ('data/', 'work_dirs/', 'my_', 'DIR', 'features/', 'mmaction::')
 COMMON_OPTIONS = (
     ROOT / 'asl_mmaction' / 'cli' / 'arguments.py',
     ROOT / 'tools' / 'analysis' / 'compare.py',
+    ROOT / 'tools' / 'analysis' / 'run_arguments.py',
 )
 page = pytest.mark.parametrize('page', PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 
