@@ -99,6 +99,7 @@ ASL_PATHS = dict(
     sigma_range='model.head.sensitivity.class_level.sigma_range',
     denominator='model.head.sensitivity.class_level.loc_denominator',
     kernel='model.head.sensitivity.instance_level.kernel_size',
+    quality='model.post_processor.quality_power',
 )
 DOUBLING = [(0, 4), (4, 8), (8, 16), (16, 32), (32, 64), (64, 10000)]
 OVERLAPPING = [(0, 4), (2, 8), (4, 16), (8, 32), (16, 64), (32, 10000)]
@@ -316,7 +317,13 @@ ASL = dict(
     sigma_range=(0.05, 5.0),
     denominator='variance',
     kernel=3,
+    quality=None,
 )
+# What pays on Billboard is ours: all of it there, the quality on the other dense benchmarks.
+DENSE = {
+    task: dict(quality=dict(loc=1))
+    for task in ('multithumos', 'charades', 'ego4d', 'ego4d_egovlp', 'epic100_verb', 'epic100_noun')
+} | dict(billboard=dict(quality=dict(loc=1), radius=None, ranges=OVERLAPPING))
 # Its training; what it does not say is as in the other configs of the task.
 PAPER = dict(
     multithumos=dict(batch=2, epochs=60, lr=2e-4, max_per_video=200, topk=2000),
@@ -358,6 +365,8 @@ def expected_settings(name):
         found = {name: value for name, value in found.items() if name not in NOT_IN_TRIDET} | TRIDET
     if method == 'asl':
         found |= {name: value for name, value in ASL.items() if name != 'theta' or not is_tridet}
+    if method == 'asl' and not (is_paper or is_tridet):
+        found |= DENSE.get(task, {})
     if is_paper:
         paper = PAPER[task.partition('_')[0]]
         found |= dict(match='shortest', normalize='none') | paper
@@ -409,6 +418,8 @@ def test_settings(name):
     expected = expected_settings(name)
     with DefaultScope.overwrite_default_scope('mmaction'):
         got = {key: setting(config, paths[key]) for key in expected if key != 'cosine_end'}
+    kind = config.model.head.assigner.get('type', 'PointAssigner')
+    assert kind == ('SimOTAAssigner' if name == 'asl_billboard' else 'PointAssigner')
     got['cosine_end'] = config.param_scheduler[-1].get('end', config.train_cfg.max_epochs)
     assert plain(got) == plain(expected)
 

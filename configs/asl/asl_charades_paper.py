@@ -3,7 +3,7 @@ _base_ = ['asl_charades.py']
 
 model = dict(
     head=dict(assigner=dict(match='shortest'), sensitivity=dict(normalize='none')),
-    post_processor=dict(max_per_video=200),
+    post_processor=dict(quality_power=None, max_per_video=200),
 )
 train_cfg = dict(max_epochs=30)
 optim_wrapper = dict(optimizer=dict(lr=2e-4))

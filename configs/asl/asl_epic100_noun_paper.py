@@ -2,6 +2,9 @@
 # asl_epic100_noun.py.
 _base_ = ['asl_epic100_noun.py']
 
-model = dict(head=dict(sensitivity=dict(normalize='none')))
+model = dict(
+    head=dict(sensitivity=dict(normalize='none')),
+    post_processor=dict(quality_power=None),
+)
 train_cfg = dict(max_epochs=25)
 optim_wrapper = dict(optimizer=dict(lr=2e-4))

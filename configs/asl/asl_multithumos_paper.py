@@ -4,7 +4,7 @@ _base_ = ['asl_multithumos.py']
 
 model = dict(
     head=dict(assigner=dict(match='shortest'), sensitivity=dict(normalize='none')),
-    post_processor=dict(pre_nms_topk=2000, max_per_video=200),
+    post_processor=dict(quality_power=None, pre_nms_topk=2000, max_per_video=200),
 )
 train_cfg = dict(max_epochs=60)
 optim_wrapper = dict(optimizer=dict(lr=2e-4))

@@ -121,11 +121,12 @@ EXPECTED['billboard'] = {
     'baseline, iou_power 0.25': {'model.head.iou_power': 0.25},
     'channel attention': NO_ASE | NO_ASCL,
     'asl_billboard': {},
+    'ASL': {},
     'asl_billboard_paper': {},
     'ASL, per class': PER_CLASS,
     'ASL, overlapping ranges': OVERLAPPING,
     'ASL, SimOTA': SIMOTA,
-    'ASL, SimOTA, more points': MORE_POINTS,
+    'ASL, SimOTA, more points': {'model.post_processor.quality_power': None},
     'ASL, SimOTA, more points, sensitivity in the cost': MORE_POINTS
     | {'model.head.assigner.sensitivity_power': 0.5},
     'ASL, iou_power 0.25': {'model.head.iou_power': 0.25},
@@ -145,7 +146,7 @@ EXPECTED['billboard'] = {
 EXPECTED |= {'context': BACKTAL, 'hapt_clips': BACKTAL, 'clicks': CLICKS}
 # The config of a table, if it is not asl_hapt.py
 OF_TABLE = {
-    'billboard': 'asl/asl_billboard.py',
+    'billboard': 'asl/ablation/asl_billboard_entries.py',
     'context': 'backtal/backtal_context_demo.py',
     'clicks': 'backtal/backtal_context_demo.py',
     'hapt_clips': 'backtal/backtal_hapt_clips.py',
@@ -161,6 +162,8 @@ NAMED = {
         for label in EXPECTED['billboard']
         if label.startswith('baseline, ')
     },
+    'asl_billboard': 'asl/asl_billboard.py',
+    'ASL, SimOTA, more points': 'asl/asl_billboard.py',
     'asl_billboard_paper': 'asl/asl_billboard_paper.py',
     'ASL, varifocal': 'asl/ablation/asl_billboard_varifocal.py',
     'tridet_billboard': 'tridet/tridet_billboard.py',
@@ -252,7 +255,8 @@ def test_each_row_has_a_folder_of_its_own(rows):
 
 def test_rows_that_differ_in_the_test_alone_share_a_model(rows):
     for label, trained in (
-        ('ASL, quality_power of loc 1', 'asl_billboard'),
+        ('ASL, quality_power of loc 1', 'ASL'),
+        ('ASL, SimOTA, more points', 'asl_billboard'),
         ('ASL, per class, quality_power of loc 1', 'ASL, per class'),
         ('ASL, quality of all points, quality_power of loc 1', 'ASL, quality of all points'),
     ):
@@ -260,6 +264,7 @@ def test_rows_that_differ_in_the_test_alone_share_a_model(rows):
         assert row.training == rows['billboard', trained]
         assert row.training.training == row.training
     assert {row.name for row in rows.values() if row.test_options} == {
+        'billboard/ASL_SimOTA_more_points',
         'billboard/ASL_quality_power_of_loc_1',
         'billboard/ASL_per_class_quality_power_of_loc_1',
         'billboard/ASL_quality_of_all_points_quality_power_of_loc_1',
