@@ -19,11 +19,19 @@ def parse_cfg_options(settings: Sequence[str], option: str = '--cfg-options') ->
         option: Its name, for the message.
 
     Raises:
-        Mistake: One has no ``=``.
+        Mistake: One has no ``=``, or a value that mmengine cannot read, as a dict in braces is.
     """
+    values: dict[str, Any] = {}
     for text in settings:
         if '=' not in text:
             raise Mistake(f'expected KEY=VALUE for {option} but got {text}')
-    found = argparse.Namespace(values={})
-    DictAction([], 'values')(argparse.ArgumentParser(), found, settings)
-    return found.values
+        found = argparse.Namespace(values={})
+        try:
+            DictAction([], 'values')(argparse.ArgumentParser(), found, [text])
+        except (AssertionError, RecursionError) as error:  # of unequal or unknown brackets
+            raise Mistake(
+                f'expected a number, a word, (a,b) or [a,b] behind = for {option} but got {text}; '
+                'the values of a dict are set one by one, KEY.NAME=VALUE'
+            ) from error
+        values.update(found.values)
+    return values

@@ -20,3 +20,11 @@ def test_settings_become_values_of_their_types():
 def test_what_is_no_setting_is_refused():
     with pytest.raises(Mistake, match='expected KEY=VALUE for --subsets but got validation'):
         parse_cfg_options(['test=test', 'validation'], '--subsets')
+
+
+@pytest.mark.parametrize('text', ['a={"x":[1,2]}', 'a=(1,2),(3,4)', 'a=[1,2'])
+def test_values_that_mmengine_cannot_read_are_told(text):
+    """It would end in an AssertionError, or recurse until Python gives up."""
+    with pytest.raises(Mistake, match='the values of a dict are set one by one') as caught:
+        parse_cfg_options(['b=1', text])
+    assert f'--cfg-options but got {text};' in str(caught.value)
