@@ -53,6 +53,35 @@ def test_convert_several_into_one(tool, annotations, tmp_path, capsys):
     assert read_click_file(out).clicks == {'v': [(2.0, 'ski')]}
 
 
+def test_classes_of_the_annotations_may_be_its_labels(tool, annotations, tmp_path, capsys):
+    content = json.loads(annotations.read_text())
+    del content['classes']
+    plain, source, out = tmp_path / 'plain.json', tmp_path / 'a.txt', tmp_path / 'clicks.json'
+    plain.write_text(json.dumps(content))
+    source.write_text('training_0001,2.0,swim\n')
+    options = ['convert', str(source), '--out', str(out)]
+    tool.main([*options, '--annotations', str(plain)])
+    assert read_click_file(out).clicks == {'training_0001': [(2.0, 'swim')]}
+    source.write_text('training_0001,2.0,swum\n')
+    with pytest.raises(SystemExit):
+        tool.main([*options, '--annotations', str(plain)])
+    assert f'error: {source}:1: expected one of' in capsys.readouterr().err
+    plain.write_text('{"database": []}')
+    with pytest.raises(SystemExit):
+        tool.main([*options, '--annotations', str(plain)])
+    assert f"error: {plain}: expected an object with a 'database'" in capsys.readouterr().err
+
+
+def test_a_list_of_moments_is_not_replaced(tool, tmp_path, capsys):
+    out = tmp_path / 'asked.csv'
+    out.write_text('answers')
+    for place, message in ((out, 'perhaps with answers'), (out / 'x.csv', 'a folder to write')):
+        with pytest.raises(SystemExit):
+            tool.main(['ask', 'backtal_context_demo', 'nowhere.pth', '--out', str(place)])
+        assert message in capsys.readouterr().err
+    assert out.read_text() == 'answers'
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [

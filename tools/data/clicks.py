@@ -70,10 +70,11 @@ from asl_mmaction.datasets.preparation.click_simulation import (
     ClickRule,
     simulate_clicks,
 )
+from asl_mmaction.files.annotations import find_classes, read_checked_annotations
 from asl_mmaction.files.clicks import write_click_file
-from asl_mmaction.files.mistakes import ValueMistake
+from asl_mmaction.files.mistakes import FileExistsMistake, ValueMistake
 from asl_mmaction.files.reading import finite, in_context, read_object, videos_of
-from asl_mmaction.files.writing import replaced
+from asl_mmaction.files.writing import prepare_folder, replaced
 
 SCHEMA = 'the schema of TALDataset'
 ASKED = ('video', 'time', 'class', 'probability', 'probability of background', 'label')
@@ -130,23 +131,32 @@ def one_step(content: dict) -> float:
 
 def convert(args: argparse.Namespace) -> Counter:
     """Read, clean and write; gives the counts."""
-    content, fps = None, None
+    fps, content = None, None
     if args.fps is not None:
         path = Path(args.fps)
         fps = (
             read_object(path) if path.suffix == '.json' else finite('--fps > 0', args.fps, above=0)
         )
     if args.annotations is not None:
-        content = read_object(args.annotations)
+        content = read_checked_annotations(args.annotations)
+        content['classes'] = find_classes(str(args.annotations), content)
     rows = (row for path in args.source for row in read_foreign_clicks(path, fps))
-    with in_context(str(args.annotations), SCHEMA):
-        clicks, counts = clean_clicks(rows, content)
+    clicks, counts = clean_clicks(rows, content)
     write_click_file(args.out, clicks, source=', '.join(path.name for path in args.source))
     return counts
 
 
 def list_moments(args: argparse.Namespace) -> Counter:
-    """Find and write; gives the counts."""
+    """Find and write; gives the counts.
+
+    Raises:
+        FileExistsError: The list is there: somebody may have filled it in.
+    """
+    if args.out.exists():
+        raise FileExistsMistake(
+            f'expected --out to be a new file but {args.out} is there, perhaps with answers'
+        )
+    prepare_folder(args.out.parent)
     moments = find_doubtful_moments(
         load_config(args.config, parse_cfg_options(args.cfg_options)),
         args.checkpoint,

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from asl_mmaction.files.annotations import find_label
 from asl_mmaction.files.clicks import Click, read_click_file
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import check_file, finite, in_context, positive
@@ -51,7 +52,8 @@ def read_foreign_clicks(
     Points of LACP and HR-Pro: CSV with a header, ``video_id``, ``class``, and ``point`` the frame;
     their segments are not read. A list of moments that ``clicks.py ask`` has written: CSV with a
     header, ``video``, ``time``, and ``label``, which somebody has filled in: ``background``, a
-    class, or nothing. A click file of ours (``.json``).
+    class, or nothing. A click file of ours (``.json``). Columns of CSV are parted by commas,
+    semicolons or tabs.
 
     Args:
         path: Of the file.
@@ -70,7 +72,10 @@ def read_foreign_clicks(
             yield from ((str(path), video, click) for click in clicks)
         return
     with in_context(str(path), 'a text file of clicks'):
-        lines = list(csv.reader(path.read_text(encoding='utf-8-sig').splitlines()))
+        text = path.read_text(encoding='utf-8-sig').splitlines()
+        # What spreadsheets part columns by depends on the country.
+        delimiter = max(',;\t', key=text[0].count) if text else ','
+        lines = list(csv.reader(text, delimiter=delimiter))
     header, named = lines[0] if lines else [], True
     read: Callable[..., tuple[str, Click]]
     if set(BACKGROUND_COLUMNS) <= set(header):
@@ -123,7 +128,7 @@ def _point(cells: Mapping[str, str], fps: Mapping | float | None) -> tuple[str, 
 def _answer(cells: Mapping[str, str], fps: object) -> tuple[str, Click]:
     label = cells['label'].strip()
     time = finite('a time in seconds', cells['time'])
-    return cells['video'].strip(), Click(time, None if label == BACKGROUND else label)
+    return cells['video'].strip(), Click(time, None if label.casefold() == BACKGROUND else label)
 
 
 def clean_clicks(
@@ -145,6 +150,7 @@ def clean_clicks(
     counts: Counter = Counter()
     found: dict[str, list[Click]] = {}
     database = {} if content is None else content['database']
+    labels = {} if content is None else {name: i for i, name in enumerate(content['classes'])}
     for where, video, click in rows:
         counts['clicks in the source'] += 1
         if click.label == '':
@@ -158,11 +164,8 @@ def clean_clicks(
             if known is None:
                 continue
             video = known
-            if click.label is not None and click.label not in content['classes']:
-                raise ValueMistake(
-                    f'{where}: expected one of {len(content["classes"])} classes '
-                    f'but got {click.label!r}'
-                )
+            if click.label is not None:
+                find_label(where, click.label, labels)
             if not 0 <= click.time <= database[video]['duration']:
                 counts['outside the video'] += 1
                 continue

@@ -125,9 +125,20 @@ def test_a_name_in_another_normal_form_is_that_of_the_video(tmp_path):
         read(tmp_path, text, {'caf\xe9': 25})
 
 
+@pytest.mark.parametrize('delimiter', [';', '\t'])
+def test_what_a_spreadsheet_makes_of_the_list(tmp_path, delimiter):
+    text = 'video,time,class,label\nvideo_0000051,15.5,Diving,Background\n'
+    rows = read(tmp_path, text.replace(',', delimiter))
+    assert [row[1:] for row in rows] == [('video_0000051', Click(15.5, None))]
+    with pytest.raises(ValueError, match=r"clicks.txt:2: expected a time in seconds .* '15,5'"):
+        read(tmp_path, text.replace(',', ';').replace('15.5', '15,5'))
+
+
 def test_an_unknown_class_is_an_error():
     rows = [('f:3', 'video_0000051', Click(1.0, 'golfswing'))]
-    with pytest.raises(ValueError, match="f:3: expected one of 2 classes but got 'golfswing'"):
+    with pytest.raises(
+        ValueError, match=r"f:3: expected one of 2 .* 'golfswing', which is 'GolfSwing'"
+    ):
         clean_clicks(rows, CONTENT)
     assert clean_clicks(rows)[0] == {'video_0000051': [Click(1.0, 'golfswing')]}
 
