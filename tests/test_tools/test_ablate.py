@@ -93,6 +93,7 @@ BACKTAL = {
     'click loss, affinity convolution and loss': NO_SEPARATION,
     'all': {},
     'all, no action term': {'model.head.loss_affinity.action_term': False},
+    'all, taps that sum to 1': {'model.head.affinity.normalize': 'softmax'},
     'action clicks, click loss': CLICK_LOSS | {f'{DATA}.click_file': 'action_clicks.json'},
     'both kinds of clicks, all': {f'{DATA}.click_file': 'all_clicks.json'},
 }
