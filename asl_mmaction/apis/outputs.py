@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import reprlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from asl_mmaction.apis.inputs import Input
+from asl_mmaction.files.annotations import is_names
 from asl_mmaction.files.exports import Row, write_subtitles, write_table
-from asl_mmaction.files.mistakes import FileExistsMistake, ValueMistake
-from asl_mmaction.files.reading import in_context, read_object
+from asl_mmaction.files.mistakes import FileExistsMistake, Mistake, ValueMistake
+from asl_mmaction.files.reading import read_object
 from asl_mmaction.files.results import read_duration, read_results, write_results
 from asl_mmaction.files.writing import check_file_name, prepare_folder, write_json
 from asl_mmaction.visualization import (
@@ -69,7 +71,7 @@ def check_file(path: Path, *, overwrite: bool = False) -> None:
         raise ValueMistake(
             f'expected a file name that ends in {", ".join((*TABLES, *SUBTITLES))} but got {path}'
         )
-    if path.exists() and not overwrite:
+    if os.path.lexists(path) and not overwrite:
         raise FileExistsMistake(
             f'expected the name of a new file but {path} is there: overwrite replaces it'
         )
@@ -167,15 +169,10 @@ class ResultFolder:
         """
         todo = self._left_of(items)
         files = self._files_of(todo)
-        journal = self.folder / JOURNAL
-        ours: set[str] = set()
-        if journal.is_file():
-            content = read_object(journal)
-            with in_context(str(journal), "'files' by name"):
-                ours = set(content['files'])
+        ours = self._read_journal()
         known = ours | {'detections.json'} if self.rows else ours
         known = known if self._resume else set()
-        strange = [x for x in files if x not in known and (self.folder / x).exists()]
+        strange = [x for x in files if x not in known and os.path.lexists(self.folder / x)]
         if strange and not self._overwrite:
             more = f' and {len(strange) - 1} more that would be written' * (len(strange) > 1)
             raise FileExistsMistake(
@@ -184,8 +181,25 @@ class ResultFolder:
                 + ('' if self._resume else ', resume goes on with results')
             )
         if todo:
-            write_json(journal, {'files': sorted(ours.union(files))})
+            write_json(self.folder / JOURNAL, {'files': sorted(ours.union(files))})
         return todo
+
+    def _read_journal(self) -> set[str]:
+        """Names of the files that earlier runs have written, or were about to."""
+        path = self.folder / JOURNAL
+        if not path.exists():
+            return set()
+        try:
+            files: Any = read_object(path).get('files')
+            if not is_names(files):
+                raise ValueMistake(
+                    f"{path}: expected 'files' by name but got {reprlib.repr(files)}"
+                )
+        except Mistake as error:
+            if self._overwrite:
+                return set()
+            raise ValueMistake(f'{error}; overwrite replaces it') from error
+        return set(files)
 
     def _files_of(self, items: Sequence[Input]) -> list[str]:
         """Names of the files that are going to be written, those of all recordings first."""

@@ -156,9 +156,34 @@ def test_files_of_a_run_that_was_killed_before_the_table_are_its_own(tmp_path):
     folder.begin([Input('a'), Input('b')])
     folder.draw(found('a', 'cut'))
     assert run(tmp_path, 'ab', resume=True) == ['a', 'b']
-    (tmp_path / '.infer.json').write_text('{"files": 1}')
-    with pytest.raises(ValueError, match=r"infer\.json: expected 'files' by name"):
+
+
+@pytest.mark.parametrize(
+    ('journal', 'message'),
+    [
+        ('{"files": ["a', r'infer\.json: expected JSON but got .*; overwrite replaces it$'),
+        ('{"files": 1}', r"infer\.json: expected 'files' by name but got 1; overwrite"),
+        ('{"files": [1]}', r"infer\.json: expected 'files' by name but got \[1\]; overwrite"),
+        ('{"files": "a"}', r"infer\.json: expected 'files' by name but got 'a'; overwrite"),
+    ],
+)
+def test_a_damaged_list_of_files_stops_no_overwriting(tmp_path, journal, message):
+    run(tmp_path, 'a')
+    (tmp_path / '.infer.json').write_text(journal)
+    with pytest.raises(ValueError, match=message):
         run(tmp_path, 'ab', resume=True)
+    assert run(tmp_path, 'ab', overwrite=True) == ['a', 'b']
+    assert run(tmp_path, 'abc', resume=True) == ['c']
+
+
+def test_a_link_that_leads_nowhere_is_a_file_that_is_there(tmp_path):
+    for name in ('a.srt', 'x.csv'):
+        (tmp_path / name).symlink_to(tmp_path / 'nowhere')
+    with pytest.raises(FileExistsError, match=r'a folder without a\.srt but'):
+        run(tmp_path, 'a')
+    with pytest.raises(FileExistsError, match=r'x\.csv is there'):
+        check_file(tmp_path / 'x.csv')
+    assert (tmp_path / 'a.srt').is_symlink()
 
 
 def test_files_of_recordings_keep_dots_in_their_names(tmp_path):
