@@ -120,7 +120,9 @@ def _draw_actions(
 ) -> None:
     for action, lane in zip(actions, lanes, strict=True):
         start, end = action.segment
-        axes.broken_barh([(start, end - start)], (lane + 0.06, 0.88), color=TRUTH_COLOR, lw=0.8)
+        # A white edge tells an action from the next, which may begin where it ends.
+        bar = (lane + 0.06, 0.88)
+        axes.broken_barh([(start, end - start)], bar, facecolor=TRUTH_COLOR, edgecolor='w', lw=0.8)
         low, high = max(start, part[0]), min(end, part[1])
         # As long as the bar, or cut: a name may not run into its neighbor.
         text = axes.text(

@@ -354,6 +354,16 @@ def test_no_row_is_tested_without_its_model(tool, shared, tmp_path, capsys):
     )
 
 
+def test_options_of_a_test_change_no_training(tool, shared, tmp_path, capsys):
+    arguments, made = shared
+    path = tmp_path / 'tables.yml'
+    path.write_text(SHARED.replace('model.post_processor.sigma=0.1', 'model.neck.theta=0.5'))
+    with pytest.raises(SystemExit):
+        tool.main(arguments)
+    assert 'but got model.neck.theta=0.5 of d of t' in capsys.readouterr().err
+    assert made == []
+
+
 def test_list_names_the_model_of_a_test(tool, shared, tmp_path, capsys):
     arguments, made = shared
     assert tool.main([*arguments, '--list']) == 0

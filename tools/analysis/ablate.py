@@ -51,6 +51,8 @@ from compare import (
     train_command,
 )
 
+#: What settings of the test alone begin with.
+OF_THE_TEST = ('model.post_processor.', 'test_dataloader.', 'test_evaluator.')
 KEYS = {'label', 'config', 'options', 'test_options', 'paper'}
 
 
@@ -61,7 +63,8 @@ def load_tables() -> dict[str, dict]:
     test_options, the paper's number), and ``paper``, the heading of that number, if any.
 
     Raises:
-        Mistake: A row has a key that nothing reads, or tests a model that no row before it trains.
+        Mistake: A row has a key that nothing reads, tests a model that no row before it trains, or
+            has test_options that change a training.
     """
     tables: dict[str, dict] = {}
     names: dict[tuple, str] = {}
@@ -76,6 +79,12 @@ def load_tables() -> dict[str, dict]:
                 config = CONFIGS / row.get('config', content['config'])
                 options = tuple(sorted(row.get('options', ())))
                 tested = tuple(sorted(row.get('test_options', ())))
+                for setting in tested:
+                    if not setting.startswith(OF_THE_TEST):
+                        raise Mistake(
+                            f'{path}: expected test_options of {", ".join(OF_THE_TEST)} but got '
+                            f'{setting} of {row["label"]} of {name}'
+                        )
                 own = f'{name}/{folder_name(row["label"])}'
                 if not options and not tested:
                     own = config.stem

@@ -106,6 +106,11 @@ class FeaturePreprocessor(BaseDataPreprocessor):
             return None
         clicks = []
         for sample in samples:
+            if (
+                'gt_clicks' not in sample
+            ):  # of a data set without a click file, in a batch of several
+                clicks.append(torch.zeros(0, dtype=torch.int64))
+                continue
             background = sample.gt_clicks.labels == len(sample.gt_label)
             clicks.append(sample.gt_clicks.steps[background])
         most = _round_up(max(map(len, clicks)), self.gt_divisor)

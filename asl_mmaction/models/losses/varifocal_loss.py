@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor
 
+from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.losses.utils import ElementwiseLoss
 from asl_mmaction.ops.precision import at_least_float32
 
@@ -36,7 +37,7 @@ class VarifocalLoss(ElementwiseLoss):
 
     Args:
         alpha: Weight of negatives.
-        gamma: Focusing exponent of negatives.
+        gamma: Focusing exponent of negatives, 0 or >= 1.
         reduction: ``'mean'``, ``'sum'`` or ``'none'``.
         loss_weight: Factor of the loss.
     """
@@ -50,6 +51,10 @@ class VarifocalLoss(ElementwiseLoss):
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__(reduction=reduction, loss_weight=loss_weight)
+        if 0 != gamma < 1:  # infinite gradient where the score is 0
+            raise ValueMistake(f'expected gamma to be 0 or a number >= 1 but got {gamma}')
+        if alpha < 0:
+            raise ValueMistake(f'expected alpha >= 0 but got {alpha}')
         self.alpha = alpha
         self.gamma = gamma
 

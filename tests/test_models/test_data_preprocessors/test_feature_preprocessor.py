@@ -63,6 +63,16 @@ def test_background_clicks_are_padded(make_sample, collate):
     assert found.shape == (2, 0)
 
 
+def test_a_sample_of_a_set_without_clicks_has_none(make_sample, collate):
+    """As where a data set with a click file is joined with one without."""
+    samples = [make_sample(8), make_sample(8)]
+    samples[1][1].gt_label = torch.tensor([1.0, 0.0])
+    samples[1][1].gt_clicks = InstanceData(steps=torch.tensor([3]), labels=torch.tensor([2]))
+    preprocessor = FeaturePreprocessor(gt_divisor=1)
+    found = preprocessor(collate(*samples), training=True)['ground_truths'].clicks
+    assert found.tolist() == [[-1], [3]]
+
+
 def test_prediction_needs_no_ground_truth(make_sample, collate):
     feature, sample = make_sample(8)
     del sample.gt_instances

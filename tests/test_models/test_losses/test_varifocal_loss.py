@@ -59,3 +59,10 @@ def test_module_weighs_and_averages():
         for logit, target in zip(logits[row].tolist(), targets[row].tolist(), strict=True)
     )
     assert loss(logits, targets, weight, 5.0).item() == pytest.approx(2 * expected / 5)
+
+
+@pytest.mark.parametrize('wrong', [{'gamma': 0.5}, {'gamma': -1.0}, {'alpha': -0.1}])
+def test_settings_out_of_range(wrong):
+    ((name, value),) = wrong.items()
+    with pytest.raises(ValueError, match=rf'expected {name} .*but got {value}'):
+        VarifocalLoss(**wrong)
