@@ -29,8 +29,8 @@ class QualityTargets(NamedTuple):
     Where each class of a point has its own ground truth, ``*`` is (N, P, K), else (N, P).
 
     Attributes:
-        values: (*, 2) in [0, 1]: score of the class, tIoU of the predicted segment with its ground
-            truth.
+        values: ``(*, 2)`` in [0, 1]: score of the class, tIoU of the predicted segment with its
+            ground truth.
         weights: (*) float >= 0, what the error of a point counts.
         avg_factor: What the sum of the weighted errors is divided by, a process.
     """
