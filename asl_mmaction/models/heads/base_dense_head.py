@@ -217,15 +217,13 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         dummy = (dummy[:, None] if self.per_class else dummy).expand_as(segments)
         pred = torch.where(positives[..., None], segments, dummy)
         target = torch.where(positives[..., None], targets.segments, dummy)
-        with torch.no_grad():
-            tiou = paired_tiou(pred, target)
-        fit = tiou if self.per_class else tiou[..., None]  # (N, P, K or 1)
-        if self.iou_power:
-            coupling = torch.where(targets.class_targets > 0, fit**self.iou_power, 1.0)
-            weight_cls = weight_cls * coupling
         class_targets = targets.class_targets
-        if self.cls_target == 'tiou':
-            class_targets = class_targets * fit
+        if self.iou_power or self.cls_target == 'tiou':
+            tiou = paired_tiou(pred, target).detach()
+            fit = tiou if self.per_class else tiou[..., None]  # (N, P, K or 1)
+            weight_cls = weight_cls * torch.where(class_targets > 0, fit**self.iou_power, 1.0)
+            if self.cls_target == 'tiou':
+                class_targets = class_targets * fit
         losses = {
             'loss_cls': self.loss_cls(outputs.cls_logits, class_targets, weight_cls, avg_factor),
             'loss_loc': self.loss_loc(pred, target, weight_loc, avg_factor),
@@ -235,7 +233,9 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
                 if self.sensitivity.quality_points == 'scored':
                     quality = self._quality_by_score(outputs, points, mask, ground_truths)
                 else:
-                    quality = self._quality_of_positives(outputs, targets, tiou, num_positives)
+                    quality = self._quality_of_positives(
+                        outputs, targets, paired_tiou(pred, target), num_positives
+                    )
             losses.update(self.sensitivity.loss(sensitivity, targets, quality))
         return losses
 

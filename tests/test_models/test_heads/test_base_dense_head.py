@@ -10,6 +10,7 @@ from asl_mmaction.models.layers import pack_pyramid
 from asl_mmaction.models.task_modules import PointAssigner, SimOTAAssigner
 from asl_mmaction.structures.point_targets import GroundTruths
 from asl_mmaction.structures.points import Points
+from tests.references import slow_tiou
 
 STEPS = (16, 8, 4)
 
@@ -95,12 +96,6 @@ def test_losses_equal_loop(build, localizer_config, asl, radius, normalize):
         assert names == {'loss_cls', 'loss_loc'}
 
 
-def tiou_by_hand(a, b):
-    inter = max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
-    union = a[1] - a[0] + b[1] - b[0] - inter
-    return inter / union if inter else 0.0
-
-
 def test_class_targets_may_be_the_tiou_of_the_segment(build, localizer_config):
     """With binary cross-entropy, whose loss of a soft target is written out here."""
     loss_cls = {'type': 'SigmoidFocalLoss', 'gamma': 0, 'alpha': -1}
@@ -116,7 +111,7 @@ def test_class_targets_may_be_the_tiou_of_the_segment(build, localizer_config):
         fit = 0.0
         if truth >= 0:
             pair = segments[video, point].tolist(), truths.segments[video, truth].tolist()
-            fit = tiou_by_hand(*pair)
+            fit = slow_tiou(*pair)
             fits.add(fit)
         for label, logit in enumerate(outputs.cls_logits[video, point].tolist()):
             y = fit * targets.class_targets[video, point, label].item()
@@ -153,7 +148,7 @@ def test_quality_may_learn_from_all_points_by_their_score(build, localizer_confi
         best = max(
             [0.0]
             + [
-                tiou_by_hand(own, truths.segments[video, truth].tolist())
+                slow_tiou(own, truths.segments[video, truth].tolist())
                 for truth in range(3)
                 if truths.masks[video, truth] and truths.labels[video, truth] == label
             ]
