@@ -107,6 +107,18 @@ CLICKS = {'video labels': BACKTAL['video labels']} | {
         ('action clicks', '1 an action', 'action_clicks.json'),
     )
 }
+HAPT_CLIPS = {
+    label: options
+    for label, options in BACKTAL.items()
+    if 'affinity convolution' not in label and 'taps' not in label
+}
+HAPT_CLIPS_CLICKS = CLICKS | {
+    label: CLICK_LOSS | {f'{DATA}.click_file': file}
+    for label, file in (
+        ('background clicks, 8 % of them misplaced', 'background_clicks_noisy.json'),
+        ('a click on every step', 'every_step.json'),
+    )
+}
 PER_CLASS = {'model.head.per_class': True}
 OVERLAPPING = {
     'model.head.regress_ranges': [(0, 4), (2, 8), (4, 16), (8, 32), (16, 64), (32, 10000)]
@@ -144,13 +156,15 @@ EXPECTED['billboard'] = {
     'asl_tridet_billboard': {},
     'TriDet style with ASL, per class': PER_CLASS,
 }
-EXPECTED |= {'context': BACKTAL, 'hapt_clips': BACKTAL, 'clicks': CLICKS}
+EXPECTED |= {'context': BACKTAL, 'clicks': CLICKS}
+EXPECTED |= {'hapt_clips': HAPT_CLIPS, 'hapt_clips_clicks': HAPT_CLIPS_CLICKS}
 # The config of a table, if it is not asl_hapt.py
 OF_TABLE = {
     'billboard': 'asl/ablation/asl_billboard_entries.py',
     'context': 'backtal/backtal_context_demo.py',
     'clicks': 'backtal/backtal_context_demo.py',
     'hapt_clips': 'backtal/backtal_hapt_clips.py',
+    'hapt_clips_clicks': 'backtal/backtal_hapt_clips.py',
 }
 # Rows that name a config of their own
 NAMED = {

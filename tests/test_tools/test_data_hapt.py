@@ -254,6 +254,25 @@ def test_real_clips(real_data, tmp_path):
     assert classes.count(1) + classes.count(2) > 0.85 * len(classes)
     assert len(read_click_file(out / 'action_clicks.json').clicks) == 544
     assert json.loads((out / 'action_clicks.json').read_text())['simulated']['seed'] == 3
+    # a quarter of a step before each step and after it: what is there
+    for name, clicks in read_click_file(out / 'every_step.json').clicks.items():
+        video = content['database'][name]
+        times = np.arange(0.125, video['duration'], 0.25).tolist()
+        assert sorted({click.time for click in clicks}) == times
+        for click in clicks:
+            there = [
+                item['label']
+                for item in video['annotations']
+                if item['segment'][0] <= click.time <= item['segment'][1]
+            ]
+            assert click.label in (there or [None])
+    number = {
+        file.stem: sum(map(len, read_click_file(file).clicks.values()))
+        for file in out.glob('background_clicks*.json')
+    }
+    half, whole = number['background_clicks_0.5'], number['background_clicks']
+    assert number['background_clicks_2'] == 2 * whole == 2 * number['background_clicks_noisy']
+    assert number['background_clicks_0.25'] < half < whole
 
 
 def test_without_clips_there_are_no_clicks(tmp_path, capsys):

@@ -51,8 +51,13 @@ CLIP_SECONDS = 20.0  # least length of a clip
 STEP = FEAT_STRIDE / FPS
 CLICK_FILES = {
     'background_clicks.json': ClickRule(min_gap=STEP),
+    'background_clicks_0.25.json': ClickRule(per_stretch=0.25, min_gap=STEP),
+    'background_clicks_0.5.json': ClickRule(per_stretch=0.5, min_gap=STEP),
+    'background_clicks_2.json': ClickRule(per_stretch=2, min_gap=STEP),
+    'background_clicks_noisy.json': ClickRule(noise=0.08, min_gap=STEP),
     'action_clicks.json': ClickRule(per_stretch=0, action='uniform'),
     'all_clicks.json': ClickRule(min_gap=STEP, action='uniform'),
+    'every_step.json': ClickRule(every=STEP / 2),  # no click lies halfway between two steps
 }
 NUM_CHANNELS = 6  # accelerometer x y z (g), gyroscope x y z (rad/s)
 CLASSES = (
