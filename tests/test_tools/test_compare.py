@@ -57,29 +57,51 @@ def mistake(tool, capsys, *arguments):
 
 def test_table_by_hand(tool):
     results = {
-        'one': [{'mAP': 0.5, 'AP': 0.1}, {'mAP': 0.52, 'AP': 0.1}],
-        'two': [{'mAP': 0.6, 'AP': 0.3}],
-        'three': [],
+        'one': {0: {'mAP': 0.5, 'AP': 0.1}, 1: {'mAP': 0.52, 'AP': 0.1}},
+        'two': {0: {'mAP': 0.6, 'AP': 0.3}},
+        'three': {0: {'mAP': 0.53, 'AP': 0.1}, 1: {'mAP': 0.51, 'AP': 0.1}},
+        'four': {0: None, 1: None},
     }
-    # Sample standard deviation of 50 and 52: the root of ((1 + 1) / (2 - 1)).
-    assert tool.table(results, ['mAP', 'AP'], ('paper', [None, 23.45, 1])).splitlines() == [
+    # Sample standard deviation of 50 and 52: the root of ((1 + 1) / (2 - 1)). The differences of
+    # three are 3 and -1, of mean 1 and standard deviation sqrt(8): over sqrt(2), 2.
+    assert tool.table(results, ['mAP', 'AP'], ('paper', [None, 23.45, 1, 2])).splitlines() == [
         '| config | mAP | to base | AP | to base | paper |',
         '|---|---|---|---|---|---|',
-        '| one | 51.00 ± 1.41 (50.0 / 52.0) | +0.00 | 10.00 ± 0.00 (10.0 / 10.0) | +0.00 | - |',
-        '| two | 60.00 (60.0) | +9.00 | 30.00 (30.0) | +20.00 | 23.4 |',
-        '| three | - | - | - | - | 1.0 |',
+        '| one | 51.00 ± 1.41 (50.0 / 52.0) | - | 10.00 ± 0.00 (10.0 / 10.0) | - | - |',
+        '| two | 60.00 (60.0) | +10.00 | 30.00 (30.0) | +20.00 | 23.4 |',
+        '| three | 52.00 ± 1.41 (53.0 / 51.0) | +1.00 ± 2.00 | 10.00 ± 0.00 (10.0 / 10.0) | '
+        '+0.00 ± 0.00 | 1.0 |',
+        '| four | - | - | - | - | 2.0 |',
+    ]
+
+
+def test_differences_are_of_the_same_seeds(tool):
+    def row(*values):
+        return {seed: value and {'mAP': value} for seed, value in enumerate(values, start=3)}
+
+    results = {
+        'base': row(0.1, None, 0.3, 0.5),
+        'one failed': row(None, 0.9, 0.32, 0.56),  # differences 2 and 6: 4 ± sqrt(8) / sqrt(2)
+        'one in both': row(None, 0.9, 0.4, None),
+        'none in both': row(None, 0.9, None, None),
+    }
+    assert tool.table(results, ['mAP']).splitlines()[2:] == [
+        '| base | 30.00 ± 20.00 (10.0 / - / 30.0 / 50.0) | - |',
+        '| one failed | 59.33 ± 29.14 (- / 90.0 / 32.0 / 56.0) | +4.00 ± 2.00 |',
+        '| one in both | 65.00 ± 35.36 (- / 90.0 / 40.0 / -) | +10.00 |',
+        '| none in both | 90.00 (- / 90.0 / - / -) | - |',
     ]
 
 
 def test_no_difference_to_a_base_that_has_no_run(tool):
-    last = tool.table({'one': [], 'two': [{'mAP': 0.6}]}, ['mAP']).splitlines()[-1]
+    last = tool.table({'one': {0: None}, 'two': {0: {'mAP': 0.6}}}, ['mAP']).splitlines()[-1]
     assert last == '| two | 60.00 (60.0) | - |'
 
 
 def test_runs_and_goes_on_where_it_stopped(tool, calls, capsys):
     arguments = ['a.py', 'b.py', '--work-dir', 'work', '--seeds', '0', '1', '--jobs', '2']
     assert tool.main(arguments) == 0
-    expected = '| b | 51.50 ± 0.71 (51.0 / 52.0) | +1.50 |'
+    expected = '| b | 51.50 ± 0.71 (51.0 / 52.0) | +1.50 ± 0.50 |'
     out = capsys.readouterr().out
     assert out.splitlines()[-1] == expected
     assert len(calls) == 8

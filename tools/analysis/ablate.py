@@ -46,10 +46,10 @@ from compare import (
     folder_of,
     report_mistakes,
     run_all,
-    table,
     test_command,
     train_command,
 )
+from result_tables import table
 
 #: What settings of the test alone begin with.
 OF_THE_TEST = ('model.post_processor.', 'test_dataloader.', 'test_evaluator.')
@@ -105,7 +105,7 @@ def folder_name(label: str) -> str:
     return re.sub(r'[^\w.]+', '_', label)
 
 
-def render(content: dict, results: dict[str, list[dict]], keys: list[str]) -> str:
+def render(content: dict, results: dict[str, dict[int, dict | None]], keys: list[str]) -> str:
     """One table under its title; the difference is to its first row."""
     rows = content['rows']
     paper = None
@@ -144,7 +144,7 @@ def main(argv: list[str] | None = None) -> int:
         rows = dict.fromkeys(row['run'] for content in wanted for row in content['rows'])
         results = run_all(list(rows), args)
     print('\n\n'.join(render(content, results, args.keys) for content in wanted))
-    return int(any(len(runs) < len(args.seeds) for runs in results.values()))
+    return int(any(None in runs.values() for runs in results.values()))
 
 
 if __name__ == '__main__':

@@ -19,10 +19,9 @@ Example:
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -65,7 +64,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 if __name__ == '__main__':
     parse_args()  # answers --help and mistakes before the imports, which take seconds
 
-from result_tables import compare_finished
+from result_tables import compare_finished, table
 
 import asl_mmaction  # isort: skip  # noqa: F401  first: it checks and repairs the stack
 
@@ -232,8 +231,8 @@ def _call(command: list, log, env: dict | None) -> int:
     return subprocess.run(command, stdout=log, stderr=log, env=env).returncode
 
 
-def run_all(rows: Sequence[Row], args: argparse.Namespace) -> dict[str, list[dict]]:
-    """Metrics of the runs of each row that succeeded, by seed; one line for each that failed.
+def run_all(rows: Sequence[Row], args: argparse.Namespace) -> dict[str, dict[int, dict | None]]:
+    """Metrics of the runs of each row, by seed; None and one line for each that failed.
 
     All models are trained before the rows that only test one of them.
 
@@ -250,55 +249,11 @@ def run_all(rows: Sequence[Row], args: argparse.Namespace) -> dict[str, list[dic
         for jobs in steps:
             metrics = pool.map(lambda job: run(*job, args, progress), jobs)
             done.update(zip(jobs, metrics, strict=True))
-    results: dict[str, list[dict]] = {row.name: [] for row in rows}
-    for row, seed in ((row, seed) for row in rows for seed in args.seeds):
-        metrics = done[row, seed]
-        if metrics is None:
-            continue
+    for metrics in done.values():
         for key in args.keys:
-            if key not in metrics:
+            if metrics is not None and key not in metrics:
                 raise Mistake(f'expected --keys of {", ".join(metrics)} but got {key}')
-        results[row.name].append(metrics)
-    return results
-
-
-def table(
-    results: Mapping[str, Sequence[Mapping]],
-    keys: Sequence[str],
-    paper: tuple[str, Sequence[float | None]] | None = None,
-) -> str:
-    """Mean, sample standard deviation and every seed; the difference is to the first row.
-
-    Args:
-        results: Metrics of each run, by row; a row without any gets a dash.
-        keys: Metrics to print, as percentages.
-        paper: Heading and cells of a last column for a paper's own numbers; None = a dash.
-
-    Returns:
-        A table in Markdown.
-    """
-    heads = [*(f'{key} | to base' for key in keys), *([paper[0]] if paper else [])]
-    lines = ['| config | ' + ' | '.join(heads) + ' |']
-    lines.append('|---|' + '---|---|' * len(keys) + ('---|' if paper else ''))
-    base = next(iter(results.values()))
-    for index, (name, runs) in enumerate(results.items()):
-        cells = [_cells([run[key] for run in runs], [run[key] for run in base]) for key in keys]
-        if paper:
-            number = paper[1][index]
-            cells.append('-' if number is None else f'{number:.1f}')
-        lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
-    return '\n'.join(lines)
-
-
-def _cells(values: list[float], base: list[float]) -> str:
-    if not values:
-        return '- | -'
-    values, base = [value * 100 for value in values], [value * 100 for value in base]
-    mean = statistics.mean(values)
-    spread = f' ± {statistics.stdev(values):.2f}' if len(values) > 1 else ''
-    each = ' / '.join(f'{value:.1f}' for value in values)
-    difference = f'{mean - statistics.mean(base):+.2f}' if base else '-'
-    return f'{mean:.2f}{spread} ({each}) | {difference}'
+    return {row.name: {seed: done[row, seed] for seed in args.seeds} for row in rows}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -309,7 +264,7 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         results = run_all([Row(config.stem, config) for config in args.configs], args)
     print(table(results, args.keys))
-    return int(any(len(runs) < len(args.seeds) for runs in results.values()))
+    return int(any(None in runs.values() for runs in results.values()))
 
 
 if __name__ == '__main__':

@@ -1,11 +1,64 @@
-"""What compare.py prints of finished runs: two tables in Markdown, and what was counted."""
+"""The tables in Markdown of compare.py and ablate.py: of their runs, and of finished ones."""
 
 import argparse
+import math
+import statistics
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from asl_mmaction.apis.comparison import Comparison, Row, compare_results
 from asl_mmaction.cli.past_runs import name_of, results_of
 from asl_mmaction.evaluation.metrics.reports import SIMULATED
+
+
+def table(
+    results: Mapping[str, Mapping[int, Mapping | None]],
+    keys: Sequence[str],
+    paper: tuple[str, Sequence[float | None]] | None = None,
+) -> str:
+    """Mean, sample standard deviation and every seed; the difference is to the first row.
+
+    A difference is the mean over the seeds that both rows have, with the standard error of the
+    differences by seed where there are two or more.
+
+    Args:
+        results: Metrics of each run by row and seed; a run that is None is a dash.
+        keys: Metrics to print, as percentages.
+        paper: Heading and cells of a last column for a paper's own numbers; None = a dash.
+    """
+    heads = [part for key in keys for part in (key, 'to base')]
+    lines = [['config', *heads, *([paper[0]] if paper else [])]]
+    base = next(iter(results.values()))
+    for index, (name, runs) in enumerate(results.items()):
+        cells = [name]
+        for key in keys:
+            cells += [_each_seed(runs, key), _paired_difference(runs, base, key)]
+        if paper:
+            number = paper[1][index]
+            cells.append('-' if number is None else f'{number:.1f}')
+        lines.append(cells)
+    return markdown(lines)
+
+
+def _each_seed(runs: Mapping[int, Mapping | None], key: str) -> str:
+    values = [None if run is None else run[key] * 100 for run in runs.values()]
+    found = [value for value in values if value is not None]
+    if not found:
+        return '-'
+    spread = f' ± {statistics.stdev(found):.2f}' if len(found) > 1 else ''
+    each = ' / '.join('-' if value is None else f'{value:.1f}' for value in values)
+    return f'{statistics.mean(found):.2f}{spread} ({each})'
+
+
+def _paired_difference(
+    runs: Mapping[int, Mapping | None], base: Mapping[int, Mapping | None], key: str
+) -> str:
+    pairs = [(run, base.get(seed)) for seed, run in runs.items()]
+    found = [(run[key] - other[key]) * 100 for run, other in pairs if run and other]
+    if runs is base or not found:
+        return '-'
+    error = f' ± {statistics.stdev(found) / math.sqrt(len(found)):.2f}' if len(found) > 1 else ''
+    return f'{statistics.mean(found):+.2f}{error}'
 
 
 def compare_finished(args: argparse.Namespace) -> str:
