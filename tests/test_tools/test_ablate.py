@@ -482,6 +482,20 @@ def test_prints_the_tables_and_trains_what_they_share_once(tool, tmp_path, monke
     ]
     assert tool.main(arguments) == 0
     assert len(trained) == 10
+    capsys.readouterr()
+    assert tool.main(['delta', *arguments[2:], '--base', '0.3']) == 0
+    assert capsys.readouterr().out.splitlines()[2:6] == [
+        '| config | mAP | to 0.3 |',
+        '|---|---|---|',
+        '| 0.2, the default | 90.00 (90.0) | +10.00 |',
+        '| 0.1 | 80.00 (80.0) | +0.00 |',
+    ]
+    with pytest.raises(SystemExit):
+        tool.main([*arguments, '--base', '0.3'])
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert 'expected --base of none; class level; ' in line
+    assert "all (rows of 'Table 5: " in line
+    assert line.endswith(' but got 0.3')
 
 
 def test_runs_of_a_row_that_has_changed_since_are_refused(tool, tmp_path, monkeypatch, capsys):

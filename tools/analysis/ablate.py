@@ -33,6 +33,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--list', action='store_true', help='print what makes each row (first seed), run nothing'
     )
+    parser.add_argument(
+        '--base', metavar='LABEL', help='row that the others are compared with; without: the first'
+    )
     add_run_arguments(parser)
     return parser.parse_args(argv)
 
@@ -105,14 +108,16 @@ def folder_name(label: str) -> str:
     return re.sub(r'[^\w.]+', '_', label)
 
 
-def render(content: dict, results: dict[str, dict[int, dict | None]], keys: list[str]) -> str:
-    """One table under its title; the difference is to its first row."""
+def render(
+    content: dict, results: dict[str, dict[int, dict | None]], keys: list[str], base: str | None
+) -> str:
+    """One table under its title; the difference is to its first row, or that of the label."""
     rows = content['rows']
     paper = None
     if 'paper' in content:
         paper = (f'paper: {content["paper"]}', [row.get('paper') for row in rows])
     return f'{content["title"]}\n\n' + table(
-        {row['label']: results[row['run'].name] for row in rows}, keys, paper
+        {row['label']: results[row['run'].name] for row in rows}, keys, paper, base
     )
 
 
@@ -138,12 +143,19 @@ def main(argv: list[str] | None = None) -> int:
     with report_mistakes():
         tables = load_tables()
         wanted = [tables[name] for name in dict.fromkeys(args.tables)]
+        for content in wanted:
+            labels = [row['label'] for row in content['rows']]
+            if args.base is not None and args.base not in labels:
+                raise Mistake(
+                    f'expected --base of {"; ".join(labels)} (rows of {content["title"]!r}) but '
+                    f'got {args.base}'
+                )
         if args.list:
             print('\n\n'.join(commands(content, args) for content in wanted))
             return 0
         rows = dict.fromkeys(row['run'] for content in wanted for row in content['rows'])
         results = run_all(list(rows), args)
-    print('\n\n'.join(render(content, results, args.keys) for content in wanted))
+    print('\n\n'.join(render(content, results, args.keys, args.base) for content in wanted))
     return int(any(None in runs.values() for runs in results.values()))
 
 

@@ -15,8 +15,9 @@ def table(
     results: Mapping[str, Mapping[int, Mapping | None]],
     keys: Sequence[str],
     paper: tuple[str, Sequence[float | None]] | None = None,
+    base: str | None = None,
 ) -> str:
-    """Mean, sample standard deviation and every seed; the difference is to the first row.
+    """Mean, sample standard deviation and every seed; the difference to one of the rows.
 
     A difference is the mean over the seeds that both rows have, with the standard error of the
     differences by seed where there are two or more.
@@ -25,14 +26,15 @@ def table(
         results: Metrics of each run by row and seed; a run that is None is a dash.
         keys: Metrics to print, as percentages.
         paper: Heading and cells of a last column for a paper's own numbers; None = a dash.
+        base: Row that the others are compared with; None = the first.
     """
-    heads = [part for key in keys for part in (key, 'to base')]
+    heads = [part for key in keys for part in (key, f'to {base or "base"}')]
     lines = [['config', *heads, *([paper[0]] if paper else [])]]
-    base = next(iter(results.values()))
+    base_runs = results[base or next(iter(results))]
     for index, (name, runs) in enumerate(results.items()):
         cells = [name]
         for key in keys:
-            cells += [_each_seed(runs, key), _paired_difference(runs, base, key)]
+            cells += [_each_seed(runs, key), _paired_difference(runs, base_runs, key)]
         if paper:
             number = paper[1][index]
             cells.append('-' if number is None else f'{number:.1f}')
