@@ -15,7 +15,7 @@ model = dict(
         assigner=dict(match='all'),
         loss_cls=dict(label_smoothing=0.1),
     ),
-    post_processor=dict(sigma=0.4, pre_nms_topk=5000, max_per_video=1000),
+    post_processor=dict(sigma=0.7, pre_nms_topk=5000, max_per_video=4000, voting_threshold=0.6),
 )
 
 train_cfg = dict(max_epochs=8, val_interval=8)

@@ -16,7 +16,7 @@ model = dict(
         loss_cls=dict(label_smoothing=0.1),
         iou_power=0.25,
     ),
-    post_processor=dict(sigma=0.4, pre_nms_topk=5000, max_per_video=1000),
+    post_processor=dict(sigma=0.7, pre_nms_topk=5000, max_per_video=4000, voting_threshold=0.6),
 )
 
 train_cfg = dict(max_epochs=8, val_interval=8)
