@@ -25,6 +25,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 LOGGING = ('logging', 'mmengine.logging', __name__)
 #: A module that warns of itself, for mmengine's own hooks still use it.
 DEPRECATED = 'mmengine.fileio.file_client'
+#: Epochs after which the names of the columns are shown again: a terminal may have 24 lines.
+REPEAT = 20
 #: Parts of this package whose lines are details.
 FOR_THE_LOG = ('asl_mmaction.engine.optimizers',)
 
@@ -85,9 +87,10 @@ def filter_console(logger: MMLogger) -> ScreenFilter:
 class ScreenHook(Hook):
     """Shows how a training by epochs goes; any other is shown as mmengine does.
 
-    The line of an epoch: losses (mean of what was logged in it), learning rate, seconds, the time
-    that is left, and after a validation the metric that chooses the best checkpoint, in percent,
-    with a star if this is the best so far. On a terminal a bar is below.
+    The line of an epoch, below a line of names: losses (mean of what was logged in it), learning
+    rate, seconds, and after a validation the metric that chooses the best checkpoint, in percent,
+    with a star if this is the best so far. A bar below has the time that is left; without a
+    terminal there is no bar, and the line has it.
 
     Args:
         screen: filter of the console.
@@ -97,9 +100,12 @@ class ScreenHook(Hook):
 
     def __init__(self, screen: ScreenFilter) -> None:
         self.screen = screen
-        self.console = Console(highlight=False, soft_wrap=True, quiet=not is_main_process())
+        self.console = Console(highlight=False, quiet=not is_main_process())
+        self.console.soft_wrap = not self.console.is_terminal  # a file has whole lines
         self.progress: Progress | None = None
         self.line: str | None = None
+        self.names = ''
+        self.shown_since = 0  # epochs since the names of the columns
 
     def begin(self, runner: Runner) -> None:
         """From here on, the lines of this hook take the place of all others."""
@@ -152,22 +158,30 @@ class ScreenHook(Hook):
         # The hook runs before the loop counts the epoch.
         epoch = runner.epoch + 1
         left = (now - self.start) / (epoch - self.first_epoch) * (runner.max_epochs - epoch)
-        losses = []
+        losses = {}
         for key, buffer in runner.message_hub.log_scalars.items():
             name = key.removeprefix('train/')
             values = buffer.data[0][self.counts.get(key, 0) :]
             if name.startswith('loss') and len(values):
-                losses.append(f'{name.removeprefix("loss_")} {values.mean():.3f}')
+                losses[name.removeprefix('loss_')] = f'{values.mean():.3f}'
         width = len(str(runner.max_epochs))
-        self.line = '  '.join(
-            [
-                f'{epoch:>{width}}/{runner.max_epochs}',
-                *losses,
-                f'lr {runner.optim_wrapper.get_lr()["lr"][0]:.1e}',
-                f'{now - self.epoch_start:.1f} s',
-                *([f'eta {timedelta(seconds=round(left))}'] if left else []),
-            ]
+        cells = {
+            'epoch': f'{epoch:>{width}}/{runner.max_epochs}',
+            **losses,
+            'lr': f'{runner.optim_wrapper.get_lr()["lr"][0]:.1e}',
+            's': f'{now - self.epoch_start:.1f}',
+        }
+        widths = [max(5, len(name), len(cell)) for name, cell in cells.items()]
+        names, self.line = (
+            '  '.join(f'{text:>{width}}' for text, width in zip(texts, widths, strict=True))
+            for texts in (cells, cells.values())
         )
+        if self.progress is None and left:
+            self.line += f'  eta {timedelta(seconds=round(left))}'
+        if names.split() != self.names.split() or self.shown_since == REPEAT:
+            self.console.print(names, markup=False)
+            self.names, self.shown_since = names, 0
+        self.shown_since += 1
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """See mmengine's Hook."""
@@ -188,9 +202,11 @@ class ScreenHook(Hook):
             path and os.path.relpath(path)
             for path in map(runner.message_hub.runtime_info.get, ('last_ckpt', 'best_ckpt'))
         )
-        files = f'; the best: {best}' if best else ''
         took = timedelta(seconds=round(time.monotonic() - self.start))
-        self.console.print(f'done in {took}; the last checkpoint: {latest}{files}', markup=False)
+        self.console.print(f'done in {took}', markup=False)
+        for what, path in {'last': latest, 'best': best}.items():
+            if path:
+                self.console.print(f'{what} checkpoint: {path}', markup=False)
 
     def close(self) -> None:
         """Leave the screen as it was, also where a training ends with an error."""

@@ -75,7 +75,7 @@ def print_config(config: Config, key: str) -> str:
 
 
 def dry_run(runner: Runner) -> str:
-    """Run a few steps and say what a training takes; nothing of it is kept."""
+    """Run a few steps and say in three lines what a training takes; nothing of it is kept."""
     loader, model = runner.train_dataloader, runner.model
     # As Runner.train does, but for its hooks.
     wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
@@ -94,12 +94,16 @@ def dry_run(runner: Runner) -> str:
     epoch = timedelta(seconds=round(step * len(loader)))
     whole = timedelta(seconds=round(step * runner.max_iters))
     count = sum(value.numel() for value in model.parameters())
-    shown = ', '.join(
-        f'{key} {float(x.detach()):.3f}' for key, x in losses.items() if 'loss' in key
+    shown = '  '.join(
+        f'{key.removeprefix("loss_")} {float(x.detach()):.3f}'
+        for key, x in losses.items()
+        if 'loss' in key
     )
     return (
-        f'dry run: {count:,} parameters; {len(loader)} steps an epoch, {step:.3f} s a step, '
-        f'{epoch} an epoch, {whole} in all without validation; {_memory()}; {shown}'
+        f'dry run: {count:,} parameters, {_memory()}\n'
+        f'{len(loader)} steps of {step:.3f} s an epoch: {epoch}; '
+        f'in all {whole}, without validation\n'
+        f'{shown}'
     )
 
 

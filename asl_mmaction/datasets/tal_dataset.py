@@ -194,10 +194,11 @@ class TALDataset(BaseDataset):
             sample['grid'] = grid_of_video(
                 self._where(name), database[name], grid, path if alone else None
             )
-        dirt = ', '.join(f'{count} {what}' for what, count in self._counts.items())
+        dirt = ', '.join(f'{count} {what}' for what, count in self._counts.items() if count)
         print_log(
             f'{self.ann_file}: subset {", ".join(self.subsets)}: {len(samples)} videos, '
-            f'{sum(len(s["scored_labels"]) for s in samples)} segments ({dirt})',
+            f'{sum(len(s["scored_labels"]) for s in samples)} segments'
+            f'{f" ({dirt})" if dirt else ""}',
             logger='current',
         )
         if not self.test_mode:

@@ -75,23 +75,26 @@ def check_file_name(video: str) -> str:
 
 
 def hint_at_same_name(name: str, names: Iterable[str]) -> str:
-    """What to add to an error about a name that is not there, though one looks the same.
+    """What to add to an error about a name that is not there, though one looks nearly the same.
 
     An accent is one character with its letter (NFC) or one of its own behind it (NFD, as macOS
-    writes file names); neither a file system of Linux nor Python takes the one for the other.
+    writes file names); neither a file system of Linux nor Python takes the one for the other. Nor
+    do they take a letter for the same in the other case.
 
     Args:
         name: That is not among the names.
-        names: In any order; of several that look the same, the first in sorted order is told.
+        names: In any order; of several that look so, the first in sorted order is told.
 
     Returns:
         A part of a sentence that begins with a semicolon, or nothing.
     """
+    names = list(names)
     normal = unicodedata.normalize('NFC', name)
     same = sorted(x for x in names if x != name and unicodedata.normalize('NFC', x) == normal)
-    if not same:
-        return ''
-    return f'; {same[0]!a} is there: {name!a} in another Unicode normal form'
+    if same:
+        return f'; {same[0]!a} is there: {name!a} in another Unicode normal form'
+    other_case = sorted(x for x in names if x != name and x.casefold() == name.casefold())
+    return f'; {other_case[0]!r} is there, in another case' if other_case else ''
 
 
 def hint_at_same_file(path: str | os.PathLike) -> str:

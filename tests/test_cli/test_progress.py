@@ -11,7 +11,7 @@ from asl_mmaction.cli import progress
 from asl_mmaction.cli.progress import RunsProgress
 from asl_mmaction.cli.screen import read_epoch
 
-LINE = ' {}/20  loss 0.5  lr 1.0e-04  0.1 s  eta 0:00:05\n'
+LINE = '  {}/20  0.500  1.0e-04    0.1  eta 0:00:05\n'
 
 
 @pytest.fixture

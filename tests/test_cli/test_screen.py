@@ -68,24 +68,26 @@ def test_a_training_is_a_line_an_epoch(tiny_config, tmp_path, monkeypatch, load_
     )
     lines = capsys.readouterr().out.splitlines()
     assert not any(' - mmengine - ' in line for line in lines)
-    *data, header, first, second, end = lines
+    *data, header, names, first, second, end, last, best = lines
     assert [line.rpartition('/')[2].split()[0] for line in data] == ['annotations.json:'] * 2
     # What is read of it where runs are watched
-    assert [read_epoch(x) for x in lines] == [*[None] * 3, (1, 2), (2, 2), None]
+    assert [read_epoch(x) for x in lines] == [*[None] * 4, (1, 2), (2, 2), *[None] * 3]
     assert re.fullmatch(
         r'tiny: [\d,]+ parameters, 8 videos, 2 epochs of 4 steps; log and checkpoints in work',
         header,
     )
-    losses = r'cls \d\.\d{3}  loc \d\.\d{3}  sensitivity \d\.\d{3}  ascl \d\.\d{3}'
-    time = r'lr \d\.\de-\d\d  \d+\.\d s'
-    assert re.fullmatch(rf'1/2  loss \d\.\d{{3}}  {losses}  {time}  eta \d:\d\d:\d\d', first)
+    assert names == 'epoch   loss    cls    loc  sensitivity   ascl       lr      s'
+    values = r'(  +\d\.\d{3}){5}  \d\.\de-\d\d  +\d+\.\d'
+    assert re.fullmatch(rf'  1/2{values}  eta \d:\d\d:\d\d', first)
     # The first validation is the best so far.
-    assert re.fullmatch(rf'2/2  loss \d\.\d{{3}}  {losses}  {time}  mAP \d+\.\d \*', second)
-    assert re.fullmatch(
-        r'done in \d:\d\d:\d\d; the last checkpoint: work/epoch_2\.pth; '
-        r'the best: work/best_mAP_epoch_2\.pth',
-        end,
-    )
+    assert re.fullmatch(rf'  2/2{values}  mAP \d+\.\d \*', second)
+    for line in (first, second):  # each number ends where the name of its column does
+        assert {x.end() for x in re.finditer(r'\S+', names)} <= {
+            x.end() for x in re.finditer(r'\S+', line)
+        }
+    assert re.fullmatch(r'done in \d:\d\d:\d\d', end)
+    assert last == 'last checkpoint: work/epoch_2.pth'
+    assert best == 'best checkpoint: work/best_mAP_epoch_2.pth'
     (log,) = (tmp_path / 'work').glob('*/*.log')
     text = log.read_text()
     assert re.search(r'Epoch\(train\) +\[1\]\[4/4\]', text)
@@ -98,7 +100,7 @@ def test_the_losses_are_means_of_the_epoch(tiny_config, tmp_path, monkeypatch, l
     monkeypatch.setattr(sys, 'argv', ['train.py'])
     options = ['--no-validate', '--cfg-options', 'log_processor.window_size=1']
     load_tool('train').main([str(tiny_config), '--work-dir', 'work', '--epochs', '1', *options])
-    (line,) = re.findall(r'^1/1  loss (\S+)', capsys.readouterr().out, re.MULTILINE)
+    (line,) = re.findall(r'^ +1/1 +(\S+)', capsys.readouterr().out, re.MULTILINE)
     (log,) = (tmp_path / 'work').glob('*/*.log')
     values = [float(x) for x in re.findall(r' loss: (\S+)', log.read_text())]
     assert len(values) == 4

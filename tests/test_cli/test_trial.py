@@ -1,5 +1,6 @@
 """A training that is shortened, or only tried."""
 
+import re
 import sys
 
 import pytest
@@ -75,8 +76,12 @@ def test_a_dry_run_leaves_nothing(tiny_config, tmp_path, monkeypatch, load_tool,
     monkeypatch.setattr(sys, 'argv', ['train.py'])
     before = set(tmp_path.rglob('*'))
     assert load_tool('train').main([str(tiny_config), '--dry-run', '--work-dir', 'work']) == 0
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith('dry run: ')
-    for words in ('parameters; 4 steps an epoch, ', ' GiB of memory; ', 'loss_ascl '):
-        assert words in last
+    size, time, losses = capsys.readouterr().out.splitlines()[-3:]
+    assert re.fullmatch(r'dry run: [\d,]+ parameters, \d+\.\d GiB of .*', size)
+    clock = r'\d:\d\d:\d\d'
+    assert re.fullmatch(
+        rf'4 steps of [\d.]+ s an epoch: {clock}; in all {clock}, without validation', time
+    )
+    names = ['loss', 'cls', 'loc', 'sensitivity', 'ascl']
+    assert re.fullmatch('  '.join(rf'{name} \d\.\d{{3}}' for name in names), losses)
     assert set(tmp_path.rglob('*')) == before

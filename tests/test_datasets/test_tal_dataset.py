@@ -104,6 +104,9 @@ def test_counts_are_logged(make, monkeypatch):
     make(content)
     assert len(lines) == 1
     assert lines[0].endswith('2 videos, 5 segments (2 cut to the video, 2 dropped)')
+    content['database']['a']['annotations'] = [item(5, 7, 'run')]
+    make(content)
+    assert lines[1].endswith('2 videos, 1 segments')
 
 
 def test_what_filter_cfg_leaves_out_is_logged(make, monkeypatch):

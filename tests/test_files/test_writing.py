@@ -80,6 +80,7 @@ def test_a_name_that_looks_the_same_is_told():
     assert hint_at_same_name(NFD, [NFC]).startswith("; 'caf\\xe9' is there")
     for names in ([], ['cafe', 'tea'], [NFC]):
         assert hint_at_same_name(NFC, names) == ''
+    assert hint_at_same_name('Tea', ['coffee', 'tea']) == "; 'tea' is there, in another case"
     # e with two accents, in three forms; whatever the order, the first of them is told
     one, two, three = '\u1ec7', 'e\u0323\u0302', 'e\u0302\u0323'
     assert hint_at_same_name(one, [two, three]) == hint_at_same_name(one, [three, two])

@@ -68,11 +68,21 @@ def test_the_numbers_by_hand(diagnose, folder):
     assert report['confused'] == [{'detected': 'run', 'is': 'jump', 'number': 1}]
     rows = report['groups']['same class in it']
     assert [(row['group'], row['actions']) for row in rows] == [('1', 3)]
-    assert 'mAP 25.0 at tIoU 0.5; of the best detections, one for each action, 33.3 % are' in text
+    assert 'mAP 25.0 at tIoU 0.5\nof the best detections, one for each action, 33.3 % are' in text
     assert 'taken for another class: run for jump 1.0' in text
     assert len(text.splitlines()) <= 24
-    assert max(map(len, text.splitlines()[2:-1])) <= 100
+    assert max(map(len, text.splitlines()[1:-1])) <= 80
     assert (folder / 'diagnosis.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_a_long_row_goes_on_in_the_next_line(load_tool):
+    in_lines = load_tool('analysis/diagnose').in_lines
+    parts = [f'{10 * n}..{10 * n + 9}: 100' for n in range(1, 13)]
+    lines = in_lines('mAP by length (s): ', parts, ' | ')
+    assert 1 < len(lines) < 5
+    assert max(map(len, lines)) <= 80
+    assert ' '.join(map(str.strip, lines)) == f'mAP by length (s): {" | ".join(parts)}'
+    assert in_lines('found: ', ['none'], ', ') == ['found: none']
 
 
 def test_the_thresholds_are_those_of_the_metric(diagnose, folder):

@@ -50,9 +50,12 @@ def checkpoint(tiny_config, tmp_path, demo_data):
 
 
 def test_out_gets_detections_and_metrics(
-    double, run_test, tiny_config, checkpoint, tmp_path, demo_data
+    double, run_test, tiny_config, checkpoint, tmp_path, demo_data, capsys
 ):
-    assert run_test(tiny_config, checkpoint, '--out', tmp_path / 'a' / 'b') == 0
+    out = tmp_path / 'a' / 'b'
+    assert run_test(tiny_config, checkpoint, '--out', out) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f'wrote {out}/detections.json, {out}/metrics.json'
     files = {path.name: json.loads(path.read_text()) for path in (tmp_path / 'a/b').iterdir()}
     assert set(files) == {'detections.json', 'metrics.json'}
     database = json.loads((demo_data / 'annotations.json').read_text())['database']

@@ -64,12 +64,14 @@ from asl_mmaction.visualization.figures import save_figure
 
 #: Groups of as many actions each, where no edges are given.
 NUM_GROUPS = 5
+#: Of a terminal.
+COLUMNS = 80
 PROPERTIES = ('length (s)', '% of the recording', 'same class in it')
 MEANINGS = {
-    'duplicate': 'the right class and place, but found already',
+    'duplicate': 'the right class and place, found already',
     'class': 'the right place, another class',
     'boundary': 'the right class, start or end too far off',
-    'both': 'another class, and start or end too far off',
+    'both': 'another class, start or end too far off',
     'background': 'where nothing is',
     'missed': 'actions that no detection finds',
 }
@@ -204,8 +206,8 @@ def as_text(report: dict, path: Path) -> str:
         *([SIMULATED] if report.get('simulated') else []),
         f'{path}: {report["recordings"]} recordings, {report["actions"]} actions, '
         f'{report["detections"]} detections',
-        f'mAP {100 * report["mAP"]:.1f} at tIoU {shown}; of the best detections, one for each '
-        f'action, {100 * first["correct"]:.1f} % are correct',
+        f'mAP {100 * report["mAP"]:.1f} at tIoU {shown}',
+        f'of the best detections, one for each action, {100 * first["correct"]:.1f} % are correct',
         '',
         'error       % of the best  costs mAP',
     ]
@@ -217,14 +219,26 @@ def as_text(report: dict, path: Path) -> str:
         for kind, meaning in MEANINGS.items()
     ]
     for name, rows in report['groups'].items():
-        cells = ' | '.join(f'{row["group"]}: {100 * row["mAP"]:.0f}' for row in rows)
-        lines.append(f'mAP by {name}: {cells}')
+        cells = [f'{row["group"]}: {100 * row["mAP"]:.0f}' for row in rows]
+        lines += in_lines(f'mAP by {name}: ', cells, ' | ')
     pairs = [
         f'{pair["detected"]} for {pair["is"]} {pair["number"]:.1f}'
         for pair in report['confused'][:4]
     ]
-    lines.append(f'taken for another class: {", ".join(pairs) or "none"}')
+    lines += in_lines('taken for another class: ', pairs or ['none'], ', ')
     return '\n'.join(lines)
+
+
+def in_lines(title: str, parts: list[str], between: str) -> list[str]:
+    """The parts behind a title, in lines of a terminal; no part is broken."""
+    lines = [title]
+    for number, part in enumerate(parts):
+        text = part + (between if number < len(parts) - 1 else '')
+        if number and len(lines[-1] + text.rstrip()) > COLUMNS:
+            lines[-1] = lines[-1].rstrip()
+            lines.append('    ')
+        lines[-1] += text
+    return lines
 
 
 if __name__ == '__main__':

@@ -121,6 +121,7 @@ class AverageRecallMetric(BaseTALMetric):
                 for name, video in videos.items()
             }
             write_results(Path(self.out_dir) / 'proposals.json', rows, **self.marks())
+            self.say_written('proposals.json', 'average_recall.json')
         return metrics
 
     def _check_limits(self, videos: list[dict]) -> None:

@@ -148,6 +148,11 @@ class BaseTALMetric(BaseMetric):
         """One line of the log, in the name of the metric."""
         print_log(f'{type(self).__name__}: {text}', logger='current', level=logging.WARNING)
 
+    def say_written(self, *names: str) -> None:
+        """One line of the log on the files that are new in ``out_dir``."""
+        paths = ', '.join(str(Path(self.out_dir or '', name)) for name in names)
+        print_log(f'wrote {paths}', logger='current')
+
     def counted(self, videos: dict[str, dict]) -> list[dict]:
         """Those that are not excluded."""
         return [video for name, video in videos.items() if name not in self.exclude_videos]

@@ -156,6 +156,7 @@ class TALMetric(BaseTALMetric):
             rows = {name: _rows(video, classes) for name, video in videos.items()}
             write_results(out_dir / 'detections.json', rows, **self.marks())
             write_json(out_dir / 'metrics.json', report)
+            self.say_written('detections.json', 'metrics.json')
         return report['metrics']
 
     def report(self, videos: dict[str, dict]) -> dict[str, dict]:
