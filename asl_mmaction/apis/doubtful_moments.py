@@ -15,9 +15,13 @@ from mmengine.registry import DefaultScope
 
 from asl_mmaction.apis.classes import model_classes
 from asl_mmaction.apis.config import check_parts, load_config
+from asl_mmaction.apis.datasets import find_datasets
 from asl_mmaction.files.checkpoint import load_checkpoint, load_weights
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.localizers import WeakLocalizer
+
+#: Seconds by which rounding may move the distance of two steps.
+_TOLERANCE = 1e-6
 
 
 class DoubtfulMoment(NamedTuple):
@@ -64,12 +68,13 @@ def doubtful_steps(
         Indices, the greatest doubt first.
     """
     margins = np.abs(action - background)
+    least = min_distance - _TOLERANCE
     for time in known:
-        margins[np.abs(times - time) < min_distance] = np.inf
+        margins[np.abs(times - time) < least] = np.inf
     taken: list[int] = []
     while len(taken) < count and np.isfinite(margins).any():
         taken.append(int(margins.argmin()))
-        margins[np.abs(times - times[taken[-1]]) < min_distance] = np.inf
+        margins[np.abs(times - times[taken[-1]]) < least] = np.inf
         margins[taken[-1]] = np.inf
     return taken
 
@@ -120,8 +125,10 @@ def find_doubtful_moments(
     load_weights(model, content, checkpoint)
     model.eval()
     moments = []
-    for index in range(len(dataset)):
-        packed = dataset[index]
+    # Each video once, also where a wrapper repeats it.
+    parts = {id(part): part for part in find_datasets(dataset).values()}.values()
+    for part, index in [(x, index) for x in parts for index in range(len(x))]:
+        packed = part[index]
         sample = packed['data_samples']
         if 'gt_label' not in sample:
             raise ValueMistake(
@@ -143,7 +150,7 @@ def find_doubtful_moments(
             times,
             count=per_video,
             min_distance=min_distance,
-            known=times[sample.gt_clicks.steps.numpy()],
+            known=part.get_data_info(index)['click_times'],
         )
         moments += [
             DoubtfulMoment(

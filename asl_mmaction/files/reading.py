@@ -77,7 +77,7 @@ def is_number(value: Any) -> bool:
 
 
 def finite(what: str, value: Any, *, above: float = -math.inf) -> float:
-    """A finite number, or text that is one.
+    """A finite number, or text that is one (without the underscores that Python allows).
 
     Raises:
         ValueError: It is not, or not above the bound.
@@ -85,6 +85,8 @@ def finite(what: str, value: Any, *, above: float = -math.inf) -> float:
     try:
         number: Any = float(value) if isinstance(value, str) else value
     except ValueError:
+        number = None
+    if isinstance(value, str) and '_' in value:
         number = None
     if not is_number(number) or not number > above:
         raise ValueMistake(f'expected {what} but got {value!r}')

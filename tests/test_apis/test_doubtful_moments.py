@@ -35,10 +35,19 @@ def test_steps_by_hand():
     assert steps(9, 1.5) == [2, 5]
     assert steps(9, 1.0, known=[1.0]) == [4, 0]
     assert steps(9, 9.0, known=[1.0]) == []
+    assert steps(9, 0.5, known=[0.6]) == [4, 5, 3, 0]  # a click is not on a step
+
+
+def test_steps_that_are_a_distance_apart_but_for_rounding():
+    # The same doubt everywhere: the first, and then each that is three steps on.
+    times, doubt = np.arange(100) * 0.1, np.full(100, 0.5)
+    assert (np.diff(times[::3]) < 0.3).any()
+    found = doubtful_steps(doubt, doubt, times, count=100, min_distance=0.3)
+    assert found == list(range(0, 100, 3))
 
 
 def by_search(logits, labels, known, count):
-    """(step, class, its probability, that of background) in order, step by step."""
+    """(step, class, its probability, that of background) in order; ``known``: seconds."""
     rows = []
     for step, row in enumerate(np.exp(logits.astype(np.float64))):
         row = row / row.sum()
@@ -46,7 +55,9 @@ def by_search(logits, labels, known, count):
         rows.append((abs(row[best] - row[-1]), step, best, row[best], row[-1]))
     taken = []
     for _, step, *found in sorted(rows):
-        near = [x for x in [*known, *(s for s, *_ in taken)] if abs(x - step) * STEP < DISTANCE]
+        time = (step + 1) * STEP
+        places = [*known, *((s + 1) * STEP for s, *_ in taken)]
+        near = [place for place in places if abs(place - time) < DISTANCE - 1e-6]
         if not near and len(taken) < count:
             taken.append((step, *found))
     return taken
@@ -74,8 +85,7 @@ def trained(tmp_path, monkeypatch):
     return folder, config, tmp_path / 'x.pth'
 
 
-def test_moments_of_the_training_videos(trained):
-    folder, config, checkpoint = trained
+def expected_moments(folder, count):
     content = json.loads((folder / 'annotations.json').read_text())
     clicks = json.loads((folder / 'background_clicks.json').read_text())['database']
     expected = []
@@ -84,19 +94,48 @@ def test_moments_of_the_training_videos(trained):
         if video['subset'] != 'training' or not labels:
             continue
         feature = np.load(folder / 'features' / f'{name}.npy')[:, : CLASSES + 1]
-        places = [round(x['time'] / STEP - 1) for x in clicks.get(name, ())]
-        known = [min(max(place, 0), len(feature) - 1) for place in places]
-        for step, label, *probabilities in by_search(feature, labels, known, 3):
+        known = [x['time'] for x in clicks.get(name, ())]
+        for step, label, *probabilities in by_search(feature, labels, known, count):
             expected.append((name, (step + 1) * STEP, content['classes'][label], *probabilities))
-    assert len(expected) > 5
-    found = find_doubtful_moments(config, checkpoint, per_video=3, min_distance=DISTANCE)
+    return expected
+
+
+def assert_moments(found, expected):
     assert [(x.video, x.label) for x in found] == [(x[0], x[2]) for x in expected]
     for kind in (1, 3, 4):
         assert [x[kind] for x in found] == pytest.approx([x[kind] for x in expected])
 
 
+def test_moments_of_the_training_videos(trained):
+    folder, config, checkpoint = trained
+    expected = expected_moments(folder, 3)
+    assert len(expected) > 5
+    found = find_doubtful_moments(config, checkpoint, per_video=3, min_distance=DISTANCE)
+    assert_moments(found, expected)
+    # A click counts where it was made, not at the step it belongs to.
+    path = folder / 'background_clicks.json'
+    video, time = found[0].video, found[0].time
+    for place, near in ((time + DISTANCE - 0.01, True), (time + DISTANCE + 0.01, False)):
+        path.write_text(json.dumps({'database': {video: [{'time': place, 'label': None}]}}))
+        found = find_doubtful_moments(config, checkpoint, per_video=3, min_distance=DISTANCE)
+        assert_moments(found, expected_moments(folder, 3))
+        times = [x.time for x in found if x.video == video]
+        assert (not np.isclose(times, time).any()) == near
+
+
+def test_a_video_that_a_wrapper_repeats_is_asked_for_once(trained):
+    _, config, checkpoint = trained
+    expected = find_doubtful_moments(config, checkpoint)
+    part = config.train_dataloader.dataset
+    config.train_dataloader.dataset = dict(type='RepeatDataset', times=3, dataset=part)
+    assert find_doubtful_moments(config, checkpoint) == expected
+
+
 def test_what_is_not_weakly_supervised_is_refused(trained):
     _, config, checkpoint = trained
+    four_classes = {'model.head.num_classes': CLASSES}
+    with pytest.raises(ValueError, match='expected a WeakLocalizer but got DenseLocalizer'):
+        find_doubtful_moments(load_config('asl_demo', four_classes), checkpoint)
     full = dict(supervision='full', click_file=None, pipeline=[config.load_feature])
     full['pipeline'].append(dict(type='PackTALInputs'))
     with pytest.raises(ValueError, match=r'expected a moment or more of a video, .* but got 0'):

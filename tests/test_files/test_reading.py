@@ -102,7 +102,19 @@ def test_numbers(value):
 
 @pytest.mark.parametrize(
     'value',
-    [None, True, 'x', 1j, [1], float('nan'), float('-inf'), 10**400, np.float32('nan'), 'inf'],
+    [
+        None,
+        True,
+        'x',
+        1j,
+        [1],
+        float('nan'),
+        float('-inf'),
+        10**400,
+        np.float32('nan'),
+        'inf',
+        '1_0',
+    ],
 )
 def test_what_is_no_finite_number(value):
     assert not reading.is_number(value)

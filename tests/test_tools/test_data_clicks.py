@@ -83,6 +83,44 @@ def test_a_list_of_moments_is_not_replaced(tool, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ('text', 'why'),
+    [
+        ('', 'it is empty'),
+        ('training_0000,1,\nv,1,ski\n', '2 clicks in the source, 1 not answered, 1 of unknown'),
+    ],
+)
+def test_no_click_at_all_is_a_mistake(tool, annotations, tmp_path, capsys, text, why):
+    source, out = tmp_path / 'asked.csv', tmp_path / 'clicks.json'
+    source.write_text(f'video,time,label\n{text}')
+    options = ['convert', str(source), '--annotations', str(annotations), '--out', str(out)]
+    with pytest.raises(SystemExit):
+        tool.main(options)
+    expected = f'error: {source}: expected a click to keep but got none ({why}'
+    assert expected in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        tool.main(['simulate', str(annotations), '--min-gap', '1000', '--out', str(out)])
+    assert "expected a click in the 4 videos of 'training' but none" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_what_is_read_is_not_replaced(tool, annotations, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = tmp_path / 'answers.csv'
+    source.write_text('video,time,label\ntraining_0000,1.0,background\n')
+    before = source.read_text(), annotations.read_text()
+    convert = ['convert', str(source), '--annotations', str(annotations)]
+    for options, out in (
+        (convert, 'answers.csv'),  # the same by another path
+        (convert, str(annotations)),
+        (['simulate', str(annotations)], str(annotations)),
+    ):
+        with pytest.raises(SystemExit):
+            tool.main([*options, '--out', out])
+        assert 'expected --out to be another file than /' in capsys.readouterr().err
+    assert (source.read_text(), annotations.read_text()) == before
+
+
+@pytest.mark.parametrize(
     ('options', 'message'),
     [
         (

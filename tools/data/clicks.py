@@ -90,8 +90,16 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def check_out(out: Path, *read: Path) -> None:
+    """Raises ValueError if what would be written takes the place of what is read."""
+    for path in read:
+        if out.resolve() == path.resolve():
+            raise ValueMistake(f'expected --out to be another file than {path}, which is read')
+
+
 def simulate(args: argparse.Namespace) -> Counter:
     """Draw and write; gives the counts."""
+    check_out(args.out, args.annotations)
     content = read_object(args.annotations)
     with in_context(str(args.annotations), SCHEMA):
         videos = videos_of(args.annotations, content)
@@ -110,9 +118,14 @@ def simulate(args: argparse.Namespace) -> Counter:
         )
         clicks = simulate_clicks(database, rule)
         inside = count_inside(clicks, database)
+        total = sum(map(len, clicks.values()))
+        if not total:
+            raise ValueMistake(
+                f'expected a click in the {len(database)} videos of {args.subset!r} but none was '
+                f'drawn: {rule.description}'
+            )
     write_click_file(args.out, clicks, source=args.annotations.name, simulated=rule.description)
     background = sum(click.label is None for some in clicks.values() for click in some)
-    total = sum(map(len, clicks.values()))
     return Counter(
         {
             'videos': len(clicks),
@@ -130,8 +143,13 @@ def one_step(content: dict) -> float:
 
 
 def convert(args: argparse.Namespace) -> Counter:
-    """Read, clean and write; gives the counts."""
-    fps, content = None, None
+    """Read, clean and write; gives the counts.
+
+    Raises:
+        ValueError: No click is kept, or a file is wrong.
+    """
+    check_out(args.out, *args.source, *([args.annotations] if args.annotations else []))
+    fps, content, classes = None, None, ()
     if args.fps is not None:
         path = Path(args.fps)
         fps = (
@@ -139,9 +157,15 @@ def convert(args: argparse.Namespace) -> Counter:
         )
     if args.annotations is not None:
         content = read_checked_annotations(args.annotations)
-        content['classes'] = find_classes(str(args.annotations), content)
-    rows = (row for path in args.source for row in read_foreign_clicks(path, fps))
+        content['classes'] = classes = find_classes(str(args.annotations), content)
+    rows = (row for path in args.source for row in read_foreign_clicks(path, fps, classes))
     clicks, counts = clean_clicks(rows, content)
+    if not clicks:
+        found = ', '.join(f'{count} {what}' for what, count in counts.items() if count)
+        raise ValueMistake(
+            f'{", ".join(map(str, args.source))}: expected a click to keep but got none '
+            f'({found or "it is empty"})'
+        )
     write_click_file(args.out, clicks, source=', '.join(path.name for path in args.source))
     return counts
 
@@ -163,8 +187,13 @@ def list_moments(args: argparse.Namespace) -> Counter:
         per_video=args.per_video,
         min_distance=args.min_distance,
     )
+    if not moments:
+        raise ValueMistake(
+            f'expected moments that are {args.min_distance:g} s from all clicks but got none: '
+            'lower --min-distance'
+        )
     rows = [
-        (x.video, f'{x.time:.2f}', x.label, f'{x.probability:.3f}', f'{x.background:.3f}', '')
+        (x.video, f'{x.time:.3f}', x.label, f'{x.probability:.3f}', f'{x.background:.3f}', '')
         for x in moments
     ]
     with replaced(args.out) as part, part.open('w', newline='', encoding='utf-8') as file:

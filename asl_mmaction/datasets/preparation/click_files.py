@@ -18,6 +18,8 @@ Every case is counted. An unknown class, and a time that is no number, are error
 from __future__ import annotations
 
 import csv
+import functools
+import io
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -43,7 +45,9 @@ Rows = Iterable[tuple[str, str, Click]]
 
 
 def read_foreign_clicks(
-    path: Path, fps: Mapping[str, float] | float | None = None
+    path: Path,
+    fps: Mapping[str, float] | float | None = None,
+    classes: Iterable[str] = (),
 ) -> Iterator[tuple[str, str, Click]]:
     """Clicks as the file has them, row by row.
 
@@ -58,6 +62,7 @@ def read_foreign_clicks(
     Args:
         path: Of the file.
         fps: Frames per second of all videos, or by video, for the third form.
+        classes: Names, as far as they are known. In the fourth form none may be ``background``.
 
     Yields:
         File and line, name of the video, the click.
@@ -71,12 +76,8 @@ def read_foreign_clicks(
         for video, clicks in read_click_file(path).clicks.items():
             yield from ((str(path), video, click) for click in clicks)
         return
-    with in_context(str(path), 'a text file of clicks'):
-        text = path.read_text(encoding='utf-8-sig').splitlines()
-        # What spreadsheets part columns by depends on the country.
-        delimiter = max(',;\t', key=text[0].count) if text else ','
-        lines = list(csv.reader(text, delimiter=delimiter))
-    header, named = lines[0] if lines else [], True
+    lines = _read_lines(path)
+    header, named = lines[0][1] if lines else [], True
     read: Callable[..., tuple[str, Click]]
     if set(BACKGROUND_COLUMNS) <= set(header):
         read = _background_click
@@ -84,6 +85,11 @@ def read_foreign_clicks(
         read = _point
     elif set(ASKED_COLUMNS) <= set(header):
         read = _answer
+        if any(name.casefold() == BACKGROUND for name in classes):
+            raise ValueMistake(
+                f'{path}: expected classes that differ from the answer {BACKGROUND!r} but got one '
+                'of this name'
+            )
     elif len(header) == 3:
         read, named = _single_frame, False
     else:
@@ -92,8 +98,8 @@ def read_foreign_clicks(
             f'{", ".join(POINT_COLUMNS)}, columns {", ".join(ASKED_COLUMNS)} or rows of video, '
             f'seconds and class but got {header}'
         )
-    for number, row in enumerate(lines, 1):
-        if not any(cell.strip() for cell in row) or (number == 1 and named):
+    for number, row in lines[1:] if named else lines:
+        if not any(cell.strip() for cell in row):
             continue
         where = f'{path}:{number}'
         with in_context(where, f'{len(header)} values'):
@@ -102,6 +108,19 @@ def read_foreign_clicks(
             cells: Any = dict(zip(header, row, strict=True)) if named else row
             video, click = read(cells, fps)
         yield where, video, click
+
+
+def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
+    """Rows of a CSV file with the number of their (last) line."""
+    with in_context(str(path), 'a text file of clicks in UTF-8'):
+        with path.open(encoding='utf-8-sig', newline='') as file:
+            text = file.read()
+        if '\0' in text:
+            raise ValueMistake('expected a text file of clicks in UTF-8 but got one with NUL bytes')
+        # What spreadsheets part columns by depends on the country.
+        delimiter = max(',;\t', key=text.splitlines()[0].count) if text else ','
+        reader = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter)
+        return [(reader.line_num, row) for row in reader]
 
 
 def _background_click(cells: Mapping[str, str], fps: object) -> tuple[str, Click]:
@@ -148,9 +167,10 @@ def clean_clicks(
         ValueError: A class is unknown.
     """
     counts: Counter = Counter()
-    found: dict[str, list[Click]] = {}
+    found: dict[str, dict[Click, None]] = {}  # each click once, in the order of the rows
     database = {} if content is None else content['database']
     labels = {} if content is None else {name: i for i, name in enumerate(content['classes'])}
+    known_video = functools.cache(lambda name: _known_video(name, database))
     for where, video, click in rows:
         counts['clicks in the source'] += 1
         if click.label == '':
@@ -160,7 +180,9 @@ def clean_clicks(
             counts['class names with blanks'] += 1
             click = click._replace(label=click.label.strip())
         if content is not None:
-            known = _known_video(video, database, counts)
+            known, rule = known_video(video)
+            if rule:
+                counts[rule] += 1
             if known is None:
                 continue
             video = known
@@ -169,34 +191,30 @@ def clean_clicks(
             if not 0 <= click.time <= database[video]['duration']:
                 counts['outside the video'] += 1
                 continue
-        clicks = found.setdefault(video, [])
+        clicks = found.setdefault(video, {})
         if click in clicks:
             counts['given twice'] += 1
-            continue
-        clicks.append(click)
-    for clicks in found.values():
-        clicks.sort(key=lambda click: click.time)
-    counts['clicks'] = sum(map(len, found.values()))
-    counts['videos'] = len(found)
+        clicks[click] = None
+    kept = {video: sorted(clicks, key=lambda click: click.time) for video, clicks in found.items()}
+    counts['clicks'] = sum(map(len, kept.values()))
+    counts['videos'] = len(kept)
     if content is not None:
-        counts['background clicks inside an action'] = count_inside(found, database)
-    return found, counts
+        counts['background clicks inside an action'] = count_inside(kept, database)
+    return kept, counts
 
 
-def _known_video(name: str, database: Mapping, counts: Counter) -> str | None:
+def _known_video(name: str, database: Mapping) -> tuple[str | None, str]:
+    """The video that is meant, if any, and the rule by which, unless it has this name."""
     if name in database:
-        return name
+        return name, ''
     ends_so = [video for video in database if name and video.endswith(name)]
     if len(ends_so) == 1:
-        counts['names that lack their start'] += 1
-        return ends_so[0]
+        return ends_so[0], 'names that lack their start'
     normal = unicodedata.normalize('NFC', name)
     look_so = [video for video in database if unicodedata.normalize('NFC', video) == normal]
     if len(look_so) == 1:
-        counts['names in another Unicode normal form'] += 1
-        return look_so[0]
-    counts['of unknown videos'] += 1
-    return None
+        return look_so[0], 'names in another Unicode normal form'
+    return None, 'of unknown videos'
 
 
 def count_inside(clicks: Mapping[str, Iterable[Click]], database: Mapping) -> int:
@@ -204,7 +222,8 @@ def count_inside(clicks: Mapping[str, Iterable[Click]], database: Mapping) -> in
     count = 0
     for video, some in clicks.items():
         segments = np.array([item['segment'] for item in database[video]['annotations']])
-        starts, ends = segments.reshape(-1, 2).T
+        starts, ends = np.sort(segments.reshape(-1, 2), axis=0).T  # each by itself
         times = [click.time for click in some if click.label is None]
-        count += sum(bool(((starts <= time) & (time <= ends)).any()) for time in times)
+        begun, over = np.searchsorted(starts, times, 'right'), np.searchsorted(ends, times)
+        count += int((begun > over).sum())
     return count

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from asl_mmaction.datasets.preparation.click_files import (
@@ -29,10 +30,10 @@ BACKGROUND = (
 )
 
 
-def read(tmp_path, text, fps=None):
+def read(tmp_path, text, fps=None, classes=(), encoding='utf-8'):
     path = tmp_path / 'clicks.txt'
-    path.write_text(text, encoding='utf-8')
-    return list(read_foreign_clicks(path, fps))
+    path.write_bytes(text.encode(encoding))
+    return list(read_foreign_clicks(path, fps, classes))
 
 
 def test_background_clicks_with_a_byte_order_mark(tmp_path):
@@ -61,6 +62,34 @@ def test_answers_and_what_was_not_answered(tmp_path):
     assert counts['not answered'] == 1
 
 
+@pytest.mark.parametrize('end', ['\n', '\r\n', '\r'])
+def test_lines_may_end_in_any_way(tmp_path, end):
+    text = f'video,time,label{end}"a{end}b\x85",1,{end}{end}"c, d",2,run{end}'
+    found = read(tmp_path, text)
+    # What is quoted is the name of a video, whatever there is in it.
+    assert [row[1:] for row in found] == [
+        (f'a{end}b', Click(1.0, '')),  # without the blank around it
+        ('c, d', Click(2.0, 'run')),
+    ]
+    assert found[1][0].endswith('clicks.txt:5')
+
+
+@pytest.mark.parametrize('encoding', ['utf-16', 'utf-16-le', 'latin-1'])
+def test_another_encoding_is_refused(tmp_path, encoding):
+    text = 'video,time,label\ncaf\xe9,1,run\n'
+    with pytest.raises(ValueError, match=r'clicks.txt: expected a text file of clicks in UTF-8'):
+        read(tmp_path, text, encoding=encoding)
+
+
+def test_a_class_that_is_called_as_an_answer_is_refused(tmp_path):
+    answers, frames = 'video,time,label\nv,1,run\n', 'v,1,Background\n'
+    with pytest.raises(ValueError, match="expected classes that differ from the answer 'backg"):
+        read(tmp_path, answers, classes=['run', 'Background'])
+    assert len(read(tmp_path, answers, classes=['run'])) == 1
+    found = read(tmp_path, frames, classes=['run', 'Background'])  # here it can be none but this
+    assert found[0][2] == Click(1.0, 'Background')
+
+
 @pytest.mark.parametrize('fps', [25.0, {'v': 25}])
 def test_points_are_frames_and_their_segments_are_not_read(tmp_path, fps):
     text = 'class,start_frame,stop_frame,video_id,point\ntake,18.0,nonsense,v,50\n'
@@ -75,6 +104,7 @@ def test_points_are_frames_and_their_segments_are_not_read(tmp_path, fps):
         ('v,12.5\n', 'expected columns'),
         ('v,x,Diving\n', r'clicks.txt:1: expected a time in seconds but got .x.'),
         ('v,nan,Diving\n', 'expected a time in seconds'),
+        ('v,1_0,Diving\n', "expected a time in seconds but got '1_0'"),
         ('v,1,Diving\nv,1\n', 'clicks.txt:2: expected 3 values but got'),
         ('class,video_id,point\na,v,3\n', "clicks.txt:2: expected the fps of video 'v'"),
     ],
@@ -113,6 +143,17 @@ def test_every_rule_is_counted():
         'background clicks inside an action': 1,
     }
     assert count_inside(clicks, CONTENT['database']) == 1
+
+
+def test_background_clicks_inside_an_action_by_a_slow_loop():
+    draw = np.random.default_rng(0).integers
+    for _ in range(20):
+        segments = np.sort(draw(0, 30, (int(draw(0, 6)), 2)), axis=1).tolist()
+        times = draw(0, 30, 40).tolist()
+        clicks = {'v': [Click(float(t), None) for t in times] + [Click(3.0, 'a')]}
+        items = [{'segment': segment} for segment in segments]
+        inside = sum(any(start <= t <= end for start, end in segments) for t in times)
+        assert count_inside(clicks, {'v': {'annotations': items}}) == inside
 
 
 def test_a_name_in_another_normal_form_is_that_of_the_video(tmp_path):
