@@ -92,12 +92,16 @@ def plain_layers(attention: bool = True) -> Iterator[None]:
     def convs(x, weight, stride=1):
         return conv(x, weight, None, stride, x.size(2)).unflatten(-1, (x.size(2), -1)).unbind(-1)
 
-    def bias(mask, window_size):
+    def bias(mask, window_size, causal_heads):
         steps = torch.arange(mask.size(1), device=mask.device)
-        seen = mask[:, None].expand(-1, len(steps), -1)
+        lags = steps[:, None] - steps
+        seen = mask[:, None, None].expand(-1, -1, len(steps), -1)
         if window_size is not None:
-            seen = seen & ((steps[:, None] - steps).abs() <= window_size // 2)
-        return torch.where(seen, 0.0, -3e4)[:, None]  # (N, 1, T, T)
+            seen = seen & (lags.abs() <= window_size // 2)
+        if causal_heads:
+            sides = torch.stack([lags >= 0, lags <= 0])
+            seen = seen & sides.repeat_interleave(causal_heads // 2, dim=0)
+        return torch.where(seen, 0.0, -3e4)  # (N, 1, T, T); causal: (N, heads, T, T)
 
     def attend(query, key, value, bias, num_heads, window_size=None, dropout=0.0):
         query, key, value = (

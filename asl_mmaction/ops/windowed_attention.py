@@ -17,7 +17,7 @@ GPU_BLOCK = 32
 HIDDEN = -3e4
 
 
-def attention_bias(mask: Tensor, window_size: int | None) -> Tensor:
+def attention_bias(mask: Tensor, window_size: int | None, causal_heads: int = 0) -> Tensor:
     """Additive bias that hides invalid keys and, in windowed attention, those out of the window.
 
     It depends on the mask alone: all blocks of a pyramid level share one.
@@ -25,21 +25,35 @@ def attention_bias(mask: Tensor, window_size: int | None) -> Tensor:
     Args:
         mask: (N, T) bool, True = valid.
         window_size: Odd number of steps that a query sees, itself in the middle; None = all.
+        causal_heads: Number of heads, an even one, of which the first half sees no step after the
+            query's and the second half none before it; 0 = all heads see both sides.
 
     Returns:
         (N, 1, 1, T) for full attention, (N * B, 1, b, b + window_size - 1) for windowed attention
-        with B blocks of b queries; float32.
+        with B blocks of b queries; float32. With ``causal_heads`` every head H has its own:
+        (N, H, T, T), which grows with the square of the length, or (N * B, H, b, ...).
     """
     if window_size is None:
-        return HIDDEN * (~mask).float()[:, None, None]
-    half = window_size // 2
-    block = _block_size(half, mask)
-    valid = _widen(_cut(mask.unsqueeze(-1), block), half).squeeze(-1)  # (N, B, b + 2h)
-    query = torch.arange(block, device=mask.device)
-    key = torch.arange(block + 2 * half, device=mask.device) - half
-    near = (query[:, None] - key).abs() <= half  # (b, b + 2h)
-    seen = valid[:, :, None] & near  # (N, B, b, b + 2h)
-    return HIDDEN * (~seen).float().flatten(0, 1).unsqueeze(1)
+        half, block = 0, mask.size(1)
+        seen = mask[:, None, None]
+    else:
+        half = window_size // 2
+        block = _block_size(half, mask)
+        valid = _widen(_cut(mask.unsqueeze(-1), block), half).squeeze(-1)  # (N, B, b + 2h)
+        near = _lags(block, half, mask).abs() <= half  # (b, b + 2h)
+        seen = (valid[:, :, None] & near).flatten(0, 1).unsqueeze(1)  # (N * B, 1, b, b + 2h)
+    if causal_heads:
+        lags = _lags(block, half, mask)
+        sides = torch.stack([lags >= 0, lags <= 0])  # past, future
+        seen = seen & sides.repeat_interleave(causal_heads // 2, dim=0)  # (N * B, H, b, b + 2h)
+    return HIDDEN * (~seen).float()
+
+
+def _lags(block: int, half: int, like: Tensor) -> Tensor:
+    """By how many steps each key lies before each query. (b, b + 2 half)"""
+    query = torch.arange(block, device=like.device)
+    key = torch.arange(block + 2 * half, device=like.device) - half
+    return query[:, None] - key
 
 
 def temporal_attention(
@@ -58,7 +72,7 @@ def temporal_attention(
 
     Args:
         query, key, value: (N, T, C).
-        bias: From :func:`attention_bias` with the same mask and window.
+        bias: From :func:`attention_bias` with the same mask and window (and heads, if causal).
         num_heads: Number of heads; divides C.
         window_size: Odd number of steps, or None for full attention.
         dropout: Probability of dropping an attention weight.

@@ -49,6 +49,7 @@ KINDS = {
         {
             **NARROW,
             'model.neck.window_size': [None, 1],
+            'model.neck.causal': 'split',
             'model.projection.position_len': 50,
             'model.head.per_class': True,
             'model.head.assigner': {'match': 'all'},

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch.testing import assert_close
 
@@ -6,7 +7,9 @@ from asl_mmaction.ops.temporal_conv import temporal_conv
 from asl_mmaction.ops.windowed_attention import attention_bias, temporal_attention
 
 
-def test_what_is_traced_serves_other_lengths_and_batches(double):
+@pytest.mark.parametrize('causal_heads', [0, 2])
+@pytest.mark.parametrize('window_size', [None, 37])
+def test_what_is_traced_serves_other_lengths_and_batches(double, window_size, causal_heads):
     """The functions with a backward pass of their own fix the length that they are traced with."""
     weight = torch.randn(8, 8, 3)
     recorded = []
@@ -14,7 +17,8 @@ def test_what_is_traced_serves_other_lengths_and_batches(double):
     def attend(x, mask):
         recorded.append(is_recorded())
         x = temporal_conv(x, weight) * mask.unsqueeze(-1)
-        return temporal_attention(x, x, x, attention_bias(mask, 37), 2, 37)
+        bias = attention_bias(mask, window_size, causal_heads)
+        return temporal_attention(x, x, x, bias, 2, window_size)
 
     def draw(num_videos, num_steps):
         lengths = torch.randint(1, num_steps + 1, (num_videos, 1))

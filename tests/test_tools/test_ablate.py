@@ -125,6 +125,7 @@ OVERLAPPING = {
 }
 SIMOTA = {'model.head.assigner.type': 'SimOTAAssigner'}
 MORE_POINTS = SIMOTA | OVERLAPPING | {'model.head.assigner.center_sampling_radius': None}
+CAUSAL = {'model.neck.causal': 'split'}
 EXPECTED['billboard'] = {
     'actionformer_billboard': {},
     'baseline, per class': PER_CLASS,
@@ -132,6 +133,7 @@ EXPECTED['billboard'] = {
     'baseline, SimOTA': SIMOTA,
     'baseline, SimOTA, more points': MORE_POINTS,
     'baseline, iou_power 0.25': {'model.head.iou_power': 0.25},
+    'baseline, split causal attention': CAUSAL,
     'channel attention': NO_ASE | NO_ASCL,
     'asl_billboard': {},
     'ASL': {},
@@ -143,6 +145,7 @@ EXPECTED['billboard'] = {
     'ASL, SimOTA, more points, sensitivity in the cost': MORE_POINTS
     | {'model.head.assigner.sensitivity_power': 0.5},
     'ASL, iou_power 0.25': {'model.head.iou_power': 0.25},
+    'ASL, split causal attention': CAUSAL,
     'ASL, quality_power of loc 1': {'model.post_processor.quality_power': {'loc': 1}},
     'ASL, per class, quality_power of loc 1': PER_CLASS
     | {'model.post_processor.quality_power': {'loc': 1}},

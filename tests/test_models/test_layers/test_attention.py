@@ -32,7 +32,7 @@ def depthwise(video, conv, which, stride):
     return F.conv1d(video.T, weight, stride=stride, padding=1, groups=channels).T
 
 
-def temporal_reference(module, video, stride):
+def temporal_reference(module, video, stride, causal=False):
     """Eq. 1, head by head and query by query, of an unpadded video."""
     query, key, value = (
         projection(norm(depthwise(video, module.conv, which, stride)))
@@ -47,7 +47,10 @@ def temporal_reference(module, video, stride):
     for head in range(module.num_heads):
         part = slice(head * width, (head + 1) * width)
         for step in range(steps):
-            near = slice(max(step - half, 0), step + half + 1)
+            first, last = max(step - half, 0), step + half
+            if causal:
+                first, last = (first, step) if head < module.num_heads / 2 else (step, last)
+            near = slice(first, last + 1)
             weight = (key[near, part] @ query[step, part] / math.sqrt(width)).softmax(0)
             out[step, part] = weight @ value[near, part]
     return module.out(out)
@@ -76,17 +79,19 @@ def channel_reference(module, video, stride):
     padding=st.integers(0, 40),
     stride=st.sampled_from([1, 2]),
     window_size=st.sampled_from([None, 1, 5, 19]),
-    num_heads=st.sampled_from([1, 2]),
+    heads=st.sampled_from([(1, False), (2, False), (2, True), (4, True)]),
     seed=st.integers(0, 10**6),
 )
-def test_temporal_equals_loops(length, padding, stride, window_size, num_heads, seed):
+def test_temporal_equals_loops(length, padding, stride, window_size, heads, seed):
+    num_heads, causal = heads
     torch.manual_seed(seed)
     module = randomize(TemporalAttention(4, num_heads, stride=stride, window_size=window_size))
     video = torch.randn(length, 4)
     x, mask = padded(video, 2 * (length + padding))
     out_mask = mask[:, ::stride]
-    out = module(x, out_mask, attention_bias(out_mask, window_size))[0]
-    expected = temporal_reference(module, video, stride)
+    bias = attention_bias(out_mask, window_size, num_heads * causal)
+    out = module(x, out_mask, bias)[0]
+    expected = temporal_reference(module, video, stride, causal)
     torch.testing.assert_close(out[: len(expected)], expected)
     assert (out[len(expected) :] == 0).all()
 
@@ -124,6 +129,21 @@ def test_channel_mixes_over_the_whole_video_and_temporal_within_its_window():
     bias = attention_bias(mask, 5)
     same = (temporal(x, mask, bias) == temporal(changed, mask, bias))[0].all(-1)
     assert same.tolist() == [True] * 16 + [False] * 4  # window and convolution reach 2 + 1 steps
+
+
+@pytest.mark.parametrize('stride', [1, 2])
+def test_causal_heads_reach_one_step_across_by_the_convolution(stride):
+    torch.manual_seed(0)
+    module = randomize(TemporalAttention(4, 2, stride=stride))
+    module.out = torch.nn.Identity()  # the first half of the channels is that of the first head
+    mask = torch.ones(1, 20 // stride, dtype=torch.bool)
+    x = torch.randn(1, 20, 4, requires_grad=True)
+    out = module(x, mask, attention_bias(mask, None, 2))[0]
+    step = 10 // stride
+    (past,) = torch.autograd.grad(out[step, :2].sum(), x, retain_graph=True)
+    (future,) = torch.autograd.grad(out[step, 2:].sum(), x)
+    assert (past[0] != 0).any(-1).tolist() == [True] * 12 + [False] * 8
+    assert (future[0] != 0).any(-1).tolist() == [False] * 9 + [True] * 11
 
 
 def test_attention_dropout_acts_in_training_only():

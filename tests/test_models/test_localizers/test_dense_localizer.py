@@ -18,6 +18,7 @@ TRUTHS = {
 VARIANTS = {
     'baseline': {},
     'full attention': {'neck': {'window_size': None, 'top_down': False}},
+    'causal': {'neck': {'causal': 'split', 'window_size': [None, 5, 5]}},
     'asl': {'asl': True},
     'asl, wide instance level': {'asl': True, 'kernel_size': 7},
     'per_gt': {'asl': True, 'normalize': 'per_gt'},

@@ -1,5 +1,7 @@
 """The pyramid: its levels, its masks, its theta."""
 
+import re
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -33,11 +35,12 @@ def padded(videos, total):
     padding=st.integers(0, 6),
     theta=st.sampled_from([0.0, 0.2]),
     window_size=st.sampled_from([None, 5, [7, None, 3]]),
+    causal=st.sampled_from([None, 'split']),
     top_down=st.booleans(),
     seed=st.integers(0, 10**6),
 )
 def test_padding_and_batching_change_nothing(
-    training, lengths, padding, theta, window_size, top_down, seed
+    training, lengths, padding, theta, window_size, causal, top_down, seed
 ):
     torch.manual_seed(seed)
     neck = lively(
@@ -49,6 +52,7 @@ def test_padding_and_batching_change_nothing(
             theta=theta,
             channel_groups=2,
             window_size=window_size,
+            causal=causal,
             top_down=top_down,
         )
     ).train(training)
@@ -63,21 +67,26 @@ def test_padding_and_batching_change_nothing(
             assert (feats[level][index, steps:] == 0).all()
 
 
+@pytest.mark.parametrize('causal', [None, 'split'])
 @pytest.mark.parametrize('window_size', [None, 3, [5, None, 3]])
-def test_levels_are_blocks_then_one_norm_each(window_size):
+def test_levels_are_blocks_then_one_norm_each(window_size, causal):
     torch.manual_seed(0)
     neck = lively(
-        TransformerPyramid(channels=4, num_heads=2, num_levels=3, window_size=window_size)
+        TransformerPyramid(
+            channels=4, num_heads=2, num_levels=3, window_size=window_size, causal=causal
+        )
     )
     x, mask = padded([torch.randn(13, 4), torch.randn(6, 4)], 16)
     feats, masks = neck(x, mask)
     windows = window_size if isinstance(window_size, list) else [window_size] * 3
     assert len(neck.stem) == 2
+    heads = 2 if causal else 0
     for block in neck.stem:
-        x, _ = block(x, mask, attention_bias(mask, windows[0]))
+        x, _ = block(x, mask, attention_bias(mask, windows[0], heads))
     for level in range(3):
         if level:
-            x, mask = neck.branch[level - 1](x, mask, attention_bias(mask[:, ::2], windows[level]))
+            bias = attention_bias(mask[:, ::2], windows[level], heads)
+            x, mask = neck.branch[level - 1](x, mask, bias)
         assert torch.equal(masks[level], mask)
         expected = neck.norms[level](x) * mask.unsqueeze(-1)
         torch.testing.assert_close(feats[level], expected)
@@ -131,6 +140,17 @@ def test_gradient_reaches_every_parameter():
     assert [name for name, p in neck.named_parameters() if p.grad is None] == []
 
 
+@pytest.mark.parametrize('window_size', [None, 3])
+def test_causal_attention_reads_nothing_back_from_the_device(window_size):
+    """On a device that has no values."""
+    neck = TransformerPyramid(
+        channels=4, num_heads=2, num_levels=2, window_size=window_size, causal='split'
+    ).to('meta')
+    feats, _ = neck(torch.empty(1, 8, 4, device='meta'), torch.empty(1, 8, device='meta').bool())
+    sum(feat.sum() for feat in feats).backward()
+    assert {value.grad.device.type for value in neck.parameters()} == {'meta'}
+
+
 def test_every_block_is_as_the_settings_say():
     neck = TransformerPyramid(
         channels=4,
@@ -173,5 +193,11 @@ def test_users_mistakes():
         message = f'expected {name} to be a whole number >= 1 but got {value!r}'
         with pytest.raises(ValueError, match=message):
             TransformerPyramid(**{'channels': 4, name: value})
+    for value in ('past', True, ['split']):
+        message = re.escape(f"expected causal to be None or 'split' but got {value!r}")
+        with pytest.raises(ValueError, match=message):
+            TransformerPyramid(channels=4, causal=value)
+    with pytest.raises(ValueError, match="an even num_heads for causal='split' but got 3"):
+        TransformerPyramid(channels=6, num_heads=3, causal='split')
     with pytest.raises(ValueError, match=r'one value for each of the 3 levels but got \[5, 3\]'):
         TransformerPyramid(channels=4, num_levels=3, window_size=[5, 3])
