@@ -4,8 +4,7 @@ import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor
 
-from asl_mmaction.files.mistakes import ValueMistake
-from asl_mmaction.models.losses.utils import ElementwiseLoss
+from asl_mmaction.models.losses.utils import ElementwiseLoss, check_focusing
 from asl_mmaction.ops.precision import at_least_float32
 
 
@@ -55,10 +54,8 @@ class SigmoidFocalLoss(ElementwiseLoss):
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__(reduction=reduction, loss_weight=loss_weight)
-        if 0 != gamma < 1:  # infinite gradient where the target is met
-            raise ValueMistake(f'expected gamma to be 0 or a number >= 1 but got {gamma}')
         self.alpha = alpha
-        self.gamma = gamma
+        self.gamma = check_focusing(gamma)
         self.label_smoothing = label_smoothing
 
     def elements(self, pred: Tensor, target: Tensor) -> Tensor:

@@ -16,6 +16,16 @@ def check_reduction(reduction: str) -> str:
     return reduction
 
 
+def check_focusing(gamma: float) -> float:
+    """Return the focusing exponent ``gamma`` if it is 0 or at least 1, else raise ValueError.
+
+    Between them the gradient of ``miss ** gamma`` is infinite where nothing is missed.
+    """
+    if 0 != gamma < 1:
+        raise ValueMistake(f'expected gamma to be 0 or a number >= 1 but got {gamma}')
+    return gamma
+
+
 def weight_reduce_loss(
     loss: Tensor,
     weight: Tensor | None = None,

@@ -6,7 +6,7 @@ from mmaction.registry import MODELS
 from torch import Tensor
 
 from asl_mmaction.files.mistakes import ValueMistake
-from asl_mmaction.models.losses.utils import ElementwiseLoss
+from asl_mmaction.models.losses.utils import ElementwiseLoss, check_focusing
 from asl_mmaction.ops.precision import at_least_float32
 
 
@@ -51,12 +51,10 @@ class VarifocalLoss(ElementwiseLoss):
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__(reduction=reduction, loss_weight=loss_weight)
-        if 0 != gamma < 1:  # infinite gradient where the score is 0
-            raise ValueMistake(f'expected gamma to be 0 or a number >= 1 but got {gamma}')
         if alpha < 0:
             raise ValueMistake(f'expected alpha >= 0 but got {alpha}')
         self.alpha = alpha
-        self.gamma = gamma
+        self.gamma = check_focusing(gamma)
 
     def elements(self, pred: Tensor, target: Tensor) -> Tensor:
         """(..., K) logits and targets -> (..., K)."""
