@@ -7,15 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
-from asl_mmaction.apis.classes import model_classes
-from asl_mmaction.apis.config import check_parts, load_config
-from asl_mmaction.files.checkpoint import load_checkpoint, load_weights
+from asl_mmaction.apis.model import load_beside_data
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.writing import hint_at_same_name
 from asl_mmaction.structures.feature_grid import FeatureGrid
@@ -36,7 +32,7 @@ def read_action_sensitivity(
     Targets and weights are those of a training step on that recording.
 
     Args:
-        config: see :func:`load_config`.
+        config: see :func:`~asl_mmaction.apis.load_config`.
         checkpoint: of a training with that config.
         video: name of a recording of ``test_dataloader``.
 
@@ -44,19 +40,11 @@ def read_action_sensitivity(
         ValueMistake: the model has no sensitivity, the checkpoint does not fit it, or there is no
             such recording.
     """
-    config = load_config(config)
-    check_parts(config, 'model', 'test_dataloader')
-    content = load_checkpoint(checkpoint)
-    classes = model_classes(config, content, checkpoint)
-    with DefaultScope.overwrite_default_scope('mmaction'):
-        model = MODELS.build(config.model)
-        if getattr(getattr(model, 'head', None), 'sensitivity', None) is None:
-            raise ValueMistake(
-                f'expected a model with head.sensitivity but got none in {config.filename}'
-            )
-        dataset = DATASETS.build(config.test_dataloader.dataset)
-    load_weights(model, content, checkpoint)
-    model.eval()
+    config, model, classes, dataset = load_beside_data(config, checkpoint, 'test_dataloader')
+    if getattr(getattr(model, 'head', None), 'sensitivity', None) is None:
+        raise ValueMistake(
+            f'expected a model with head.sensitivity but got none in {config.filename}'
+        )
     names = [dataset.get_data_info(index)['video_name'] for index in range(len(dataset))]
     if video not in names:
         raise ValueMistake(

@@ -8,15 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.registry import DefaultScope
 
-from asl_mmaction.apis.classes import model_classes
-from asl_mmaction.apis.config import check_parts, load_config
 from asl_mmaction.apis.datasets import find_datasets
-from asl_mmaction.files.checkpoint import load_checkpoint, load_weights
+from asl_mmaction.apis.model import load_beside_data
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.localizers import WeakLocalizer
 
@@ -94,7 +90,7 @@ def find_doubtful_moments(
     nothing is of a video without an action, which is background as a whole.
 
     Args:
-        config: See :func:`load_config`; weakly supervised.
+        config: See :func:`~asl_mmaction.apis.load_config`; weakly supervised.
         checkpoint: Of a training with that config.
         per_video: Most moments of a video.
         min_distance: Seconds between two moments of a video, and between a moment and a click.
@@ -111,19 +107,11 @@ def find_doubtful_moments(
             'expected a moment or more of a video, and 0 seconds or more between two, '
             f'but got {per_video} and {min_distance}'
         )
-    config = load_config(config)
-    check_parts(config, 'model', 'train_dataloader')
-    content = load_checkpoint(checkpoint)
-    classes = model_classes(config, content, checkpoint)
-    with DefaultScope.overwrite_default_scope('mmaction'):
-        model = MODELS.build(config.model)
-        if not isinstance(model, WeakLocalizer):
-            raise ValueMistake(
-                f'{config.filename}: expected a WeakLocalizer but got {type(model).__name__}'
-            )
-        dataset = DATASETS.build(config.train_dataloader.dataset)
-    load_weights(model, content, checkpoint)
-    model.eval()
+    config, model, classes, dataset = load_beside_data(config, checkpoint, 'train_dataloader')
+    if not isinstance(model, WeakLocalizer):
+        raise ValueMistake(
+            f'{config.filename}: expected a WeakLocalizer but got {type(model).__name__}'
+        )
     moments = []
     # Each video once, also where a wrapper repeats it.
     parts = {id(part): part for part in find_datasets(dataset).values()}.values()

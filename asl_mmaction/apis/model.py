@@ -1,4 +1,4 @@
-"""A trained model on a device."""
+"""A trained model: on a device, or beside a data set."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from mmaction.registry import MODELS
+from mmaction.registry import DATASETS, MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 
-from asl_mmaction.files.checkpoint import load_weights
+from asl_mmaction.apis.classes import model_classes
+from asl_mmaction.apis.config import check_parts, load_config
+from asl_mmaction.files.checkpoint import load_checkpoint, load_weights
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.localizers import DenseLocalizer, SlidingWindowLocalizer
 
@@ -105,6 +107,33 @@ class Predictor:
         if self._network is not None:
             model.find = self._network
         return model
+
+
+def load_beside_data(
+    config: str | os.PathLike | Config, checkpoint: str | os.PathLike, loader: str
+) -> tuple[Config, Any, tuple[str, ...], Any]:
+    """A trained model, its classes and a data set of its config.
+
+    Args:
+        config: See :func:`load_config`.
+        checkpoint: Of a training with that config.
+        loader: The key of the config that has the data set, such as ``'test_dataloader'``.
+
+    Returns:
+        The config, the model in evaluation mode, the names of its classes, and the data set.
+
+    Raises:
+        ValueError: The config has no model or no such data set, or the checkpoint does not fit.
+    """
+    config = load_config(config)
+    check_parts(config, 'model', loader)
+    content = load_checkpoint(checkpoint)
+    classes = model_classes(config, content, checkpoint)
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        model = MODELS.build(config.model)
+        dataset = DATASETS.build(config[loader].dataset)
+    load_weights(model, content, checkpoint)
+    return config, model.eval(), classes, dataset
 
 
 def find_device(device: str | torch.device | None, backend: str = 'torch') -> torch.device:
