@@ -123,7 +123,7 @@ def test_each_choice_stands_in_the_config_with_its_reason(make, run):
     text = Path('data/my/my_baseline.py').read_text()
     config = load_config('data/my/my_baseline.py')
     plan = out.split('the plan:\n')[1].splitlines()[:-3]
-    assert len(plan) == 16
+    assert len(plan) == 18
     for line in plan:
         name, rest = line.split(maxsplit=1)
         value, reason = rest.rstrip(')').split('  (', 1)

@@ -131,6 +131,18 @@ def make_plan(stats: Statistics) -> dict[str, Choice]:
             else f'the most that is worth its time; the fullest has {stats.most_actions} actions',
         ),
         Choice('pre_nms_topk', max(2000, detections), 'points that compete for them'),
+        Choice(
+            'sigma',
+            0.7 if dense else 0.5,
+            f'of SoftNMS, {"where" if dense else "wider where"} actions hold actions',
+        ),
+        Choice(
+            'voting_threshold',
+            0.6 if dense else None,
+            'detections of one action are averaged from this tIoU on'
+            if dense
+            else 'averaging detections pays where actions hold actions',
+        ),
         Choice('max_len', max_len, _why_max_len(stats, max_len)),
         Choice('batch_size', batch, why_batch),
         Choice(

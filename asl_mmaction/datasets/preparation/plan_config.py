@@ -62,7 +62,12 @@ model = dict(
         assigner=dict(center_sampling_radius=center_sampling_radius, match=match),
         loss_normalizer=loss_normalizer,
     ),
-    post_processor=dict(pre_nms_topk=pre_nms_topk, max_per_video=max_per_video),
+    post_processor=dict(
+        pre_nms_topk=pre_nms_topk,
+        sigma=sigma,
+        voting_threshold=voting_threshold,
+        max_per_video=max_per_video,
+    ),
 )
 train_cfg = dict(max_epochs=max_epochs, val_interval=val_interval)
 optim_wrapper = dict(optimizer=dict(lr=lr))

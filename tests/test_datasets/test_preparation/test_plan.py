@@ -118,8 +118,13 @@ def test_each_limit_from_where_it_counts():
     def of(*segments, num_steps=1000, **more):
         return values(plan_of(recording(*segments, num_steps=num_steps), **more))
 
-    assert of((0, 8), (6, 8))['match'] == 'all'  # two at a time in 2 of 8 steps
-    assert of((0, 8), (6.125, 8))['match'] == 'shortest'
+    dense, sparse = of((0, 8), (6, 8)), of((0, 8), (6.125, 8))
+    assert dense['match'] == 'all'  # two at a time in 2 of 8 steps
+    assert sparse['match'] == 'shortest'
+    assert [(plan['sigma'], plan['voting_threshold']) for plan in (dense, sparse)] == [
+        (0.7, 0.6),
+        (0.5, None),
+    ]
     assert [of((0, 9), num_steps=n)['window_size'] for n in (128, 129)] == [None, 19]
     assert [of((0, n))['window_size'] for n in (499, 500)] == [19, 9]
     # 8 MiB, of what is read of a recording
@@ -163,6 +168,7 @@ NAMES = (
     'match',
     'center_sampling_radius',
     'max_per_video',
+    'voting_threshold',
     'batch_size',
     'max_epochs',
     'lr',
@@ -173,7 +179,6 @@ DIFFERENT = {
     'billboard': {
         'strides': [1, 2, 4, 8, 16, 32, 64, 128],
         'regress_ranges': [*SIX[:5], (64, 128), (128, 256), (256, 10000)],
-        'max_per_video': 4000,
         'max_epochs': 15,
     },
     'thumos14': {},
@@ -181,6 +186,7 @@ DIFFERENT = {
         'strides': [1, 2, 4, 8, 16, 32, 64],
         'regress_ranges': [*SIX[:5], (64, 128), (128, 10000)],
         'window_size': 9,
+        'voting_threshold': 0.6,
         'max_epochs': 35,
     },
     'epic100_verb': {
@@ -202,6 +208,7 @@ def made_by_hand(config):
         'match': head.assigner.get('match', 'shortest'),
         'center_sampling_radius': head.assigner.center_sampling_radius,
         'max_per_video': model.post_processor.max_per_video,
+        'voting_threshold': model.post_processor.get('voting_threshold'),
         'batch_size': config.train_dataloader.batch_size,
         'max_epochs': config.train_cfg.max_epochs,
         'lr': config.optim_wrapper.optimizer.lr,
