@@ -40,11 +40,9 @@ def read_action_sensitivity(
         ValueMistake: the model has no sensitivity, the checkpoint does not fit it, or there is no
             such recording.
     """
-    config, model, classes, dataset = load_beside_data(config, checkpoint, 'test_dataloader')
-    if getattr(getattr(model, 'head', None), 'sensitivity', None) is None:
-        raise ValueMistake(
-            f'expected a model with head.sensitivity but got none in {config.filename}'
-        )
+    config, model, classes, dataset = load_beside_data(
+        config, checkpoint, 'test_dataloader', _check_model
+    )
     names = [dataset.get_data_info(index)['video_name'] for index in range(len(dataset))]
     if video not in names:
         raise ValueMistake(
@@ -75,6 +73,13 @@ def read_action_sensitivity(
     ]
     rows = [{'label': x.label, 'segment': x.segment} for x in actions]
     return Recording(video, float(sample.duration), {}, rows, classes=classes), actions
+
+
+def _check_model(config: Config, model: nn.Module) -> None:
+    if getattr(getattr(model, 'head', None), 'sensitivity', None) is None:
+        raise ValueMistake(
+            f'expected a model with head.sensitivity but got none in {config.filename}'
+        )
 
 
 def _action(

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from torch import nn
 
 from asl_mmaction.apis.datasets import find_datasets
 from asl_mmaction.apis.model import load_beside_data
@@ -107,11 +108,9 @@ def find_doubtful_moments(
             'expected a moment or more of a video, and 0 seconds or more between two, '
             f'but got {per_video} and {min_distance}'
         )
-    config, model, classes, dataset = load_beside_data(config, checkpoint, 'train_dataloader')
-    if not isinstance(model, WeakLocalizer):
-        raise ValueMistake(
-            f'{config.filename}: expected a WeakLocalizer but got {type(model).__name__}'
-        )
+    config, model, classes, dataset = load_beside_data(
+        config, checkpoint, 'train_dataloader', _check_model
+    )
     moments = []
     # Each video once, also where a wrapper repeats it.
     parts = {id(part): part for part in find_datasets(dataset).values()}.values()
@@ -151,3 +150,10 @@ def find_doubtful_moments(
             for step in steps
         ]
     return moments
+
+
+def _check_model(config: Config, model: nn.Module) -> None:
+    if not isinstance(model, WeakLocalizer):
+        raise ValueMistake(
+            f'{config.filename}: expected a WeakLocalizer but got {type(model).__name__}'
+        )

@@ -110,7 +110,10 @@ class Predictor:
 
 
 def load_beside_data(
-    config: str | os.PathLike | Config, checkpoint: str | os.PathLike, loader: str
+    config: str | os.PathLike | Config,
+    checkpoint: str | os.PathLike,
+    loader: str,
+    check: Callable[[Config, Any], None],
 ) -> tuple[Config, Any, tuple[str, ...], Any]:
     """A trained model, its classes and a data set of its config.
 
@@ -118,6 +121,8 @@ def load_beside_data(
         config: See :func:`load_config`.
         checkpoint: Of a training with that config.
         loader: The key of the config that has the data set, such as ``'test_dataloader'``.
+        check: Of config and model; raises where the model is not of the kind that is needed, before
+            data and weights are read.
 
     Returns:
         The config, the model in evaluation mode, the names of its classes, and the data set.
@@ -131,6 +136,7 @@ def load_beside_data(
     classes = model_classes(config, content, checkpoint)
     with DefaultScope.overwrite_default_scope('mmaction'):
         model = MODELS.build(config.model)
+        check(config, model)
         dataset = DATASETS.build(config[loader].dataset)
     load_weights(model, content, checkpoint)
     return config, model.eval(), classes, dataset

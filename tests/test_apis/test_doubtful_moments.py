@@ -143,13 +143,3 @@ def test_what_is_not_weakly_supervised_is_refused(trained):
     config.train_dataloader.dataset.update(full)
     with pytest.raises(ValueError, match="expected a train_dataloader with supervision='click'"):
         find_doubtful_moments(config, checkpoint)
-
-
-def test_another_localizer_is_refused(trained):
-    _, config, checkpoint = trained
-    config.model = load_config('actionformer_demo', {'model.head.num_classes': CLASSES}).model
-    with DefaultScope.overwrite_default_scope('mmaction'):
-        state = MODELS.build(config.model).state_dict()
-    torch.save({**torch.load(checkpoint), 'state_dict': state}, checkpoint)
-    with pytest.raises(ValueError, match='expected a WeakLocalizer but got DenseLocalizer'):
-        find_doubtful_moments(config, checkpoint)
