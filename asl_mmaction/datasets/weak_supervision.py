@@ -108,6 +108,23 @@ def hide_segments(samples: list[dict]) -> None:
             sample[f'{kind}labels'] = np.zeros(0, dtype=np.int64)
 
 
+def count_inside_actions(samples: Iterable[Mapping], background: int) -> int:
+    """How many background clicks of samples lie in one of the segments to train on, or on its end.
+
+    Args:
+        samples: Of :func:`add_weak_labels`.
+        background: Label of background clicks.
+    """
+    count = 0
+    for sample in samples:
+        times = sample['click_times'][sample['click_labels'] == background]
+        inside = np.zeros(len(times), dtype=bool)
+        for start, end in sample['segments']:
+            inside |= (start <= times) & (times <= end)
+        count += int(inside.sum())
+    return count
+
+
 def weaken(
     samples: list[dict],
     classes: Sequence[str],
@@ -125,7 +142,8 @@ def weaken(
         click_file: Path; None: there is none.
 
     Returns:
-        Counts of the clicks, and whether they are simulated.
+        Counts of the clicks, with ``'full'`` also of those on background that lie inside an action;
+        and whether they are simulated.
 
     Raises:
         FileNotFoundError: There is no such click file.
@@ -147,6 +165,8 @@ def weaken(
                 f'expected a video with an action but got {len(samples)} training videos without'
             )
         hide_segments(samples)
+    elif click_file:
+        counts['background clicks inside an action'] = count_inside_actions(samples, len(classes))
     if click_file and not counts['background clicks'] + counts['action clicks']:
         raise ValueMistake(
             f'{click_file}: expected clicks in the {len(samples)} training videos but got none'

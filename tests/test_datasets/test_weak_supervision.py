@@ -8,6 +8,7 @@ import pytest
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 
+from asl_mmaction.datasets import tal_dataset
 from asl_mmaction.datasets.tal_dataset import TALDataset
 from asl_mmaction.files.clicks import Click, write_click_file
 
@@ -124,6 +125,22 @@ def test_clicks_beside_segments(make):
         'gt_clicks'
         not in make(supervision='full', click_file=None, pipeline=pipeline)[0]['data_samples']
     )
+
+
+def test_background_clicks_inside_an_action_are_counted_beside_segments(make, monkeypatch):
+    said = []
+    monkeypatch.setattr(tal_dataset, 'print_log', lambda text, **_: said.append(text))
+    times = [0.5, 1.0, 2.9, 4.5, 4.6]  # all but the first in an action, 4.5 in two
+    clicks = {'a': [*(Click(time, None) for time in times), Click(4.0, 'swim')]}
+    make(supervision='full', pipeline=[], clicks=clicks).full_init()
+    (line,) = (text for text in said if 'background clicks' in text)
+    assert line.endswith(
+        ': 5 background clicks, 1 action clicks, 0 outside the video, 4 background clicks inside '
+        'an action'
+    )
+    said.clear()
+    make(clicks=clicks).full_init()
+    assert not any('inside an action' in text for text in said)  # segments are not known
 
 
 TRUNCATE = {'type': 'RandomTruncate', 'max_len': 8}
