@@ -1,6 +1,7 @@
 """Test a trained localizer."""
 
 import argparse
+import os
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -19,7 +20,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--out', metavar='DIR', help='write detections.json and metrics.json into this folder'
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    known_by_name = args.config.isidentifier() or '::' in args.config  # of an installed package
+    if not known_by_name and not os.path.exists(args.config):
+        parser.error(f'expected a config file but got {args.config}, which does not exist')
+    return args
 
 
 if __name__ == '__main__':

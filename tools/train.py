@@ -1,6 +1,7 @@
 """Train a localizer."""
 
 import argparse
+import os
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -41,7 +42,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='scale the learning rate from auto_scale_lr.base_batch_size to the batch size in use',
     )
     parser.add_argument('--seed', type=int, help='of everything random')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    known_by_name = args.config.isidentifier() or '::' in args.config  # of an installed package
+    if not known_by_name and not os.path.exists(args.config):
+        parser.error(f'expected a config file but got {args.config}, which does not exist')
+    return args
 
 
 if __name__ == '__main__':

@@ -7,7 +7,7 @@ import reprlib
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import IO, Any
 
 import numpy as np
@@ -84,6 +84,44 @@ def read_feature(
     if not isinstance(feature, np.ndarray):  # such as the bytes of another file in a zip
         raise UnfitFeatureError(f'expected an array of numbers but got {type(feature).__name__}')
     return feature
+
+
+def read_form(path: str, key: str | None = None) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of a feature, as :func:`read_feature` would give it.
+
+    Of ``.npz`` and ``.h5`` files the header tells them; those that are mapped are not read either.
+
+    Args:
+        path, key: See :func:`read_feature`, which also says what is wrong with a file.
+    """
+    header = HEADERS.get(os.path.splitext(path)[1].lower())
+    if header is not None:
+        with suppress(Exception):  # whatever it is: the reader has the words for it
+            shape, dtype = header(path, key)
+            if dtype.kind in 'fiu':
+                return shape, dtype
+    feature = read_feature(path, key)
+    return feature.shape, feature.dtype
+
+
+def _npz_header(path: str, key: str | None) -> tuple[tuple[int, ...], np.dtype]:
+    with zipfile.ZipFile(path) as archive:
+        name = _choose([name.removesuffix('.npy') for name in archive.namelist()], key)
+        with archive.open(f'{name}.npy') as stream:
+            # of the versions of the form, 3.0 has names of columns in UTF-8
+            old = np.lib.format.read_magic(stream) == (1, 0)
+            form = np.lib.format
+            read = form.read_array_header_1_0 if old else form.read_array_header_2_0
+            shape, _, dtype = read(stream)
+    return shape, dtype
+
+
+def _h5_header(path: str, key: str | None) -> tuple[tuple[int, ...], np.dtype]:
+    import h5py
+
+    with h5py.File(path, 'r') as content:
+        dataset = content[key if key is not None and key in content else _choose(content, key)]
+        return dataset.shape, dataset.dtype
 
 
 def _opened(file: File) -> AbstractContextManager[IO[bytes]]:
@@ -281,3 +319,5 @@ READERS: dict[str, Callable[[File, str | None], np.ndarray]] = {
     '.h5': _read_h5,
     '.hdf5': _read_h5,
 }
+
+HEADERS = {'.npz': _npz_header, '.h5': _h5_header, '.hdf5': _h5_header}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from asl_mmaction.cli.arguments import parse_cfg_options
+from asl_mmaction.cli.arguments import parse_cfg_options, parse_pairs
 from asl_mmaction.files.mistakes import Mistake
 
 
@@ -18,8 +18,16 @@ def test_settings_become_values_of_their_types():
 
 
 def test_what_is_no_setting_is_refused():
-    with pytest.raises(Mistake, match='expected KEY=VALUE for --subsets but got validation'):
-        parse_cfg_options(['test=test', 'validation'], '--subsets')
+    with pytest.raises(Mistake, match='expected KEY=VALUE for --cfg-options but got b'):
+        parse_cfg_options(['a=1', 'b'])
+    with pytest.raises(Mistake, match='expected NAME=VALUE for --subsets but got validation'):
+        parse_pairs(['test=test', 'validation'], '--subsets')
+
+
+def test_pairs_are_taken_as_they_are():
+    words = ['video=File Path', 'end=a, b', 'start=t=0', '1=2']
+    found = {'video': 'File Path', 'end': 'a, b', 'start': 't=0', '1': '2'}
+    assert parse_pairs(words, '--columns') == found
 
 
 @pytest.mark.parametrize('text', ['a={"x":[1,2]}', 'a=(1,2),(3,4)', 'a=[1,2'])

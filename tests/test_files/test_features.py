@@ -10,7 +10,8 @@ import pytest
 import torch
 from mmengine.fileio.backends import BaseStorageBackend, backends
 
-from asl_mmaction.files.features import read_feature
+from asl_mmaction.files import features
+from asl_mmaction.files.features import read_feature, read_form
 from asl_mmaction.files.reading import in_context
 
 FEATURE = np.arange(21, dtype=np.float32).reshape(7, 3)
@@ -57,6 +58,45 @@ def test_npz(tmp_path):
     for key, message in ((None, 'one array, or key= of LoadFeature .*'), ('x', "key 'x'")):
         with pytest.raises(ValueError, match=rf"two.npz: expected {message} but got \['feats'"):
             load(two, key=key)
+
+
+@pytest.mark.parametrize('dtype', ['<f4', '>f8', '<f2', '<i8'])
+def test_the_form_of_a_file_is_that_of_its_feature(npy, tmp_path, dtype):
+    feature = FEATURE.astype(dtype)
+    np.savez_compressed(tmp_path / 'x.npz', f=feature, g=feature.T)
+    paths = [(npy(feature), None), (tmp_path / 'x.npz', 'f'), (tmp_path / 'x.npz', 'g')]
+    h5py = pytest.importorskip('h5py')
+    with h5py.File(tmp_path / 'x.h5', 'w') as file:
+        file.create_dataset('f/g', data=feature, chunks=(2, 2), compression='gzip')
+    paths.append((tmp_path / 'x.h5', 'f/g'))
+    for path, key in paths:
+        whole = load(path, key)
+        assert read_form(str(path), key) == (whole.shape, whole.dtype)
+
+
+def test_the_form_of_an_archive_is_told_without_its_numbers(tmp_path, monkeypatch):
+    path = save_npz(tmp_path / 'x.npz', f=FEATURE)
+    for extension in ('.npz', '.h5'):  # the readers would raise
+        monkeypatch.setitem(features.READERS, extension, None)
+    assert read_form(str(path)) == ((7, 3), np.float32)
+    h5py = pytest.importorskip('h5py')
+    with h5py.File(tmp_path / 'x.h5', 'w') as file:
+        file['f'] = FEATURE
+    assert read_form(str(tmp_path / 'x.h5')) == ((7, 3), np.float32)
+
+
+def test_a_file_without_a_form_is_told_as_its_reader_does(tmp_path):
+    two = save_npz(tmp_path / 'two.npz', a=FEATURE, b=FEATURE)
+    with pytest.raises(ValueError, match='expected one array, or key= of LoadFeature'):
+        read_form(str(two))
+    objects = save_npz(tmp_path / 'objects.npz', a=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match='one that is cut short, damaged or holds more than'):
+        read_form(str(objects))
+    (tmp_path / 'x.npz').write_bytes(b'PK\x03\x04 not a zip')
+    with pytest.raises(ValueError, match=r'expected a readable \.npz file but got'):
+        read_form(str(tmp_path / 'x.npz'))
+    with pytest.raises(FileNotFoundError, match='expected a feature file but got'):
+        read_form(str(tmp_path / 'none.h5'))
 
 
 @pytest.mark.parametrize(('count', 'more'), [(8, ''), (9, ' and 1 others'), (20, ' and 12 others')])

@@ -165,6 +165,8 @@ def test_files_are_not_replaced_unasked(make, run):
         (['END,x,Label,Start,Video', '3,9,run,1,a', '7,9,jump,2.5,a'], ()),
         (['Clip,What,t0,t1', 'a,run,1,3', 'a,jump,2.5,7'],
          ('--columns', 'video=Clip', 'label=What', 'start=t0', 'end=t1')),
+        (['Begin, s;End, s;File Path;What', '1;3;a;run', '2.5;7;a;jump'],
+         ('--columns', 'video=File Path', 'label=What', 'start=Begin, s', 'end=End, s')),
         (['video,label,start,end', 'a,run,0:00:01,0:03', 'a,jump,00:00:02.5,0:07.0'], ()),
         (['video,label,start,end', 'a,run,"00:00:01,000",3', 'a,jump,"2,5",7'], ()),
         (['video;label;start;end', 'a;run;1,0;3', 'a;jump;2,5;7,00'], ()),
@@ -328,6 +330,10 @@ ERRORS = {
     'unknown video': ([HEADER, *ROWS, 'k7,run,1,3'], {}, (),
         r"line 10: expected a feature file for each recording in feats but got none for 1 of 5: "
         r"'k7'; the files are called a.npy, b.npy, c.npy, ..."),
+    'a video in another case': ([HEADER, *ROWS, 'A.mp4,run,1,3'], {}, (),
+        r"none for 1 of 5: 'A.mp4'; 'a' is there, in another case; the files are called a.npy"),
+    'a workbook': ('PK\x03\x04', {}, (),
+        'actions.csv: expected text but got a workbook, or another zip file; save it as CSV'),
     'no features': ([HEADER, *ROWS], dict.fromkeys('abcd'), (),
         r'expected feature files \(.npy, .*\) in feats but got 0 files, none of these'),
     'one recording in two folders': ([HEADER, *ROWS, 'x/a.mp4,run,1,3'], {}, (),
@@ -367,7 +373,7 @@ ERRORS = {
     'a subset left out': ([f'{HEADER},subset', 'a,run,1,3,train', 'b,run,5,6,'], {}, (),
         "line 3: expected a subset of each recording but got none of 'b'"),
     'an unknown subset': ([f'{HEADER},subset', 'a,run,1,3,fold 1'], {}, (),
-        "line 2: expected a subset of training, .* but got 'fold 1'; --subsets fold 1=training"),
+        "line 2: expected a subset of training, .* but got 'fold 1'; --subsets 'fold 1=training' "),
     'nothing to test on': ([f'{HEADER},subset', 'a,run,1,3,train', 'b,run,5,6,train'], {}, (),
         'expected recordings to train on and to test on but got 2 of training; --test-fraction'),
     'one recording': ([HEADER, *ROWS[:2]], {}, (),
@@ -415,10 +421,13 @@ NOTES = {
     'features of one shape': ([HEADER, *ROWS], {}, (),
         r'all features are \(49, 6\): taken as \(steps, channels\)'),
     'minutes': ([f'{HEADER},duration', *(f'{r.rsplit(",", 2)[0]},0.1,0.3,20' for r in ROWS)], {},
-        (), 'all actions end in the first 1/60 of their recordings, as if in minutes'),
+        (), 'all actions end in the first 1/60 of their recordings, as if in minutes$'),
     'too large a stride': ([HEADER, *ROWS, 'e,run,1,3'], {'e': (STEPS, 6)},
         ('--stride', '16'), r'all actions end in the first \d+ % of what the features cover: are '
         '--fps and --stride those of the features'),
+    'far too large a stride': ([HEADER, *ROWS, 'e,run,1,3'], {'e': (STEPS, 6)},
+        ('--stride', '900'), 'all actions end in the first 1/60 of their recordings, as if in '
+        'minutes, or as if --fps or --stride were not those of the features$'),
     'too high a rate': ([HEADER, *ROWS, 'e,run,5.5,8'], {'e': (STEPS, 6)}, ('--fps', '17'),
         'no duration is given, so a recording ends with its features: if many actions lie behind '
         'that, --fps or --stride is wrong'),
@@ -454,10 +463,32 @@ def test_what_is_odd_is_said(make, run, name):
 
 
 def test_another_encoding(make, run):
-    make(encoding='utf-16')
+    table = [HEADER, *(row.replace('run', 'r\xfchren') for row in ROWS)]
+    make(table, encoding='latin-1')
     code, _, err = run()
     assert code == 2
-    assert 'actions.csv: expected a CSV file in UTF-8 but got UnicodeDecodeError' in err
+    expected = 'actions.csv: line 2: expected text in UTF-8 but got byte 0xfc; Excel saves it as'
+    assert expected in err
+    make([row.replace(',', '\t') for row in table], encoding='utf-16')  # "Unicode text" of Excel
+    code, out, err = run()
+    assert (code, err) == (0, '')
+    assert 'r\xfchren 4' in out.splitlines()[0]
+
+
+def test_json_of_an_unknown_form(make, run):
+    make('{"project": {"pid": "1"}, "config": {}, "file": {}}', name='via.json')
+    code, _, err = run(name='via.json')
+    assert code == 2
+    assert "mmaction2's, PointTAD's or Label Studio's but got an object of 'project'" in err
+
+
+@pytest.mark.parametrize('kind', ['complex64', '<U8'])
+def test_features_that_are_no_numbers(make, run, kind):
+    make()
+    np.save('feats/c.npy', np.zeros((STEPS, 6)).astype(kind))
+    code, _, err = run()
+    assert code == 2
+    assert f'feats/c.npy: expected numbers but got {kind}' in err
 
 
 def test_files_of_names_may_name_recordings_as_the_table_does(make, run):

@@ -14,6 +14,14 @@ TOOLS = Path(__file__).parents[2] / 'tools'
 #: mmaction2's own tool, which loads the stack before it looks at its arguments.
 FOREIGN = 'mmaction/clip_feature_extraction.py'
 
+#: Tool -> words behind it, the config among them.
+WITHOUT_CONFIG = {
+    'train.py': ['no/such.py'],
+    'test.py': ['no/such.py', 'a.pth'],
+    'data/check.py': ['no/such.py'],
+    'infer.py': ['no/such.py', 'a.pth', 'a.npy', '--out', 'found'],
+}
+
 # Runs tools with some arguments in one process in which nothing can be imported but the standard
 # library, PyYAML and what lies beside a tool; prints what each answers.
 SCRIPT = """
@@ -51,22 +59,39 @@ def tools():
 
 @pytest.fixture(scope='module')
 def answers(run_python):
-    """By tool: exit code, output and error output for --help and for an unknown option."""
-    calls = [[str(TOOLS / name), word] for name in tools() for word in ('--help', '--no-such')]
-    done = run_python('-c', SCRIPT, json.dumps(calls))
+    """By tool: exit code, output and error output for --help, for an unknown option and, of some,
+    for a config that is not there."""
+    calls = [
+        [name, *words]
+        for name in tools()
+        for words in (['--help'], ['--no-such'], WITHOUT_CONFIG.get(name))
+        if words is not None
+    ]
+    given = [[str(TOOLS / name), *words] for name, *words in calls]
+    done = run_python('-c', SCRIPT, json.dumps(given))
     assert done.returncode == 0, done.stderr[-2000:]
-    found = iter(json.loads(done.stdout))
-    return {name: (next(found), next(found)) for name in tools()}
+    found = {}
+    for (name, *_), answer in zip(calls, json.loads(done.stdout), strict=True):
+        found.setdefault(name, []).append(answer)
+    return found
 
 
 @pytest.mark.parametrize('name', tools())
 def test_help_and_mistakes_are_answered_without_the_stack(answers, name):
-    (code, out, _), (wrong, _, err) = answers[name]
+    (code, out, _), (wrong, _, err), *_ = answers[name]
     assert code == 0
     assert out.startswith(f'usage: {Path(name).name}')
     assert '--gpus' not in out  # to a tool whose help names it, mim appends --gpus and --device
     assert wrong == 2
     assert f'{Path(name).name}: error: ' in err
+
+
+@pytest.mark.parametrize('name', WITHOUT_CONFIG)
+def test_a_missing_config_is_answered_without_the_stack(answers, name):
+    code, out, err = answers[name][2]
+    assert (code, out) == (2, '')
+    assert err.splitlines()[-1].startswith(f'{Path(name).name}: error: expected a')
+    assert err.endswith('but got no/such.py, which does not exist\n')
 
 
 def test_the_choices_of_arguments_are_those_of_the_package(load_tool):
@@ -75,7 +100,7 @@ def test_the_choices_of_arguments_are_those_of_the_package(load_tool):
     draw, formats = [*PICTURES, 'none'], [*TABLES, *SUBTITLES]
     for backend in BACKENDS:
         words = ['--draw', *draw, '--format', *formats, '--backend', backend]
-        parse(['asl.py', 'asl.pth', 'in.npy', '--out', 'found', *words])
+        parse(['asl', 'asl.pth', 'in.npy', '--out', 'found', *words])
     parse = load_tool('data/clicks').parse_args
     for keep in KEEPS:
         for law in ACTION_LAWS:

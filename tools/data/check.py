@@ -6,6 +6,7 @@ make the exit code 1; warnings do not.
 """
 
 import argparse
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -24,6 +25,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='settings to change'
     )
     args = parser.parse_args(argv)
+    known_by_name = args.config.isidentifier() or '::' in args.config  # of an installed package
+    if not known_by_name and not os.path.exists(args.config):
+        parser.error(f'expected a config file but got {args.config}, which does not exist')
     if args.draw < 0:
         parser.error(f'expected --draw N >= 0 but got {args.draw}')
     return args

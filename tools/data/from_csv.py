@@ -80,7 +80,7 @@ from mmengine.registry import init_default_scope
 
 import asl_mmaction  # noqa: F401 (registers its parts)
 from asl_mmaction.apis import load_config
-from asl_mmaction.cli.arguments import parse_cfg_options
+from asl_mmaction.cli.arguments import parse_pairs
 from asl_mmaction.cli.mistakes import report_mistakes
 from asl_mmaction.datasets.preparation.action_rows import (
     COLUMNS,
@@ -121,8 +121,8 @@ OUTSIDE = ('outside the video: dropped', 'partly outside: cut')
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     with report_mistakes():
-        args.columns = parse_cfg_options(args.columns, '--columns')
-        args.subsets = parse_cfg_options(args.subsets, '--subsets')
+        args.columns = parse_pairs(args.columns, '--columns')
+        args.subsets = parse_pairs(args.subsets, '--subsets')
         check_out(args.out, args.overwrite)
         table = read(args)
         found, pattern = find_features(args.features, table.rows, skip_missing=args.skip_missing)
@@ -152,7 +152,7 @@ def main(argv: list[str] | None = None) -> int:
             test=tested,
             fraction=args.test_fraction,
             seed=args.seed,
-            words={str(name): str(subset) for name, subset in args.subsets.items()},
+            words=args.subsets,
         )
         content = convert(source)
         training = subset_statistics(content['database'], features, width)
@@ -188,8 +188,7 @@ def read(args: argparse.Namespace) -> Rows:
         raise ValueMistake(f'expected --columns of {", ".join(COLUMNS)} but got {unknown[0]!r}')
     if args.actions.suffix.lower() == '.json':
         return read_json_rows(args.actions, read_classes(args.classes) if args.classes else None)
-    columns = {what: str(name) for what, name in args.columns.items()}
-    return read_rows(args.actions, columns, args.unit)
+    return read_rows(args.actions, args.columns, args.unit)
 
 
 def grid_settings(args: argparse.Namespace) -> dict[str, float]:
@@ -257,9 +256,14 @@ def remarks(
         for name, video in database.items()
     }
     latest = max(ends.values())
+    by_features = len(untold & {name for name, end in ends.items() if end}) >= 5
     if totals['segments'] >= 5 and 60 * latest <= 1:
-        notes.append('all actions end in the first 1/60 of their recordings, as if in minutes')
-    elif len(untold & {name for name, end in ends.items() if end}) >= 5 and latest <= EARLY:
+        or_grid = ', or as if --fps or --stride were not those of the features'
+        notes.append(
+            'all actions end in the first 1/60 of their recordings, as if in minutes'
+            f'{or_grid if by_features else ""}'
+        )
+    elif by_features and latest <= EARLY:
         notes.append(
             f'all actions end in the first {100 * latest:.0f} % of what the features cover: are '
             '--fps and --stride those of the features?'

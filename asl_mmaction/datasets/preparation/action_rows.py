@@ -1,5 +1,6 @@
 """Actions as people have them: a table with a row each, or what an annotation tool exports."""
 
+import codecs
 import csv
 import io
 import json
@@ -106,6 +107,7 @@ def in_lines(places: Sequence[str]) -> str:
 def read_rows(path: Path, columns: Mapping[str, str], unit: str | None = None) -> Rows:
     """Read a CSV file with a header: columns in any order, by their usual or given names.
 
+    The text is UTF-8, or UTF-16 where it begins with a byte order mark, as Excel's "Unicode text".
     Between the columns stand commas, semicolons, tabs or bars. Times are numbers or
     ``h:mm:ss.fff``; decimals may have a comma where that does not part the columns. A row without
     label, start and end names a recording, which may have no action. A cell of Label Studio in
@@ -123,7 +125,7 @@ def read_rows(path: Path, columns: Mapping[str, str], unit: str | None = None) -
     """
     check_file(path, 'a CSV file')
     with in_context(str(path), 'a CSV file in UTF-8'):
-        text = path.read_text(encoding='utf-8-sig')
+        text = _read_text(path)
         header = next((line for line in text.splitlines() if line.strip()), '')
         delimiter = max(',;\t|', key=header.count)
         found = Rows()
@@ -154,6 +156,22 @@ def read_rows(path: Path, columns: Mapping[str, str], unit: str | None = None) -
     elif points in found.notes:
         found.note('both marks are read as decimal: does one of them mark thousands?')
     return found
+
+
+def _read_text(path: Path) -> str:
+    with path.open('rb') as file:
+        head = file.read(4)
+    if head == b'PK\x03\x04':
+        raise ValueMistake('expected text but got a workbook, or another zip file; save it as CSV')
+    marked = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return path.read_text(encoding='utf-16' if marked else 'utf-8-sig')
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b'\n') + 1
+        raise ValueMistake(
+            f'line {line}: expected text in UTF-8 but got byte {error.object[error.start]:#x}; '
+            'Excel saves it as "CSV UTF-8"'
+        ) from error
 
 
 def _find_columns(names: list[str], given: Mapping[str, str]) -> tuple[dict[str, int], int | None]:

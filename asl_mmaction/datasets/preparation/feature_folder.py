@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from asl_mmaction.datasets.preparation.action_rows import Row
-from asl_mmaction.files.features import READERS, read_feature
+from asl_mmaction.files.features import READERS, read_form
 from asl_mmaction.files.mistakes import FileMistake, ValueMistake
 from asl_mmaction.files.reading import in_context
 from asl_mmaction.files.sidecar import complete_grid, read_sidecar, sidecar_path
@@ -157,7 +157,7 @@ def read_features(
         pattern: Of their names.
         own_fps: Recording -> its own fps, or None.
         settings: Of the grid of all, where given: ``fps``, ``feat_stride``, ``clip_len``.
-        key: Of the array, see :func:`read_feature`.
+        key: Of the array, see :func:`read_form`.
 
     Returns:
         Recording -> feature; the width; ``'CT'`` where the files are so, or None; notes.
@@ -169,7 +169,9 @@ def read_features(
     for video in own_fps:
         path = folder / pattern.replace('{video}', video)
         with in_context(str(path), 'a feature'):
-            shape = read_feature(str(path), key).shape
+            shape, dtype = read_form(str(path), key)
+            if dtype.kind not in 'fiub':
+                raise ValueMistake(f'expected numbers but got {dtype}')
             if len(shape) != 2 or not all(shape):
                 raise ValueMistake(f'expected a feature of (steps, channels) but got {shape}')
         shapes[video] = shape

@@ -37,6 +37,11 @@ def read_json_rows(path: Path, classes: Sequence[str] | None) -> Rows:
         return read_label_studio(path, content)
     with in_context(str(path), FORM):
         videos = videos_of(path, content)
+        if not any({'annotations', 'actions'} & set(video) for video in videos.values()):
+            raise ValueMistake(
+                "expected JSON of ActivityNet's form, mmaction2's, PointTAD's or Label Studio's "
+                f'but got an object of {", ".join(map(repr, list(content)[:5]))}'
+            )
         numbers = [item[0] for video in videos.values() for item in (video.get('actions') or ())]
     first = 0
     if numbers:

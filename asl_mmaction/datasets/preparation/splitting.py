@@ -1,5 +1,6 @@
 """Which recordings are trained on and which are tested on."""
 
+import shlex
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -90,7 +91,7 @@ def given_subsets(rows: Iterable[Row], words: Mapping[str, str]) -> dict[str, st
         if known.get(row.subset.lower()) not in SUBSETS.values():
             raise ValueMistake(
                 f'{row.where}: expected a subset of {", ".join(known)} but got {row.subset!r}; '
-                f'--subsets {row.subset}=training says what it means'
+                f'--subsets {shlex.quote(f"{row.subset}=training")} says what it means'
             )
         first = found.setdefault(row.video, row)
         if known[str(first.subset).lower()] != known[row.subset.lower()]:
