@@ -68,6 +68,15 @@ def test_lines_by_hand(tool, runs, capsys):
     assert all(f'>{kind}<' in drawn for kind in tool.KINDS)
 
 
+def test_a_training_set_may_be_of_several_subsets(tool, runs, capsys):
+    for folder in (runs / 'bg').iterdir():
+        config = folder / 'config.py'
+        config.write_text(config.read_text().replace("'training'", "['training', 'test']"))
+    assert tool.main(['bg', '--out', 'c.svg']) == 0
+    line = capsys.readouterr().out.splitlines()[0]
+    assert float(line[22:29]) == 2.67  # 8 clicks in three videos
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [

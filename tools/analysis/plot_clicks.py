@@ -84,7 +84,8 @@ def clicks_of(folder: Path) -> tuple[str | None, float]:
         return None, 0.0
     root = Path(data.data_root)
     database = videos_of(root / data.ann_file, read_object(root / data.ann_file))
-    videos = {name for name, video in database.items() if video['subset'] == data.subset}
+    subsets = [data.subset] if isinstance(data.subset, str) else data.subset
+    videos = {name for name, video in database.items() if video['subset'] in subsets}
     clicks = read_click_file(root / data.click_file).clicks
     labels = [click.label for name in videos for click in clicks.get(name, ())]
     background = labels.count(None)
