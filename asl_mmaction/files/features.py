@@ -153,7 +153,8 @@ def _choose(keys: Iterable[Any], key: str | None) -> Any:
     if key not in keys:
         shown = sorted(map(str, keys))
         more = f' and {len(shown) - 8} others' if len(shown) > 8 else ''
-        what = 'one array, or key= of LoadFeature to choose one,' if key is None else f'key {key!r}'
+        one = 'one array, or key= of LoadFeature (--key of from_csv.py) to choose one,'
+        what = one if key is None else f'key {key!r}'
         raise UnfitFeatureError(f'expected {what} but got {shown[:8]}{more}')
     return key
 

@@ -317,6 +317,8 @@ ERRORS = {
         'line 10: expected 4 values but got 3'),
     'decimal commas': ([HEADER, 'a,run,1,0,3,5'], {}, (),
         'line 2: expected 4 values but got 6: decimal commas need quotes'),
+    'a quote that does not close': ([HEADER, *ROWS[:2], 'b,"run,4,9.5', *ROWS[3:]], {}, (),
+        'line 9: expected 4 values but got 2: a quote opens in line 4$'),
     'no number': ([HEADER, *ROWS, 'a,run,soon,3'], {}, (),
         "line 10: expected start, a number or h:mm:ss, but got 'soon'"),
     'not finite': ([HEADER, *ROWS, 'a,run,1,nan'], {}, (),

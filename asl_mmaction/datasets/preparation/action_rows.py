@@ -141,6 +141,9 @@ def read_rows(path: Path, columns: Mapping[str, str], unit: str | None = None) -
             with in_context(f'line {reader.line_num}'):
                 if len(cells) != len(names):
                     hint = ': decimal commas need quotes' if delimiter == ',' else ''
+                    inside = sum(cell.rstrip('\n').count('\n') for cell in cells)
+                    if inside:
+                        hint = f': a quote opens in line {reader.line_num - inside}'
                     raise ValueMistake(f'expected {len(names)} values but got {len(cells)}{hint}')
                 values = {what: cells[place].strip() for what, place in places.items()}
                 where = f'{path}: line {reader.line_num}'
