@@ -49,12 +49,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     args = parser.parse_args(argv)
     args.checkpoint = None
-    known_by_name = args.model.isidentifier() or '::' in args.model  # of an installed package
-    if not known_by_name and not Path(args.model).exists():
-        parser.error(
-            f'expected a work dir, a config or the name of a bundled one but got {args.model}, '
-            'which does not exist'
-        )
     if not Path(args.model).is_dir():
         args.checkpoint, *args.inputs = args.inputs
         if not args.inputs:
@@ -62,6 +56,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                 f'expected a work dir, or a config and a checkpoint, and inputs but got the config '
                 f'{args.model} and {args.checkpoint}'
             )
+    known_by_name = args.model.isidentifier() or '::' in args.model  # of an installed package
+    if not known_by_name and not Path(args.model).exists():
+        parser.error(
+            f'expected a work dir, a config or the name of a bundled one but got {args.model}, '
+            'which does not exist'
+        )
     return args
 
 
