@@ -58,10 +58,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             )
     known_by_name = args.model.isidentifier() or '::' in args.model  # of an installed package
     if not known_by_name and not Path(args.model).exists():
-        parser.error(
-            f'expected a work dir, a config or the name of a bundled one but got {args.model}, '
-            'which does not exist'
-        )
+        parser.error(f'expected a config file but got {args.model}, which does not exist')
     return args
 
 
