@@ -103,7 +103,9 @@ sys.meta_path.insert(0, Blocked())
 """
 
 
-@pytest.mark.parametrize('command', [['-c', 'import asl_mmaction'], ['tools/train.py', 'a.py']])
+@pytest.mark.parametrize(
+    'command', [['-c', 'import asl_mmaction'], ['tools/train.py', 'configs/asl/asl_demo.py']]
+)
 def test_a_program_that_lacks_a_piece_ends_with_one_line(
     run_python, pytestconfig, tmp_path, command
 ):

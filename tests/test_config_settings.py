@@ -285,7 +285,9 @@ TASKS['billboard'] = TASKS['hapt'] | dict(
     grid=dict(fps=44100 / 2048, feat_stride=5, clip_len=10),
     match='all',
     topk=5000,
-    max_per_video=1000,
+    sigma=0.7,
+    voting=0.6,
+    max_per_video=4000,
     warmup=1,
     epochs=8,
 )

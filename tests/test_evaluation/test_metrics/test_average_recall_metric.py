@@ -239,7 +239,8 @@ def test_nothing_to_score_gives_no_numbers(tmp_path, monkeypatch):
     options = {'out_dir': str(tmp_path), 'exclude_videos': ['b']}
     assert evaluate([unlabelled, labelled], **options) == {}
     text = 'AverageRecallMetric: nothing to score, since none of {} videos has annotated actions'
-    assert lines == [text.format(videos) for videos in (0, 1)]
+    written = f'wrote {tmp_path}/proposals.json, {tmp_path}/average_recall.json'
+    assert lines == [*(text.format(videos) for videos in (0, 1)), written]
     report = json.loads((tmp_path / 'average_recall.json').read_text())
     assert (report['metrics'], report['curve']) == ({}, None)
     assert report['protocol']['videos'] == 1

@@ -170,7 +170,9 @@ def test_excluded_videos_count_for_nothing(tmp_path, monkeypatch):
     assert not lines
     metrics = evaluate(samples, exclude_videos=['v01', 'absent'], out_dir=str(tmp_path))
     assert metrics == kept
-    assert [line.rpartition(' but ')[2] for line in lines] == ["1 are not, as 'absent'"]
+    excluded, written = lines
+    assert excluded.endswith(" but 1 are not, as 'absent'")
+    assert written == f'wrote {tmp_path}/detections.json, {tmp_path}/metrics.json'
     protocol = json.loads((tmp_path / 'metrics.json').read_text())['protocol']
     assert protocol['excluded_videos'] == ['v01']
     assert protocol['videos'] == 11
@@ -485,8 +487,11 @@ def test_nothing_to_score_gives_no_numbers(tmp_path, monkeypatch):
     samples = [sample('a', [], [(0, 1, 0.5, 1)]), sample('b', [(0, 1, 0)], [])]
     assert evaluate(samples, exclude_videos=['b'], **options) == {}
     assert lines == [
-        f'TALMetric: nothing to score, since none of {videos} videos has annotated actions'
-        for videos in (0, 1)
+        *(
+            f'TALMetric: nothing to score, since none of {videos} videos has annotated actions'
+            for videos in (0, 1)
+        ),
+        f'wrote {tmp_path}/detections.json, {tmp_path}/metrics.json',
     ]
     report = json.loads((tmp_path / 'metrics.json').read_text())
     assert report['metrics'] == {}
