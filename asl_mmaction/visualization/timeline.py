@@ -199,6 +199,7 @@ def _bands(recording: Recording, tracks: Mapping[str | None, list[Bar]]) -> list
 
 
 def _draw_bands(axes: Axes, bands: list[tuple], font: float, *, named: bool) -> None:
+    axes.set_autoscale_on(False)  # each bar would look at all before it
     y, ticks = 0.0, []
     for number, (_, parts, height) in enumerate(bands):
         if number % 2 == 0:
