@@ -51,5 +51,5 @@ def draw_click_costs(series: Mapping[str, Sequence[ClickCost]], title: str = 'mA
     axes.grid(color=GRID_COLOR)
     axes.set_axisbelow(True)
     axes.spines[['top', 'right']].set_visible(False)
-    axes.legend(frameon=False, loc='lower right')
+    axes.legend(frameon=False, loc='lower left', bbox_to_anchor=(0, 1), ncols=len(series))
     return figure
