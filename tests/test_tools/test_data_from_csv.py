@@ -117,6 +117,15 @@ def test_from_nothing_to_a_loss(make, run, monkeypatch):
         assert len(DATASETS.build(config.test_dataloader.dataset)) == 1
 
 
+def test_a_feature_beside_the_one_that_is_read_is_told(make, run):
+    make()
+    assert 'beside it' not in run()[1]
+    for name in 'bc':
+        np.savez(f'feats/{name}.npz', feat=np.load(f'feats/{name}.npy'))
+    _, out, _ = run('--overwrite')
+    assert 'note: b.npy is read, b.npz beside it is not (and 1 more)\n' in out
+
+
 def test_each_choice_stands_in_the_config_with_its_reason(make, run):
     make()
     _, out, _ = run()

@@ -94,6 +94,7 @@ from asl_mmaction.datasets.preparation.feature_folder import (
     Feature,
     find_features,
     read_features,
+    unread_features,
 )
 from asl_mmaction.datasets.preparation.other_forms import read_json_rows
 from asl_mmaction.datasets.preparation.own_data import make_source, untold_durations
@@ -159,6 +160,7 @@ def main(argv: list[str] | None = None) -> int:
         plan = make_plan(training)
         if left_out:
             notes.append(f'{left_out} recordings without a feature file: left out')
+        notes += unread_features(features)
         notes += [what + in_lines(places) for what, places in table.notes.items()]
         untold = untold_durations(rows, features, durations)
         notes += remarks(content, rows, features, untold)

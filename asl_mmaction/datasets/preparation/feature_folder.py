@@ -95,6 +95,21 @@ def find_features(
     return found, pattern
 
 
+def unread_features(features: Mapping[str, Feature]) -> list[str]:
+    """A note if files of the same name and another extension lie beside the features."""
+    beside = [
+        (feature.path, other)
+        for feature in features.values()
+        for extension in READERS
+        if (other := feature.path.with_suffix(extension)) != feature.path and other.is_file()
+    ]
+    if not beside:
+        return []
+    read, other = beside[0]
+    more = f' (and {len(beside) - 1} more)' if len(beside) > 1 else ''
+    return [f'{read.name} is read, {other.name} beside it is not{more}']
+
+
 def _list_features(folder: Path) -> list[tuple[str, str]]:
     """(path below the folder without its extension, extension) of each feature file."""
     if not folder.is_dir():
