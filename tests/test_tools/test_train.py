@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 
 from asl_mmaction.cli.checks import coverage
 from asl_mmaction.cli.settings import parse_settings
@@ -28,6 +29,7 @@ def train(tmp_path, monkeypatch, load_tool):
     monkeypatch.setattr(sys, 'argv', [str(TRAIN)])
 
     def run(config, *options):
+        MMLogger._instance_dict.clear()  # two runs in one second have one name
         return tool.main([str(config), '--work-dir', 'work', *options])
 
     return run
