@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asl_mmaction.files.clicks import Click, read_click_file
+from asl_mmaction.files.clicks import Click, count_covered, read_click_file
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import in_context
 from asl_mmaction.files.writing import hint_at_same_name
@@ -118,10 +118,7 @@ def count_inside_actions(samples: Iterable[Mapping], background: int) -> int:
     count = 0
     for sample in samples:
         times = sample['click_times'][sample['click_labels'] == background]
-        inside = np.zeros(len(times), dtype=bool)
-        for start, end in sample['segments']:
-            inside |= (start <= times) & (times <= end)
-        count += int(inside.sum())
+        count += count_covered(times, sample['segments'])
     return count
 
 

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import finite, in_context, read_label, read_object
 from asl_mmaction.files.writing import write_json
@@ -74,6 +76,13 @@ def _click(item: Mapping) -> Click:
     if isinstance(time, str):  # in a JSON file, a number is one
         raise ValueMistake(f'expected a time in seconds but got {time!r}')
     return Click(finite('a time in seconds', time), None if label is None else read_label(label))
+
+
+def count_covered(times: np.ndarray, segments: np.ndarray) -> int:
+    """How many times lie in one of the segments or on its end; (n,) and (G, 2) of one unit."""
+    starts, ends = np.sort(segments, axis=0).T  # each by itself
+    begun, over = np.searchsorted(starts, times, 'right'), np.searchsorted(ends, times)
+    return int((begun > over).sum())
 
 
 def write_click_file(

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from asl_mmaction.files.annotations import find_label
-from asl_mmaction.files.clicks import Click, read_click_file
+from asl_mmaction.files.clicks import Click, count_covered, read_click_file
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.reading import check_file, finite, in_context, positive
 from asl_mmaction.files.writing import hint_at_same_name
@@ -222,8 +222,6 @@ def count_inside(clicks: Mapping[str, Iterable[Click]], database: Mapping) -> in
     count = 0
     for video, some in clicks.items():
         segments = np.array([item['segment'] for item in database[video]['annotations']])
-        starts, ends = np.sort(segments.reshape(-1, 2), axis=0).T  # each by itself
-        times = [click.time for click in some if click.label is None]
-        begun, over = np.searchsorted(starts, times, 'right'), np.searchsorted(ends, times)
-        count += int((begun > over).sum())
+        times = np.array([click.time for click in some if click.label is None])
+        count += count_covered(times, segments.reshape(-1, 2))
     return count

@@ -106,9 +106,8 @@ class FeaturePreprocessor(BaseDataPreprocessor):
             return None
         clicks = []
         for sample in samples:
-            if (
-                'gt_clicks' not in sample
-            ):  # of a data set without a click file, in a batch of several
+            # Of a data set without a click file, in a batch of several
+            if 'gt_clicks' not in sample:
                 clicks.append(torch.zeros(0, dtype=torch.int64))
                 continue
             background = sample.gt_clicks.labels == len(sample.gt_label)
