@@ -38,6 +38,7 @@ RUNNER_KEYS = sorted(
         *inspect.signature(Runner).parameters,
         'activation_checkpointing',
         'compile',
+        'cuda_graph',
         'efficient_conv_bn_eval',
         'extractor',
         'find_unused_parameters',
@@ -137,10 +138,12 @@ def _bundled(name: str) -> str | None:
 
 def _adapt(config: Config) -> None:
     """Change what mmengine or torch would stumble over, or does not choose by itself."""
-    compiling = config.pop('compile', None)
-    if compiling:  # mmengine would compile what torch cannot
-        hook = dict(type='CompileHook', **({} if compiling is True else compiling))
-        config.custom_hooks = [*(config.get('custom_hooks') or []), hook]
+    # mmengine would compile what torch cannot, and knows no CUDA graphs.
+    for key, name in (('compile', 'CompileHook'), ('cuda_graph', 'CudaGraphHook')):
+        setting = config.pop(key, None)
+        if setting:
+            hook = dict(type=name, **({} if setting is True else setting))
+            config.custom_hooks = [*(config.get('custom_hooks') or []), hook]
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = config.get(name) or {}
         if loader.get('num_workers') == 0 and loader.get('persistent_workers'):

@@ -1,0 +1,163 @@
+"""CUDA graphs for the part of a training step that is thousands of small kernels."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable
+from typing import Any
+
+import torch
+from mmaction.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from asl_mmaction.files.mistakes import ValueMistake
+
+
+@HOOKS.register_module()
+class CudaGraphHook(Hook):
+    """Records losses and gradients of a batch as a CUDA graph, and replays it for the training.
+
+    A graph is what the GPU does for one shape of a batch; a replay costs the process one call in
+    place of one a kernel. So shapes should not change: see ``min_len`` and ``gt_divisor`` of
+    :class:`~asl_mmaction.models.data_preprocessors.FeaturePreprocessor`. The numbers are those of
+    the same step without a graph, but for what dropout and drop-path draw. Setting
+    ``cuda_graph=True`` of a config, for the tools of this package, is this hook.
+
+    Args:
+        max_shapes: Number of shapes that are recorded; batches of further ones run as ever.
+
+    Raises:
+        ValueError: The model is not on a GPU, is distributed, or is compiled as well; max_shapes
+            is below 1.
+    """
+
+    priority = 'LOWEST'  # after CompileHook
+
+    def __init__(self, max_shapes: int = 4) -> None:
+        if max_shapes < 1:
+            raise ValueMistake(f'expected max_shapes >= 1 but got {max_shapes}')
+        self.max_shapes = max_shapes
+
+    def before_train(self, runner: Runner) -> None:
+        """See mmengine's Hook."""
+        model = runner.model
+        device = next(model.parameters()).device.type
+        if device != 'cuda':
+            raise ValueMistake(f'cuda_graph: expected a model on a GPU but got one on {device}')
+        if is_model_wrapper(model):
+            raise ValueMistake(
+                f'cuda_graph: expected one process but got a model in {type(model).__name__}'
+            )
+        if 'forward' in vars(model):
+            raise ValueMistake(
+                'expected cuda_graph or compile but got both; compile.mode=reduce-overhead '
+                "is torch.compile's own use of CUDA graphs"
+            )
+        plain = model.forward
+        recordings: dict[Hashable, _Recording] = {}
+        full = False
+
+        def forward(*args: Any, mode: str = 'tensor', **kwargs: Any) -> Any:
+            nonlocal full
+            if mode != 'loss' or not torch.is_grad_enabled():
+                return plain(*args, mode=mode, **kwargs)
+            leaves, spec = pytree.tree_flatten((args, kwargs))
+            at = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
+            tensors = [leaves[i] for i in at]
+            key = (*((x.shape, x.dtype) for x in tensors), torch.is_autocast_enabled('cuda'))
+            if key not in recordings:
+                if len(recordings) == self.max_shapes:
+                    if not full:
+                        full = True
+                        print_log(
+                            f'cuda_graph: more than {self.max_shapes} shapes of a batch; those '
+                            'after the first run without a graph. For one shape set '
+                            'model.data_preprocessor.min_len to the longest crop and gt_divisor '
+                            'to the most actions of a crop',
+                            logger='current',
+                            level=logging.WARNING,
+                        )
+                    return plain(*args, mode=mode, **kwargs)
+
+                def losses(inputs: list[Tensor]) -> dict[str, Tensor]:
+                    filled = leaves.copy()
+                    for i, value in zip(at, inputs, strict=True):
+                        filled[i] = value
+                    args, kwargs = pytree.tree_unflatten(filled, spec)
+                    return plain(*args, mode='loss', **kwargs)
+
+                recordings[key] = _Recording(model, losses, tensors)
+            return recordings[key](tensors)
+
+        model.forward = forward
+
+    def after_train(self, runner: Runner) -> None:
+        """See mmengine's Hook."""
+        del runner.model.forward  # of this object; that of its class is left
+
+
+class _Recording:
+    """The losses of one shape of a batch, and their gradients."""
+
+    #: Steps before the recording, in which libraries choose their kernels.
+    WARM_UP = 3
+
+    def __init__(self, model: nn.Module, losses: Any, tensors: list[Tensor]) -> None:
+        self.parameters = [x for x in model.parameters() if x.requires_grad]
+        self.inputs = [x.clone() for x in tensors]
+        buffers = [x.clone() for x in model.buffers()]
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        # Its cache of cast weights would outlive the graph.
+        precision = torch.autocast(
+            'cuda',
+            torch.get_autocast_dtype('cuda'),
+            torch.is_autocast_enabled('cuda'),
+            cache_enabled=False,
+        )
+        with precision:
+            with torch.cuda.stream(stream):
+                for _ in range(self.WARM_UP):
+                    self._run(losses)
+            torch.cuda.current_stream().wait_stream(stream)
+            self.graph = torch.cuda.CUDAGraph()
+            # thread_local: the data loader pins memory in a thread of its own meanwhile.
+            with torch.cuda.graph(self.graph, capture_error_mode='thread_local'):
+                self.losses, self.gradients = self._run(losses)
+        for buffer, value in zip(model.buffers(), buffers, strict=True):
+            buffer.copy_(value)  # the warm-up was no step
+
+    def _run(self, losses: Any) -> tuple[dict[str, Tensor], tuple[Tensor | None, ...]]:
+        values = losses(self.inputs)
+        total = sum(value for name, value in values.items() if 'loss' in name)
+        gradients = torch.autograd.grad(total, self.parameters, allow_unused=True)
+        return {name: value.detach() for name, value in values.items()}, gradients
+
+    def __call__(self, tensors: list[Tensor]) -> dict[str, Tensor]:
+        """Replay for a batch; the losses are summed and propagated as those of any model."""
+        torch._foreach_copy_(self.inputs, tensors)
+        self.graph.replay()
+        losses = {name: value.clone() for name, value in self.losses.items()}
+        first = next(name for name in losses if 'loss' in name)
+        losses[first] = losses[first] + _Gradients.apply(self.gradients, *self.parameters)
+        return losses
+
+
+class _Gradients(torch.autograd.Function):
+    """A zero whose gradients are those of the sum of the losses."""
+
+    @staticmethod
+    def forward(ctx, gradients: tuple[Tensor | None, ...], *parameters: Tensor) -> Tensor:
+        ctx.gradients = gradients
+        return parameters[0].new_zeros(())
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+        known = [x for x in ctx.gradients if x is not None]
+        scaled = iter(torch._foreach_mul(known, grad))
+        return None, *(None if x is None else next(scaled) for x in ctx.gradients)
