@@ -97,7 +97,7 @@ class PublicTrainer:
         from libs.utils import ModelEma
 
         model, settings = config.model, load_default_config()
-        width = model.neck.channels
+        width = model.projection.out_channels
         settings['train_cfg'] |= {
             'init_loss_norm': model.head.loss_normalizer,
             'label_smoothing': model.head.loss_cls.get('label_smoothing', 0.0),
