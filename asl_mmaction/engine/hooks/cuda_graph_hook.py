@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.utils import _pytree as pytree
 
 from asl_mmaction.files.mistakes import ValueMistake
@@ -58,40 +59,41 @@ class CudaGraphHook(Hook):
                 'expected cuda_graph or compile but got both; compile.mode=reduce-overhead '
                 "is torch.compile's own use of CUDA graphs"
             )
-        plain = model.forward
+        losses = _Losses(model)
         recordings: dict[Hashable, _Recording] = {}
         full = False
 
         def forward(*args: Any, mode: str = 'tensor', **kwargs: Any) -> Any:
             nonlocal full
-            if mode != 'loss' or not torch.is_grad_enabled():
-                return plain(*args, mode=mode, **kwargs)
+            if mode != 'loss':
+                return losses.plain(*args, mode=mode, **kwargs)
             leaves, spec = pytree.tree_flatten((args, kwargs))
             at = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
             tensors = [leaves[i] for i in at]
             key = (*((x.shape, x.dtype) for x in tensors), torch.is_autocast_enabled('cuda'))
-            if key not in recordings:
-                if len(recordings) == self.max_shapes:
-                    if not full:
-                        full = True
-                        print_log(
-                            f'cuda_graph: more than {self.max_shapes} shapes of a batch; those '
-                            'after the first run without a graph. For one shape set '
-                            'model.data_preprocessor.min_len to the longest crop and gt_divisor '
-                            'to the most actions of a crop',
-                            logger='current',
-                            level=logging.WARNING,
-                        )
-                    return plain(*args, mode=mode, **kwargs)
+            new = key not in recordings
+            if not torch.is_grad_enabled() or (new and len(recordings) == self.max_shapes):
+                if torch.is_grad_enabled() and not full:
+                    full = True
+                    print_log(
+                        f'cuda_graph: more than {self.max_shapes} shapes of a batch; those after '
+                        'the first run without a graph. For one shape set '
+                        'model.data_preprocessor.min_len to the longest crop and gt_divisor to '
+                        'the most actions of a crop',
+                        logger='current',
+                        level=logging.WARNING,
+                    )
+                return losses.run({}, *args, **kwargs)
 
-                def losses(inputs: list[Tensor]) -> dict[str, Tensor]:
-                    filled = leaves.copy()
-                    for i, value in zip(at, inputs, strict=True):
-                        filled[i] = value
-                    args, kwargs = pytree.tree_unflatten(filled, spec)
-                    return plain(*args, mode='loss', **kwargs)
+            def run(parameters: dict[str, Tensor], inputs: list[Tensor]) -> dict[str, Tensor]:
+                filled = leaves.copy()
+                for i, value in zip(at, inputs, strict=True):
+                    filled[i] = value
+                args, kwargs = pytree.tree_unflatten(filled, spec)
+                return losses.run(parameters, *args, **kwargs)
 
-                recordings[key] = _Recording(model, losses, tensors)
+            if new:
+                recordings[key] = _Recording(losses, run, tensors)
             return recordings[key](tensors)
 
         model.forward = forward
@@ -101,16 +103,40 @@ class CudaGraphHook(Hook):
         del runner.model.forward  # of this object; that of its class is left
 
 
+class _Losses(nn.Module):
+    """The losses of a model, whose buffers stay where they are in memory."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.plain = model.forward
+
+    def forward(self, *args: Any, **kwargs: Any) -> tuple[dict[str, Tensor], list[Tensor]]:
+        """The losses, and the buffers as they are after that."""
+        return self.plain(*args, mode='loss', **kwargs), list(self.buffers())
+
+    def run(self, parameters: dict[str, Tensor], *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """The losses of other parameters, by name; those not there are the model's."""
+        buffers = dict(self.named_buffers())
+        losses, after = functional_call(self, {**buffers, **parameters}, args, kwargs)
+        # A model may set a buffer anew, such as a moving average; a graph reads the old place.
+        with torch.no_grad():
+            for own, value in zip(buffers.values(), after, strict=True):
+                own.copy_(value)
+        return losses
+
+
 class _Recording:
     """The losses of one shape of a batch, and their gradients."""
 
     #: Steps before the recording, in which libraries choose their kernels.
     WARM_UP = 3
 
-    def __init__(self, model: nn.Module, losses: Any, tensors: list[Tensor]) -> None:
-        self.parameters = [x for x in model.parameters() if x.requires_grad]
+    def __init__(self, losses: _Losses, run: Any, tensors: list[Tensor]) -> None:
+        wanted = {name: x for name, x in losses.named_parameters() if x.requires_grad}
+        self.parameters = list(wanted.values())
         self.inputs = [x.clone() for x in tensors]
-        buffers = [x.clone() for x in model.buffers()]
+        before = [x.clone() for x in losses.buffers()]
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         # Its cache of cast weights would outlive the graph.
@@ -120,23 +146,27 @@ class _Recording:
             torch.is_autocast_enabled('cuda'),
             cache_enabled=False,
         )
+
+        def step() -> tuple[dict[str, Tensor], tuple[Tensor | None, ...]]:
+            # The same memory, but leaves of their own: autograd would let the recording wait for
+            # the stream on which another step met the parameters.
+            leaves = {name: x.detach().requires_grad_() for name, x in wanted.items()}
+            values = run(leaves, self.inputs)
+            total = sum(value for name, value in values.items() if 'loss' in name)
+            gradients = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
+            return {name: value.detach() for name, value in values.items()}, gradients
+
         with precision:
             with torch.cuda.stream(stream):
                 for _ in range(self.WARM_UP):
-                    self._run(losses)
+                    step()
             torch.cuda.current_stream().wait_stream(stream)
             self.graph = torch.cuda.CUDAGraph()
             # thread_local: the data loader pins memory in a thread of its own meanwhile.
             with torch.cuda.graph(self.graph, capture_error_mode='thread_local'):
-                self.losses, self.gradients = self._run(losses)
-        for buffer, value in zip(model.buffers(), buffers, strict=True):
+                self.losses, self.gradients = step()
+        for buffer, value in zip(losses.buffers(), before, strict=True):
             buffer.copy_(value)  # the warm-up was no step
-
-    def _run(self, losses: Any) -> tuple[dict[str, Tensor], tuple[Tensor | None, ...]]:
-        values = losses(self.inputs)
-        total = sum(value for name, value in values.items() if 'loss' in name)
-        gradients = torch.autograd.grad(total, self.parameters, allow_unused=True)
-        return {name: value.detach() for name, value in values.items()}, gradients
 
     def __call__(self, tensors: list[Tensor]) -> dict[str, Tensor]:
         """Replay for a batch; the losses are summed and propagated as those of any model."""
