@@ -1,13 +1,15 @@
 """Speed of the training step beside the same step in its plain form.
 
     python benchmarks/bench_train_step.py                       the HAPT shape, widths 128 and 512
-    python benchmarks/bench_train_step.py --shape thumos14 --device cuda --compile
     python benchmarks/bench_train_step.py --actionformer DIR    beside a checkout of the public code
+    python benchmarks/bench_train_step.py --shape thumos14 --device cuda --actionformer DIR \\
+        --graph --compile --precision bfloat16
 
 A step: pad, forward, backward, clip, AdamW, moving average. Plain: every clip padded to a fixed
 length, torch's conv1d, attention under a (T, T) mask, optimizer and average parameter by parameter.
-Compiled: ours with torch.compile for losses and gradients, padded to the longest clip. All start
-from one model and must report one loss. Public: the ActionFormer of
+Compiled: ours with torch.compile for losses and gradients, padded to the longest clip. Graph: the
+same recorded as a CUDA graph. All start from one model and must report one loss, but for what a GPU
+draws for drop-path. Public: the ActionFormer of
 happyharrycn/actionformer_release with as many parameters, its loss, AdamW, clipping and average;
 its weights are others, and so is its loss. Clips are random, as long as those of the data set. Last
 come the multiplications and additions of the model (counted with plain convolutions) a second, and
@@ -36,10 +38,12 @@ from common import (  # isort: skip  first: it imports asl_mmaction before all e
     random_clips,
 )
 import torch
+from mmengine.hooks import Hook
 from mmengine.model import MomentumAnnealingEMA
 from torch.utils.flop_counter import FlopCounterMode
 
 from asl_mmaction.engine.ema import ForeachEMA
+from asl_mmaction.engine.hooks import CompileHook, CudaGraphHook
 
 # config, least and greatest length of a clip, length to which the plain form and the public code
 # pad, default widths
@@ -47,19 +51,33 @@ SHAPES = {
     'hapt': ('actionformer/actionformer_hapt.py', 600, 880, 1536, (128, 512)),
     'thumos14': ('actionformer/actionformer_thumos14.py', 2304, 2304, 2304, (512,)),
 }
+# TF32 in convolutions, the precision of matrix products in float32, autocast to bfloat16
+PRECISIONS = {
+    'float32': (False, 'highest', False),
+    'default': (True, 'highest', False),
+    'tf32': (True, 'high', False),
+    'bfloat16': (True, 'high', True),
+}
 
 
 class Trainer:
     """A model with its optimizer and average."""
 
     def __init__(
-        self, config, device: str, *, plain: bool = False, compiled: bool = False, min_len: int = 0
+        self,
+        config,
+        device: str,
+        *,
+        plain: bool = False,
+        hook: Hook | None = None,
+        min_len: int = 0,
+        autocast: bool = False,
     ) -> None:
         config = copy.deepcopy(config)
         config.model.data_preprocessor.min_len = min_len
         self.model = build_model(config, device).train()
-        if compiled:
-            self.model.forward = torch.compile(self.model.forward, dynamic=False)
+        if hook is not None:
+            hook.before_train(types.SimpleNamespace(model=self.model))
         self.parameters = list(self.model.parameters())
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=1e-4, weight_decay=0.05, fused=not plain, foreach=False
@@ -67,6 +85,7 @@ class Trainer:
         average = MomentumAnnealingEMA if plain else ForeachEMA
         self.average = average(self.model, momentum=0.001, gamma=10)
         self.plain = plain
+        self.precision = torch.autocast(device, torch.bfloat16, autocast)
 
     def step(self, batch: dict) -> torch.Tensor:
         """One step; its loss."""
@@ -81,14 +100,17 @@ class Trainer:
 
     def loss(self, batch: dict) -> torch.Tensor:
         inputs = self.model.data_preprocessor(batch, training=True)
-        losses = self.model(**inputs, mode='loss')
+        with self.precision:
+            losses = self.model(**inputs, mode='loss')
         return sum(value for name, value in losses.items() if 'loss' in name)
 
 
 class PublicTrainer:
     """The same of the public ActionFormer, in a checkout of which ``folder`` is."""
 
-    def __init__(self, config, device: str, folder: Path, max_seq_len: int) -> None:
+    def __init__(
+        self, config, device: str, folder: Path, max_seq_len: int, autocast: bool = False
+    ) -> None:
         # Its C++ NMS, which training does not need, may be uncompiled.
         sys.modules.setdefault('nms_1d_cpu', types.ModuleType('nms_1d_cpu'))
         sys.path.insert(0, str(folder))
@@ -119,6 +141,7 @@ class PublicTrainer:
         self.parameters = list(self.model.parameters())
         self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-4, weight_decay=0.05)
         self.average = ModelEma(self.model)
+        self.precision = torch.autocast(device, torch.bfloat16, autocast)
 
     def step(self, batch: dict) -> torch.Tensor:
         """One step; its loss."""
@@ -136,7 +159,8 @@ class PublicTrainer:
             for feature, sample in zip(batch['inputs'], batch['data_samples'], strict=True)
         ]
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.model(videos)['final_loss']
+        with self.precision:
+            loss = self.model(videos)['final_loss']
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
@@ -147,6 +171,7 @@ class PublicTrainer:
 def bench(config, shape: tuple, arguments: argparse.Namespace, width: int) -> None:
     _, low, high, fixed, _ = shape
     device = arguments.device
+    autocast = PRECISIONS[arguments.precision][2]
     draw = random.Random(0)
     lengths = [draw.randint(low, high) for _ in range(2 * arguments.repeats + 2)]
     clips = random_clips(
@@ -154,11 +179,17 @@ def bench(config, shape: tuple, arguments: argparse.Namespace, width: int) -> No
     )
     batches = [collate(clips[i : i + 2]) for i in range(0, len(clips), 2)]
     trainers = {
-        'ours': Trainer(config, device),
-        'plain': Trainer(config, device, plain=True, min_len=fixed),
+        'ours': Trainer(config, device, autocast=autocast),
+        'plain': Trainer(config, device, plain=True, min_len=fixed, autocast=autocast),
     }
+    if arguments.graph:
+        trainers['graph'] = Trainer(
+            config, device, hook=CudaGraphHook(), min_len=high, autocast=autocast
+        )
     if arguments.compile:
-        trainers['compiled'] = Trainer(config, device, compiled=True, min_len=high)
+        trainers['compiled'] = Trainer(
+            config, device, hook=CompileHook(), min_len=high, autocast=autocast
+        )
     losses = {}
     for name, trainer in trainers.items():
         torch.manual_seed(0)  # one drop-path for all
@@ -166,10 +197,12 @@ def bench(config, shape: tuple, arguments: argparse.Namespace, width: int) -> No
         losses[name] = float(trainer.step(batches[0]))
     if arguments.compile:
         print(f'{width:5}  first compiled step: {time.perf_counter() - start:.0f} s')
-    if max(losses.values()) - min(losses.values()) > 1e-4 * losses['plain']:
+    drawn = {name: value for name, value in losses.items() if device == 'cpu' or name != 'graph'}
+    rounding = 3e-2 if arguments.precision == 'bfloat16' else 1e-3 if device != 'cpu' else 1e-4
+    if max(drawn.values()) - min(drawn.values()) > rounding * losses['plain']:
         raise RuntimeError(f'the losses disagree: {losses}')
     if arguments.actionformer:
-        public = PublicTrainer(config, device, arguments.actionformer, fixed)
+        public = PublicTrainer(config, device, arguments.actionformer, fixed, autocast)
         counts = [sum(x.numel() for x in t.parameters) for t in (public, trainers['ours'])]
         if counts[0] != counts[1]:
             raise RuntimeError(f'the numbers of parameters disagree: {counts}')
@@ -203,14 +236,22 @@ def main() -> None:
     parser.add_argument('--widths', type=int, nargs='+')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--repeats', type=int, default=15)
-    parser.add_argument('--compile', action='store_true', help='a third column: torch.compile')
+    parser.add_argument('--precision', choices=PRECISIONS, default='float32')
+    parser.add_argument('--graph', action='store_true', help='another column: CUDA graphs')
+    parser.add_argument('--compile', action='store_true', help='another column: torch.compile')
     parser.add_argument(
         '--actionformer', type=Path, metavar='DIR', help='another column: the public code in DIR'
     )
     arguments = parser.parse_args()
     shape = SHAPES[arguments.shape]
-    print(f'Training step, {arguments.shape} shape, batch 2, float32, {machine(arguments.device)}')
-    names = ['ours', 'plain', *['compiled'] * arguments.compile]
+    convolutions, products, _ = PRECISIONS[arguments.precision]
+    torch.backends.cudnn.allow_tf32 = convolutions
+    torch.set_float32_matmul_precision(products)
+    print(
+        f'Training step, {arguments.shape} shape, batch 2, {arguments.precision}, '
+        f'{machine(arguments.device)}'
+    )
+    names = ['ours', 'plain', *['graph'] * arguments.graph, *['compiled'] * arguments.compile]
     names += ['public'] if arguments.actionformer else []
     ratios = [f'{name} / ours' for name in names if name in ('plain', 'public')]
     columns = [*(f'{name} ms'.rjust(11) for name in names), *(name.rjust(12) for name in ratios)]

@@ -173,14 +173,16 @@ def test_no_workers_are_kept_where_there_are_none(tmp_path):
         ({'compile': False}, []),
         ({'compile': True}, [{'type': 'CompileHook'}]),
         ({'compile.mode': 'default'}, [{'type': 'CompileHook', 'mode': 'default'}]),
+        ({'cuda_graph': True}, [{'type': 'CudaGraphHook'}]),
+        ({'cuda_graph.max_shapes': 2}, [{'type': 'CudaGraphHook', 'max_shapes': 2}]),
     ],
 )
-def test_compile_becomes_a_hook(tmp_path, options, hooks):
+def test_what_speeds_up_a_step_becomes_a_hook(tmp_path, options, hooks):
     path = tmp_path / 'some.py'
     path.write_text("custom_hooks = [dict(type='EMAHook')]\n")
     config = load_config(path, options)
     assert config.custom_hooks == [{'type': 'EMAHook'}, *hooks]
-    assert 'compile' not in config
+    assert not {'compile', 'cuda_graph'} & set(config)
 
 
 @pytest.mark.parametrize('key', ['model', 'test_dataloader'])
