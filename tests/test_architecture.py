@@ -100,6 +100,7 @@ TESTED_ELSEWHERE = {
 # Tests of what several modules do together.
 OF_NO_MODULE = {
     'test_datasets/test_dataset_configs',
+    'test_models/test_gpu',
     'test_models/test_heads/test_per_class',
     'test_models/test_localizers/test_sensitivity_slot',
     'test_models/test_localizers/test_training_step',
