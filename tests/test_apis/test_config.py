@@ -174,7 +174,6 @@ def test_no_workers_are_kept_where_there_are_none(tmp_path):
         ({'compile': True}, [{'type': 'CompileHook'}]),
         ({'compile.mode': 'default'}, [{'type': 'CompileHook', 'mode': 'default'}]),
         ({'cuda_graph': True}, [{'type': 'CudaGraphHook'}]),
-        ({'cuda_graph.max_shapes': 2}, [{'type': 'CudaGraphHook', 'max_shapes': 2}]),
     ],
 )
 def test_what_speeds_up_a_step_becomes_a_hook(tmp_path, options, hooks):

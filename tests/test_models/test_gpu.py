@@ -28,10 +28,11 @@ def model(request, build, localizer_config):
 
 @pytest.fixture
 def batches(make_sample, collate):
-    """Three: two of one shape once padded, and a longer one."""
+    """Four: two of one shape once padded, one of more steps and actions, one of a single video."""
     first = collate(make_sample(13, [(1.5, 6.2)], [0]), make_sample(16, [(3.3, 8.4)], [1]))
     second = collate(make_sample(14, [(2.5, 9.2)], [2]), make_sample(15, [(0.3, 3.4)], [1], seed=1))
-    return first, second, collate(make_sample(23, [(4.5, 17.2)], [0]))
+    busy = make_sample(23, [(4.5, 17.2), (1.0, 3.0), (0.5, 22.0)], [0, 1, 2])
+    return first, second, collate(busy, make_sample(9, [(2.0, 6.5)], [1])), collate(busy)
 
 
 def losses_of(model, batch):
@@ -112,8 +113,8 @@ def graphs():
     """Function: let a hook record the steps of a model; undone at the end."""
     done = []
 
-    def start(model, **settings):
-        hook, runner = CudaGraphHook(**settings), SimpleNamespace(model=model)
+    def start(model):
+        hook, runner = CudaGraphHook(), SimpleNamespace(model=model)
         hook.before_train(runner)
         done.append((hook, runner))
 
@@ -121,6 +122,7 @@ def graphs():
     for hook, runner in done:
         hook.after_train(runner)
         assert 'forward' not in vars(runner.model)
+        assert runner.model.data_preprocessor.largest is None
 
 
 @pytest.fixture
@@ -141,8 +143,8 @@ def test_graphs_give_the_numbers_of_single_steps(model, batches, graphs, replays
     other = copy.deepcopy(model)
     graphs(model)
     optimizers = [torch.optim.AdamW(each.parameters(), lr=1e-2) for each in (model, other)]
-    first, second, longer = batches
-    for batch in (first, second, longer, first, longer, second):
+    first, second, larger, single = batches
+    for batch in (first, second, larger, first, single, second):
         expected, losses = losses_of(other, copy.deepcopy(batch)), losses_of(model, batch)
         torch.testing.assert_close(losses, expected)
         total(losses).backward()
@@ -152,18 +154,18 @@ def test_graphs_give_the_numbers_of_single_steps(model, batches, graphs, replays
             optimizer.zero_grad()
         torch.testing.assert_close(model.state_dict(), other.state_dict())
     assert len(replays) == 6
-    assert len(set(replays)) == 2  # one a shape
+    assert len(set(replays)) == 3  # as large as the first, as large as any, one video
 
 
 def test_gradients_of_replays_add_up(model, batches, graphs, replays):
-    """Of two batches of one shape and one of another, scaled, as an optimizer wrapper does."""
+    """Of batches of several shapes, scaled, as an optimizer wrapper does."""
     model = model.cuda()
     other = copy.deepcopy(model)
     graphs(model)
     for batch in batches:
-        (total(losses_of(other, copy.deepcopy(batch))) / 3).backward()
-        (total(losses_of(model, batch)) / 3).backward()
-    assert len(replays) == 3
+        (total(losses_of(other, copy.deepcopy(batch))) / 4).backward()
+        (total(losses_of(model, batch)) / 4).backward()
+    assert len(replays) == 4
     for value, expected in zip(model.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(value.grad, expected.grad)
 
@@ -185,22 +187,6 @@ def test_graphs_under_autocast(single, model, batches, graphs, replays):
     assert len(set(replays)) == 2
 
 
-def test_shapes_beyond_the_limit_run_as_ever(
-    build, localizer_config, batches, graphs, replays, monkeypatch
-):
-    said = []
-    module = 'asl_mmaction.engine.hooks.cuda_graph_hook'
-    monkeypatch.setattr(f'{module}.print_log', lambda text, **_: said.append(text))
-    model = build(localizer_config(True, head={'loss_normalizer': 100})).cuda().train()
-    other = copy.deepcopy(model)
-    graphs(model, max_shapes=1)
-    for batch in (*batches, batches[2], batches[0]):  # the normalizer goes on
-        expected, losses = losses_of(other, copy.deepcopy(batch)), losses_of(model, batch)
-        torch.testing.assert_close(losses, expected)
-    assert len(replays) == 3
-    assert len(said) == 1
-
-
 def test_a_prediction_is_not_recorded(build, localizer_config, batches, graphs, replays):
     model = build(localizer_config(True)).cuda().train()
     graphs(model)
@@ -215,7 +201,7 @@ def test_a_prediction_is_not_recorded(build, localizer_config, batches, graphs, 
 def test_the_tool_trains_in_mixed_precision(setting, tiny_config, run_python, tmp_path):
     """To its end, with three lengths of batches, and resumed."""
     train = ROOT / 'tools' / 'train.py', tiny_config, '--work-dir', tmp_path / 'work', '--amp'
-    options = ('--cfg-options', setting, 'model.data_preprocessor.min_len=256')
+    options = ('--cfg-options', setting)
     if setting.startswith('compile'):  # the compiler takes its time
         options = *options, 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1'
     done = run_python(*train, *options)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Hashable
 from typing import Any
 
 import torch
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
@@ -24,25 +22,18 @@ class CudaGraphHook(Hook):
     """Records losses and gradients of a batch as a CUDA graph, and replays it for the training.
 
     A graph is what the GPU does for one shape of a batch; a replay costs the process one call in
-    place of one a kernel. So shapes should not change: see ``min_len`` and ``gt_divisor`` of
-    :class:`~asl_mmaction.models.data_preprocessors.FeaturePreprocessor`. The numbers are those of
-    the same step without a graph, but for what dropout and drop-path draw. Setting
-    ``cuda_graph=True`` of a config, for the tools of this package, is this hook.
-
-    Args:
-        max_shapes: Number of shapes that are recorded; batches of further ones run as ever.
+    place of one a kernel. So that one shape serves nearly all batches, they are padded to the
+    largest so far, and a larger one is recorded anew in its place; a last batch of fewer videos has
+    a graph of its own. The numbers are those of the same step without a graph, but for what dropout
+    and drop-path draw. Setting ``cuda_graph=True`` of a config, for the tools of this package, is
+    this hook.
 
     Raises:
-        ValueError: The model is not on a GPU, is distributed, or is compiled as well; max_shapes
-            is below 1.
+        ValueError: The model is not on a GPU, is distributed, is compiled as well, or gets batches
+            of any shape.
     """
 
     priority = 'LOWEST'  # after CompileHook
-
-    def __init__(self, max_shapes: int = 4) -> None:
-        if max_shapes < 1:
-            raise ValueMistake(f'expected max_shapes >= 1 but got {max_shapes}')
-        self.max_shapes = max_shapes
 
     def before_train(self, runner: Runner) -> None:
         """See mmengine's Hook."""
@@ -59,40 +50,34 @@ class CudaGraphHook(Hook):
                 'expected cuda_graph or compile but got both; compile.mode=reduce-overhead '
                 "is torch.compile's own use of CUDA graphs"
             )
+        if not hasattr(model.data_preprocessor, 'largest'):
+            raise ValueMistake(
+                'cuda_graph: expected a data_preprocessor like FeaturePreprocessor, which keeps '
+                f'the shapes of batches, but got {type(model.data_preprocessor).__name__}'
+            )
+        model.data_preprocessor.largest = {}
         losses = _Losses(model)
         recordings: dict[Hashable, _Recording] = {}
-        full = False
 
         def forward(*args: Any, mode: str = 'tensor', **kwargs: Any) -> Any:
-            nonlocal full
             if mode != 'loss':
                 return losses.plain(*args, mode=mode, **kwargs)
+            if not torch.is_grad_enabled():
+                return losses.run({}, *args, **kwargs)
             leaves, spec = pytree.tree_flatten((args, kwargs))
             at = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
             tensors = [leaves[i] for i in at]
-            key = (*((x.shape, x.dtype) for x in tensors), torch.is_autocast_enabled('cuda'))
-            new = key not in recordings
-            if not torch.is_grad_enabled() or (new and len(recordings) == self.max_shapes):
-                if torch.is_grad_enabled() and not full:
-                    full = True
-                    print_log(
-                        f'cuda_graph: more than {self.max_shapes} shapes of a batch; those after '
-                        'the first run without a graph. For one shape set '
-                        'model.data_preprocessor.min_len to the longest crop and gt_divisor to '
-                        'the most actions of a crop',
-                        logger='current',
-                        level=logging.WARNING,
-                    )
-                return losses.run({}, *args, **kwargs)
+            key = (len(tensors[0]), torch.is_autocast_enabled('cuda'))
+            if key not in recordings or not recordings[key].fits(tensors):
+                recordings.pop(key, None)  # its memory is free before the next one takes its own
 
-            def run(parameters: dict[str, Tensor], inputs: list[Tensor]) -> dict[str, Tensor]:
-                filled = leaves.copy()
-                for i, value in zip(at, inputs, strict=True):
-                    filled[i] = value
-                args, kwargs = pytree.tree_unflatten(filled, spec)
-                return losses.run(parameters, *args, **kwargs)
+                def run(parameters: dict[str, Tensor], inputs: list[Tensor]) -> dict[str, Tensor]:
+                    filled = leaves.copy()
+                    for i, value in zip(at, inputs, strict=True):
+                        filled[i] = value
+                    args, kwargs = pytree.tree_unflatten(filled, spec)
+                    return losses.run(parameters, *args, **kwargs)
 
-            if new:
                 recordings[key] = _Recording(losses, run, tensors)
             return recordings[key](tensors)
 
@@ -101,6 +86,7 @@ class CudaGraphHook(Hook):
     def after_train(self, runner: Runner) -> None:
         """See mmengine's Hook."""
         del runner.model.forward  # of this object; that of its class is left
+        runner.model.data_preprocessor.largest = None
 
 
 class _Losses(nn.Module):
@@ -167,6 +153,11 @@ class _Recording:
                 self.losses, self.gradients = step()
         for buffer, value in zip(losses.buffers(), before, strict=True):
             buffer.copy_(value)  # the warm-up was no step
+
+    def fits(self, tensors: list[Tensor]) -> bool:
+        """Whether a batch has the shapes and types that were recorded."""
+        own = [(x.shape, x.dtype) for x in self.inputs]
+        return own == [(x.shape, x.dtype) for x in tensors]
 
     def __call__(self, tensors: list[Tensor]) -> dict[str, Tensor]:
         """Replay for a batch; the losses are summed and propagated as those of any model."""

@@ -35,6 +35,9 @@ class FeaturePreprocessor(BaseDataPreprocessor):
         self.size_divisor = size_divisor
         self.min_len = min_len
         self.gt_divisor = gt_divisor
+        #: Largest sizes of the training batches so far, to which all later ones are padded, so that
+        #: shapes seldom change; None: to their own. What records a shape sets it to ``{}``.
+        self.largest: dict[str, int] | None = None
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Move a batch to the device and pad it.
@@ -51,6 +54,8 @@ class FeaturePreprocessor(BaseDataPreprocessor):
         samples = data['data_samples']
         lengths = [len(feature) for feature in data['inputs']]
         longest = _round_up(max([*lengths, self.min_len, 1]), self.size_divisor)
+        if training:
+            longest = self._keep('steps', longest)
         moved = self.cast_data(
             dict(
                 features=data['inputs'],
@@ -88,7 +93,7 @@ class FeaturePreprocessor(BaseDataPreprocessor):
         """
         instances = [sample.gt_instances for sample in samples]
         counts = torch.tensor([len(each.labels) for each in instances])
-        most = _round_up(max(int(counts.max()), 1), self.gt_divisor)
+        most = self._keep('actions', _round_up(max(int(counts.max()), 1), self.gt_divisor))
         # Padding is a ground truth of positive length, so that no formula divides by zero.
         filler = torch.tensor([0.0, 1.0]).expand(most, 2)
         segments = pad_sequence(
@@ -112,9 +117,16 @@ class FeaturePreprocessor(BaseDataPreprocessor):
                 continue
             background = sample.gt_clicks.labels == len(sample.gt_label)
             clicks.append(sample.gt_clicks.steps[background])
-        most = _round_up(max(map(len, clicks)), self.gt_divisor)
+        most = self._keep('clicks', _round_up(max(map(len, clicks)), self.gt_divisor))
         longest = clicks[0].new_zeros(most)
         return pad_sequence([*clicks, longest], batch_first=True, padding_value=-1)[:-1]
+
+    def _keep(self, name: str, size: int) -> int:
+        """A size of a training batch, or the largest so far."""
+        if self.largest is None:
+            return size
+        self.largest[name] = max(size, self.largest.get(name, 0))
+        return self.largest[name]
 
 
 def _round_up(value: int, divisor: int) -> int:

@@ -4,24 +4,19 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.model import MMDistributedDataParallel
+from mmengine.model import BaseDataPreprocessor, MMDistributedDataParallel
 from torch import nn
 
 from asl_mmaction.engine.hooks import CudaGraphHook
 
 
-def start(model, **settings):
-    CudaGraphHook(**settings).before_train(SimpleNamespace(model=model))
+def start(model):
+    CudaGraphHook().before_train(SimpleNamespace(model=model))
 
 
 def test_a_model_elsewhere_is_refused():
     with pytest.raises(ValueError, match='expected a model on a GPU but got one on cpu'):
         start(nn.Linear(2, 2))
-
-
-def test_no_shapes_are_refused():
-    with pytest.raises(ValueError, match='expected max_shapes >= 1 but got 0'):
-        CudaGraphHook(max_shapes=0)
 
 
 @pytest.fixture
@@ -41,4 +36,11 @@ def test_a_compiled_model_is_refused(on_a_gpu):
     model = nn.Linear(2, 2)
     model.forward = lambda x: x  # as CompileHook does
     with pytest.raises(ValueError, match='expected cuda_graph or compile but got both'):
+        start(model)
+
+
+def test_batches_of_any_shape_are_refused(on_a_gpu):
+    model = nn.Linear(2, 2)
+    model.data_preprocessor = BaseDataPreprocessor()
+    with pytest.raises(ValueError, match='like FeaturePreprocessor, which'):
         start(model)

@@ -25,6 +25,30 @@ def test_min_len(make_sample, collate, steps, expected):
     assert batch['inputs'].size(1) == expected
 
 
+def test_sizes_of_training_batches_may_only_grow(make_sample, collate):
+    """As a CUDA graph wants it; what is tested keeps its own length."""
+    long = collate(make_sample(17, [(1, 3)] * 3, [2, 0, 1]))
+    short = collate(make_sample(3, [(0, 2)], [1]))
+    preprocessor = FeaturePreprocessor(size_divisor=4, gt_divisor=2)
+    own = preprocessor(short, training=True)
+    preprocessor.largest = {}
+
+    def sizes(batch):
+        return batch['inputs'].size(1), batch['ground_truths'].masks.size(1)
+
+    assert [sizes(preprocessor(x, training=True)) for x in (short, long, short)] == [
+        (4, 2),
+        (20, 4),
+        (20, 4),
+    ]
+    grown = preprocessor(short, training=True)
+    assert grown['masks'].sum() == own['masks'].sum() == 3
+    assert grown['ground_truths'].masks.sum() == 1
+    assert preprocessor(short)['inputs'].size(1) == 4
+    preprocessor.largest = None
+    assert sizes(preprocessor(short, training=True)) == (4, 2)
+
+
 def test_ground_truths_are_padded_with_a_mask(single, make_sample, collate):
     samples = collate(
         make_sample(8, [(1, 3), (2, 7.5), (0, 8)], [2, 0, 1]),
