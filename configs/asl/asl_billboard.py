@@ -8,7 +8,16 @@ model = dict(
     neck=dict(theta=_base_.theta),
     head=dict(
         assigner=dict(type='SimOTAAssigner', center_sampling_radius=None),
-        regress_ranges=[(0, 4), (2, 8), (4, 16), (8, 32), (16, 64), (32, 10000)],
+        regress_ranges=[
+            (0, 4),
+            (2, 8),
+            (4, 16),
+            (8, 32),
+            (16, 64),
+            (32, 128),
+            (64, 256),
+            (128, 10000),
+        ],
         sensitivity=_base_.sensitivity,
         loss_contrast=_base_.loss_contrast,
     ),
