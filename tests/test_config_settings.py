@@ -288,8 +288,10 @@ TASKS['billboard'] = TASKS['hapt'] | dict(
     sigma=0.7,
     voting=0.6,
     max_per_video=4000,
-    warmup=1,
-    epochs=8,
+    strides=[1, 2, 4, 8, 16, 32, 64, 128],
+    ranges=[*DOUBLING[:5], (64, 128), (128, 256), (256, 10000)],
+    warmup=2,
+    epochs=15,
 )
 TASKS['epic100_noun'] = TASKS['epic100_verb'] | dict(classes=300, smoothing=0.1)
 TASKS['ego4d_egovlp'] = TASKS['ego4d'] | dict(
@@ -325,7 +327,12 @@ ASL = dict(
 DENSE = {
     task: dict(quality=dict(loc=1))
     for task in ('multithumos', 'charades', 'ego4d', 'ego4d_egovlp', 'epic100_verb', 'epic100_noun')
-} | dict(billboard=dict(quality=dict(loc=1), radius=None, ranges=OVERLAPPING))
+}
+DENSE['billboard'] = dict(
+    quality=dict(loc=1),
+    radius=None,
+    ranges=[*OVERLAPPING[:5], (32, 128), (64, 256), (128, 10000)],
+)
 # Its training; what it does not say is as in the other configs of the task.
 PAPER = dict(
     multithumos=dict(batch=2, epochs=60, lr=2e-4, max_per_video=200, topk=2000),
@@ -341,7 +348,6 @@ PAPER = dict(
 )
 # TriDet (Shi et al., CVPR 2023) and its released code
 TRIDET = dict(
-    window=[1, 5, 5, 5, 5, 5],
     window_scale=2,
     mlp_ratio=2.0,
     num_groups=16,
@@ -365,6 +371,7 @@ def expected_settings(name):
     found = BASELINE | (HAPT_CLIPS if task == 'hapt_clips' else TASKS[task])
     if is_tridet:
         found = {name: value for name, value in found.items() if name not in NOT_IN_TRIDET} | TRIDET
+        found['window'] = [1] + [5] * (len(found['strides']) - 1)
     if method == 'asl':
         found |= {name: value for name, value in ASL.items() if name != 'theta' or not is_tridet}
     if method == 'asl' and not (is_paper or is_tridet):

@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/schedules/adamw_cosine.py',
 ]
 
-# Eight levels: a section lasts 120 steps and more.
+# Eight levels: a tenth of the actions, most of the sections, last longer than 64 steps.
 strides = [1, 2, 4, 8, 16, 32, 64, 128]
 regress_ranges = [(0, 4), (4, 8), (8, 16), (16, 32), (32, 64), (64, 128), (128, 256), (256, 10000)]
 

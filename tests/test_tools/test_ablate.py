@@ -121,7 +121,10 @@ HAPT_CLIPS_CLICKS = CLICKS | {
 }
 PER_CLASS = {'model.head.per_class': True}
 OVERLAPPING = {
-    'model.head.regress_ranges': [(0, 4), (2, 8), (4, 16), (8, 32), (16, 64), (32, 10000)]
+    'model.head.regress_ranges': [
+        *[(0, 4), (2, 8), (4, 16), (8, 32), (16, 64)],
+        *[(32, 128), (64, 256), (128, 10000)],
+    ]
 }
 SIMOTA = {'model.head.assigner.type': 'SimOTAAssigner'}
 MORE_POINTS = SIMOTA | OVERLAPPING | {'model.head.assigner.center_sampling_radius': None}
