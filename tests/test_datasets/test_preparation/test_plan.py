@@ -176,11 +176,7 @@ NAMES = (
 SIX = [(0, 4), (4, 8), (8, 16), (16, 32), (32, 64), (64, 10000)]
 DIFFERENT = {
     'hapt': {'max_per_video': 500, 'max_epochs': 48},
-    'billboard': {
-        'strides': [1, 2, 4, 8, 16, 32, 64, 128],
-        'regress_ranges': [*SIX[:5], (64, 128), (128, 256), (256, 10000)],
-        'max_epochs': 15,
-    },
+    'billboard': {},
     'thumos14': {},
     'multithumos': {
         'strides': [1, 2, 4, 8, 16, 32, 64],
