@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any
 
 import torch
@@ -57,7 +56,7 @@ class CudaGraphHook(Hook):
             )
         model.data_preprocessor.largest = {}
         losses = _Losses(model)
-        recordings: dict[Hashable, _Recording] = {}
+        recordings: dict[tuple[int, bool], _Recording] = {}  # by videos, autocast
 
         def forward(*args: Any, mode: str = 'tensor', **kwargs: Any) -> Any:
             if mode != 'loss':
