@@ -53,9 +53,9 @@ def read_action_sensitivity(
     sample = packed['data_samples']
     batch = model.data_preprocessor(pseudo_collate([packed]), training=True)
     feats, masks = model.extract_feat(batch['inputs'], batch['masks'])
-    _, points, mask = model.head(feats, masks)
+    outputs, points, mask = model.head(feats, masks)
     truths = batch['ground_truths']
-    targets = model.head.assigner(points, truths).within(mask)
+    targets = model.head.assign(outputs, points, mask, truths)
     sensitivity = model.head.sensitivity(feats, masks, points, targets)
     actions = [
         _action(

@@ -14,12 +14,19 @@ from asl_mmaction.apis import read_action_sensitivity, read_class_gaussians
 from asl_mmaction.datasets import TALDataset
 
 
+@pytest.fixture(scope='module', params=['PointAssigner', 'SimOTAAssigner'])
+def config(demo, request):
+    config = Config(demo.config.to_dict())
+    config.model.head.assigner.type = request.param
+    return config
+
+
 @pytest.fixture(scope='module')
-def step(demo):
+def step(demo, config):
     """Points, targets and weights that one training step on test_0001 hands to its losses."""
     with DefaultScope.overwrite_default_scope('mmaction'):
-        model = MODELS.build(demo.config.model)
-        dataset = DATASETS.build(demo.config.test_dataloader.dataset)
+        model = MODELS.build(config.model)
+        dataset = DATASETS.build(config.test_dataloader.dataset)
     model.load_state_dict(torch.load(demo.checkpoint, weights_only=True)['state_dict'])
     model.eval()
     seen = {}
@@ -41,8 +48,8 @@ def step(demo):
     return {**seen, 'grid': packed['data_samples'].grid}
 
 
-def test_h_and_q_are_those_of_a_training_step(demo, step):
-    recording, actions = read_action_sensitivity(demo.config, demo.checkpoint, 'test_0001')
+def test_h_and_q_are_those_of_a_training_step(demo, config, step):
+    recording, actions = read_action_sensitivity(config, demo.checkpoint, 'test_0001')
     content = json.loads((demo.data / 'annotations.json').read_text())['database']['test_0001']
     assert recording.duration == content['duration']
     assert [x.label for x in actions] == [item['label'] for item in content['annotations']]
@@ -69,7 +76,7 @@ def test_h_and_q_are_those_of_a_training_step(demo, step):
         for time, q in zip(x.q_times, x.q, strict=True):
             assert x.segment[0] <= time <= x.segment[1]
             assert known[time] == q.tolist()
-    assert trained == int(step['targets'].positives.sum()) > 20
+    assert trained == int(step['targets'].positives.sum()) > 5
 
 
 def test_p_is_that_of_the_class(demo):

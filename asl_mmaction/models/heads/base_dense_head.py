@@ -8,7 +8,7 @@ import torch
 from mmaction.registry import MODELS, TASK_UTILS
 from mmengine import dist
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.models.layers import PackedPyramid, pack_pyramid
@@ -175,18 +175,32 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
             ground_truths: (N, G) of them, on the grid.
         """
         outputs, points, mask = self(feats, masks)
-        class_level = None if self.sensitivity is None else self.sensitivity.class_level
-        if self.assigner.uses_predictions:
-            with torch.no_grad():
-                found = self._candidates(outputs, points, mask)
-            targets = self.assigner(points, ground_truths, found, class_level)
-        else:
-            targets = self.assigner(points, ground_truths)
-        targets = targets.within(mask)
+        targets = self.assign(outputs, points, mask, ground_truths)
         losses = self.loss_by_feat(outputs, points, mask, targets, feats, masks, ground_truths)
         if self.loss_contrast is not None:
-            losses['loss_ascl'] = self.loss_contrast(feats[0], masks[0], ground_truths, class_level)
+            losses['loss_ascl'] = self.loss_contrast(
+                feats[0], masks[0], ground_truths, self._class_level
+            )
         return losses
+
+    @torch.no_grad()
+    def assign(
+        self, outputs: Any, points: Points, mask: Tensor, ground_truths: GroundTruths
+    ) -> PointTargets:
+        """What each point has to learn in a training step.
+
+        Args:
+            outputs: Raw predictions, which some assigners ask.
+            points: P points.
+            mask: (N, P) bool, the valid ones.
+            ground_truths: (N, G) of them, on the grid.
+        """
+        if self.assigner.uses_predictions:
+            found = self._candidates(outputs, points, mask)
+            targets = self.assigner(points, ground_truths, found, self._class_level)
+        else:
+            targets = self.assigner(points, ground_truths)
+        return targets.within(mask)
 
     def loss_by_feat(
         self,
@@ -307,6 +321,10 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
     def _candidates(self, outputs: Any, points: Points, mask: Tensor) -> DenseCandidates:
         scores = at_least_float32(outputs.cls_logits).sigmoid()
         return DenseCandidates(at_least_float32(self.decode(points, outputs)), scores, mask)
+
+    @property
+    def _class_level(self) -> nn.Module | None:
+        return None if self.sensitivity is None else self.sensitivity.class_level
 
     @property
     def predicts_quality(self) -> bool:
