@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from asl_mmaction.apis.doubtful_moments import find_doubtful_moments
     from asl_mmaction.apis.inferencer import TALInferencer
     from asl_mmaction.apis.scored import evaluate
+    from asl_mmaction.apis.weight_effect import measure_weights
     from asl_mmaction.files.checkpoint import load_checkpoint
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     'find_doubtful_moments',
     'load_checkpoint',
     'load_config',
+    'measure_weights',
     'read_action_sensitivity',
     'read_class_gaussians',
 ]
@@ -34,6 +36,7 @@ _MODULES = {
     'find_doubtful_moments': 'apis.doubtful_moments',
     'load_checkpoint': 'files.checkpoint',
     'load_config': 'apis.config',
+    'measure_weights': 'apis.weight_effect',
     'read_action_sensitivity': 'apis.action_sensitivity',
     'read_class_gaussians': 'apis.class_gaussians',
 }

@@ -41,7 +41,7 @@ def read_action_sensitivity(
             such recording.
     """
     config, model, classes, dataset = load_beside_data(
-        config, checkpoint, 'test_dataloader', _check_model
+        config, checkpoint, 'test_dataloader', check_sensitivity
     )
     names = [dataset.get_data_info(index)['video_name'] for index in range(len(dataset))]
     if video not in names:
@@ -75,7 +75,8 @@ def read_action_sensitivity(
     return Recording(video, float(sample.duration), {}, rows, classes=classes), actions
 
 
-def _check_model(config: Config, model: nn.Module) -> None:
+def check_sensitivity(config: Config, model: nn.Module) -> None:
+    """Refuse, with a ``ValueMistake``, a model that has no evaluator."""
     if getattr(getattr(model, 'head', None), 'sensitivity', None) is None:
         raise ValueMistake(
             f'expected a model with head.sensitivity but got none in {config.filename}'

@@ -7,9 +7,11 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from matplotlib import image
 
+from asl_mmaction.apis import measure_weights
 from asl_mmaction.datasets.preparation.synthetic import CLASSES, MOMENTS, generate
 
 TOOLS = Path(__file__).parents[2] / 'tools'
@@ -160,3 +162,25 @@ def test_plot_sensitivity_draws_the_frames_of_a_recording(demo, tmp_path, capsys
     load_tool('analysis/plot_sensitivity').main([*files, *options])
     assert '>test_0001: what each frame weighs in training</text>' in out.read_text()
     assert capsys.readouterr().out.endswith(f'wrote {out}\n')
+
+
+def test_measure_weights_prints_what_was_measured(demo, capsys, monkeypatch):
+    monkeypatch.chdir(demo.data.parent)  # its config names the data from there
+    files = [str(next(demo.work.glob('*.py'))), str(next(demo.work.glob('*.pth')))]
+    tool = load_tool('analysis/measure_weights')
+    assert tool.main([*files, '--batches', '2']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    lines = lines[lines.index(next(line for line in lines if line.startswith('weights'))) :]
+    effect = measure_weights(*files, num_batches=2)
+    rows = {line[:40].strip(): line[40:].split() for line in lines if line.startswith('  ')}
+    assert list(rows) == ['classification', 'localization', 'both', 'contrast', 'quality']
+    assert lines[1].split()[1:] == [
+        f'{x:.4f}' for x in np.quantile(effect.weights['cls'], (0.01, 0.1, 0.5, 0.9, 0.99))
+    ]
+    assert rows['both'] == [f'{x:.4f}' for x in effect.weighed['both']]
+    assert rows['quality'] == [f'{x:.4f}' for x in effect.others['loss_sensitivity'][:2]]
+    assert lines[-1] == f'cosine of one batch and the next: {effect.between_batches:.3f}'
+    with pytest.raises(SystemExit) as caught:
+        tool.main([*files, '--batches', '0'])
+    assert caught.value.code == 2
+    assert 'expected --batches N >= 1 but got 0' in capsys.readouterr().err
