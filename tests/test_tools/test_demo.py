@@ -172,13 +172,14 @@ def test_measure_weights_prints_what_was_measured(demo, capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     lines = lines[lines.index(next(line for line in lines if line.startswith('weights'))) :]
     effect = measure_weights(*files, num_batches=2)
-    rows = {line[:40].strip(): line[40:].split() for line in lines if line.startswith('  ')}
+    rows = {line[:29].strip(): line[29:].split() for line in lines if line.startswith('  ')}
     assert list(rows) == ['classification', 'localization', 'both', 'contrast', 'quality']
     assert lines[1].split()[1:] == [
         f'{x:.4f}' for x in np.quantile(effect.weights['cls'], (0.01, 0.1, 0.5, 0.9, 0.99))
     ]
     assert rows['both'] == [f'{x:.4f}' for x in effect.weighed['both']]
     assert rows['quality'] == [f'{x:.4f}' for x in effect.others['loss_sensitivity'][:2]]
+    assert max(map(len, lines)) < 80
     assert lines[-1] == f'cosine of one batch and the next: {effect.between_batches:.3f}'
     with pytest.raises(SystemExit) as caught:
         tool.main([*files, '--batches', '0'])

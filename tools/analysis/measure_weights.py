@@ -46,15 +46,15 @@ def main(argv: list[str] | None = None) -> int:
             args.config, args.checkpoint, num_batches=args.batches, seed=args.seed
         )
     heads = ''.join(f'{f"{100 * q:g} %":>10}' for q in QUANTILES)
-    print(f'{"weights of positives, quantiles":40}{heads}')
+    print(f'{"weights h of positives":29}{heads}')
     for kind, values in effect.weights.items():
         print_row(NAMES[kind], np.quantile(values, QUANTILES) if len(values) else [np.nan] * 5)
     columns = f'{"cosine":>10}{"length":>10}'
-    print(f'\n{"gradient, beside that with all weights 1":40}{columns}{"difference":>12}')
+    print(f'\n{"gradient to that with h = 1":29}{columns}{"difference":>12}')
     for name, row in effect.weighed.items():
         print_row(NAMES[name], row)
     if effect.others:
-        print(f'\n{"other losses, beside both of those":40}{columns}')
+        print(f'\n{"other losses to both":29}{columns}')
     for name, row in sorted(effect.others.items()):
         print_row(NAMES.get(name, name), row[:2])
     print(f'\ncosine of one batch and the next: {effect.between_batches:.3f}')
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def print_row(name: str, values: Iterable[float]) -> None:
-    print(f'  {name:38}' + ''.join(f'{value:10.4f}' for value in values))
+    print(f'  {name:27}' + ''.join(f'{value:10.4f}' for value in values))
 
 
 if __name__ == '__main__':
