@@ -128,6 +128,7 @@ OVERLAPPING = {
 }
 SIMOTA = {'model.head.assigner.type': 'SimOTAAssigner'}
 MORE_POINTS = SIMOTA | OVERLAPPING | {'model.head.assigner.center_sampling_radius': None}
+IOU_POWER = {'model.head.iou_power': 1}
 CAUSAL = {'model.neck.causal': 'split'}
 EXPECTED['billboard'] = {
     'actionformer_billboard': {},
@@ -135,7 +136,8 @@ EXPECTED['billboard'] = {
     'baseline, overlapping ranges': OVERLAPPING,
     'baseline, SimOTA': SIMOTA,
     'baseline, SimOTA, more points': MORE_POINTS,
-    'baseline, iou_power 0.25': {'model.head.iou_power': 0.25},
+    'baseline, iou_power 1': IOU_POWER,
+    'baseline, SimOTA, more points, iou_power 1': MORE_POINTS | IOU_POWER,
     'baseline, split causal attention': CAUSAL,
     'channel attention': NO_ASE | NO_ASCL,
     'asl_billboard': {},
@@ -147,7 +149,7 @@ EXPECTED['billboard'] = {
     'ASL, SimOTA, more points': {'model.post_processor.quality_power': None},
     'ASL, SimOTA, more points, sensitivity in the cost': MORE_POINTS
     | {'model.head.assigner.sensitivity_power': 0.5},
-    'ASL, iou_power 0.25': {'model.head.iou_power': 0.25},
+    'ASL, iou_power 1': IOU_POWER,
     'ASL, split causal attention': CAUSAL,
     'ASL, quality_power of loc 1': {'model.post_processor.quality_power': {'loc': 1}},
     'ASL, per class, quality_power of loc 1': PER_CLASS
