@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from torch import Tensor, nn
 
-from asl_mmaction.apis.model import load_beside_data
+from asl_mmaction.apis.model import check_sensitivity, load_beside_data
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.files.writing import hint_at_same_name
 from asl_mmaction.structures.feature_grid import FeatureGrid
@@ -73,14 +73,6 @@ def read_action_sensitivity(
     ]
     rows = [{'label': x.label, 'segment': x.segment} for x in actions]
     return Recording(video, float(sample.duration), {}, rows, classes=classes), actions
-
-
-def check_sensitivity(config: Config, model: nn.Module) -> None:
-    """Refuse, with a ``ValueMistake``, a model that has no evaluator."""
-    if getattr(getattr(model, 'head', None), 'sensitivity', None) is None:
-        raise ValueMistake(
-            f'expected a model with head.sensitivity but got none in {config.filename}'
-        )
 
 
 def _action(

@@ -142,6 +142,14 @@ def load_beside_data(
     return config, model.eval(), classes, dataset
 
 
+def check_sensitivity(config: Config, model: Any) -> None:
+    """Refuse, with a ``ValueMistake``, a model that has no evaluator."""
+    if getattr(getattr(model, 'head', None), 'sensitivity', None) is None:
+        raise ValueMistake(
+            f'expected a model with head.sensitivity but got none in {config.filename}'
+        )
+
+
 def find_device(device: str | torch.device | None, backend: str = 'torch') -> torch.device:
     """A device of this machine; None: the GPU where there is one, and the backend runs on it.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +14,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch import Tensor
 
-from asl_mmaction.apis.action_sensitivity import check_sensitivity
-from asl_mmaction.apis.model import load_beside_data
+from asl_mmaction.apis.model import check_sensitivity, load_beside_data
 from asl_mmaction.files.mistakes import ValueMistake
 from asl_mmaction.structures.point_targets import PointTargets
 from asl_mmaction.structures.sensitivity import Sensitivity
@@ -94,11 +93,12 @@ def measure_weights(
     for _, data in zip(range(num_batches), loader, strict=False):
         batch = model.data_preprocessor(data, training=True)
         gradients = _gradients(model, batch, functools.partial(_keep_weights, weights))
-        plain = _gradients(model, batch, lambda h, _: _all_one(h))
-        for name in (*WEIGHED, 'both'):
-            weighed.setdefault(name, []).append(_compare(gradients[name], plain[name]))
-        for name in gradients.keys() - weighed.keys():
-            others.setdefault(name, []).append(_compare(gradients[name], plain['both']))
+        plain = _gradients(model, batch, lambda h, _: _all_one(h), only=WEIGHED)
+        for name, gradient in gradients.items():
+            if name in plain:
+                weighed.setdefault(name, []).append(_compare(gradient, plain[name]))
+            else:
+                others.setdefault(name, []).append(_compare(gradient, plain['both']))
         if before is not None:
             cosines.append(_compare(plain['both'], before).cosine)
         before = plain['both']
@@ -111,9 +111,13 @@ def measure_weights(
 
 
 def _gradients(
-    model: Any, batch: Mapping, change: Callable[[Sensitivity, PointTargets], Sensitivity | None]
+    model: Any,
+    batch: Mapping,
+    change: Callable[[Sensitivity, PointTargets], Sensitivity | None],
+    only: Container[str] | None = None,
 ) -> dict[str, Tensor]:
-    """Name of each loss, and ``'both'`` that are weighed -> gradient of all parameters in a row.
+    """Name of each loss, or of ``only`` these, and ``'both'`` that are weighed -> gradient of all
+    parameters in a row.
 
     ``change`` gets the sensitivity and the targets of the points; what it returns, if anything, is
     the sensitivity then.
@@ -130,7 +134,7 @@ def _gradients(
     parameters = [x for x in model.parameters() if x.requires_grad and id(x) not in of_evaluator]
     gradients = {}
     for name, loss in losses.items():
-        if 'loss' in name:
+        if 'loss' in name and (only is None or name in only):
             parts = torch.autograd.grad(
                 loss, parameters, retain_graph=True, materialize_grads=True, allow_unused=True
             )
