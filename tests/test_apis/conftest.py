@@ -16,7 +16,22 @@ CONFIG = Path(__file__).parents[2] / 'configs' / 'asl' / 'asl_demo.py'
 
 
 @pytest.fixture(scope='session')
-def demo(tmp_path_factory):
+def save_untrained():
+    """Of a config for the classes of the demo: its untrained model, as a checkpoint."""
+
+    def save(config, path):
+        torch.manual_seed(0)
+        with DefaultScope.overwrite_default_scope('mmaction'):
+            model = MODELS.build(config.model)
+        meta = {'dataset_meta': {'classes': CLASSES}}
+        torch.save({'meta': meta, 'state_dict': model.state_dict()}, path)
+        return path
+
+    return save
+
+
+@pytest.fixture(scope='session')
+def demo(tmp_path_factory, save_untrained):
     """``config``, its file ``config_path``, ``checkpoint``, ``data`` folder and ``classes``."""
     folder = tmp_path_factory.mktemp('apis')
     generate(folder / 'data', num_train=1, num_test=3)
@@ -25,12 +40,7 @@ def demo(tmp_path_factory):
         config[name].dataset.data_root = str(folder / 'data')
         config[name].batch_size = 2
     config.dump(folder / 'tiny.py')
-    torch.manual_seed(0)
-    with DefaultScope.overwrite_default_scope('mmaction'):
-        model = MODELS.build(config.model)
-    checkpoint = folder / 'tiny.pth'
-    meta = {'dataset_meta': {'classes': CLASSES}}
-    torch.save({'meta': meta, 'state_dict': model.state_dict()}, checkpoint)
+    checkpoint = save_untrained(config, folder / 'tiny.pth')
     return SimpleNamespace(
         config=config,
         config_path=folder / 'tiny.py',

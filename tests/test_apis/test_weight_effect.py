@@ -25,18 +25,8 @@ def config(demo):
 
 
 @pytest.fixture
-def checkpoint(demo, config, tmp_path):
-    return save_anew(config, demo.classes, tmp_path / 'narrow.pth')
-
-
-def save_anew(config, classes, path):
-    """An untrained model of the config."""
-    torch.manual_seed(0)
-    with DefaultScope.overwrite_default_scope('mmaction'):
-        model = MODELS.build(config.model)
-    meta = {'dataset_meta': {'classes': classes}}
-    torch.save({'meta': meta, 'state_dict': model.state_dict()}, path)
-    return path
+def checkpoint(config, save_untrained, tmp_path):
+    return save_untrained(config, tmp_path / 'narrow.pth')
 
 
 def gradient(config, checkpoint, index):
@@ -99,9 +89,9 @@ def test_weights_are_those_of_the_positives(config, checkpoint):
         np.testing.assert_array_equal(values, effect.weights[kind][: len(values)])
 
 
-def test_without_levels_all_weights_are_1(demo, config, tmp_path):
+def test_without_levels_all_weights_are_1(config, save_untrained, tmp_path):
     config.model.head.sensitivity.update(class_level=None, instance_level=None)
-    effect = measure_weights(config, save_anew(config, demo.classes, tmp_path / 'a.pth'))
+    effect = measure_weights(config, save_untrained(config, tmp_path / 'a.pth'))
     for compared in effect.weighed.values():
         assert compared == pytest.approx((1, 1, 0), abs=1e-12)
     assert effect.others.keys() == {'loss_ascl'}
