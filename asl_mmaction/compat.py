@@ -26,7 +26,7 @@ class MissingRequirementError(ImportError):
 
 # module, what to install, lowest version, first version that is too new. Order of their imports.
 REQUIREMENTS = (
-    ('torch', 'torch>=2.13', '2.13', None),
+    ('torch', 'torch>=2.11', '2.11', None),
     ('mmengine', 'mmengine>=0.10.7,<1.0', '0.10.7', '1.0'),
     ('mmcv', 'mmcv-lite>=2.0.1,<2.2', '2.0.1', '2.2'),
     ('importlib_metadata', 'importlib_metadata', None, None),

@@ -24,7 +24,7 @@ PATCHES = {
     'allow_checkpoints_of_the_runner': ('Weights only load failed', True),
     'read_downloads_as_checkpoints': ('what a checkpoint holds was run', True),
     'let_a_default_hook_be_none': ('AssertionError', True),
-    'distribute_on_cpu': ('_cuda_setDevice', not torch.cuda.is_available()),
+    'distribute_on_cpu': ('cuda', not torch.cuda.is_available()),
     'lay_out_configs_once': ('laid out 2 times', True),
 }
 
@@ -44,7 +44,7 @@ def test_each_patch_is_needed_and_works(outcomes, patch):
     if not broken_here:
         pytest.skip('nothing to repair in this environment')
     assert without != 'ok'
-    assert error in without
+    assert error.lower() in without.lower()
 
 
 def test_every_patch_is_tested():
@@ -71,7 +71,7 @@ def test_the_remains_of_a_removed_package_count_as_missing(monkeypatch):
 
 @pytest.mark.parametrize(
     ('name', 'version'),
-    [('mmcv', '2.2.0'), ('mmcv', '2.0.0rc4'), ('mmengine', '0.10.6'), ('torch', '2.12.1+cu130')],
+    [('mmcv', '2.2.0'), ('mmcv', '2.0.0rc4'), ('mmengine', '0.10.6'), ('torch', '2.10.1+cu130')],
 )
 def test_a_version_that_does_not_fit_is_named(monkeypatch, name, version):
     monkeypatch.setattr(sys.modules[name], '__version__', version)
@@ -117,7 +117,7 @@ def test_a_program_that_lacks_a_piece_ends_with_one_line(
     assert done.stdout == ''
     assert done.stderr == (
         'asl_mmaction needs torch, which is not installed; '
-        'install it with: pip install "torch>=2.13"\n'
+        'install it with: pip install "torch>=2.11"\n'
     )
 
 
