@@ -141,6 +141,8 @@ EXPECTED['billboard'] = {
     'baseline, split causal attention': CAUSAL,
     'channel attention': NO_ASE | NO_ASCL,
     'asl_billboard': {},
+    'asl_billboard, no contrastive loss': NO_ASCL,
+    'asl_billboard, evaluators alone': {'model.neck.theta': 0} | NO_ASCL,
     'ASL': {},
     'asl_billboard_paper': {},
     'ASL, per class': PER_CLASS,
@@ -184,6 +186,11 @@ NAMED = {
         label: 'actionformer/actionformer_billboard.py'
         for label in EXPECTED['billboard']
         if label.startswith('baseline, ')
+    },
+    **{
+        label: 'asl/asl_billboard.py'
+        for label in EXPECTED['billboard']
+        if label.startswith('asl_billboard, ')
     },
     'asl_billboard': 'asl/asl_billboard.py',
     'ASL, SimOTA, more points': 'asl/asl_billboard.py',
