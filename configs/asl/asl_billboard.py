@@ -1,13 +1,11 @@
-# ASL: the baseline of the same name with channel attention, sensitivity and contrastive loss; and
-# what pays where actions overlap (docs/benchmarks.md): an action learns from the points that
-# predict it best, at any place in it and on either of two levels, and scores are multiplied by
-# the predicted quality.
-_base_ = ['../actionformer/actionformer_billboard.py', '../_base_/sensitivity/asl.py']
+# ASL where actions overlap: the baseline of the same name with channel attention, sensitivity and
+# contrastive loss, points chosen by what they predict, and scores multiplied by the quality.
+_base_ = ['../actionformer/actionformer_billboard.py', '../_base_/sensitivity/asl_dense.py']
 
 model = dict(
     neck=dict(theta=_base_.theta),
     head=dict(
-        assigner=dict(type='SimOTAAssigner', center_sampling_radius=None),
+        assigner=_base_.assigner,
         regress_ranges=[
             (0, 4),
             (2, 8),
@@ -21,5 +19,5 @@ model = dict(
         sensitivity=_base_.sensitivity,
         loss_contrast=_base_.loss_contrast,
     ),
-    post_processor=dict(quality_power=dict(loc=1.0)),
+    post_processor=dict(quality_power=_base_.quality_power),
 )

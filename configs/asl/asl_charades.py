@@ -1,9 +1,14 @@
-# ASL: the baseline of the same name with channel attention, sensitivity and contrastive loss.
-_base_ = ['../actionformer/actionformer_charades.py', '../_base_/sensitivity/asl.py']
+# ASL where actions overlap: the baseline of the same name with channel attention, sensitivity and
+# contrastive loss, points chosen by what they predict, and scores multiplied by the quality.
+_base_ = ['../actionformer/actionformer_charades.py', '../_base_/sensitivity/asl_dense.py']
 
 model = dict(
     neck=dict(theta=_base_.theta),
-    head=dict(sensitivity=_base_.sensitivity, loss_contrast=_base_.loss_contrast),
-    # Scores are multiplied by the predicted quality, which pays on dense recordings.
-    post_processor=dict(quality_power=dict(loc=1.0)),
+    head=dict(
+        assigner=_base_.assigner,
+        regress_ranges=[(0, 4), (2, 8), (4, 16), (8, 32), (16, 64), (32, 128), (64, 10000)],
+        sensitivity=_base_.sensitivity,
+        loss_contrast=_base_.loss_contrast,
+    ),
+    post_processor=dict(quality_power=_base_.quality_power),
 )

@@ -1,9 +1,14 @@
-# ASL as its paper trains it on Ego4D; what the paper does not say is as in asl_ego4d_egovlp.py.
-_base_ = ['asl_ego4d_egovlp.py']
+# ASL as its paper trains it on Ego4D; what the paper does not say is as in
+# actionformer_ego4d_egovlp.py.
+_base_ = ['../actionformer/actionformer_ego4d_egovlp.py', '../_base_/sensitivity/asl.py']
 
 model = dict(
-    head=dict(assigner=dict(match='shortest'), sensitivity=dict(normalize='none')),
-    post_processor=dict(quality_power=None),
+    neck=dict(theta=_base_.theta),
+    head=dict(
+        assigner=dict(match='shortest'),
+        sensitivity=dict(_base_.sensitivity, normalize='none'),
+        loss_contrast=_base_.loss_contrast,
+    ),
 )
 train_cfg = dict(max_epochs=15)
 optim_wrapper = dict(optimizer=dict(lr=2e-4))
