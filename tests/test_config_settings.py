@@ -335,6 +335,8 @@ DENSE['charades'] = DENSE['ego4d'] | dict(ranges=[*OVERLAPPING[:5], (32, 128), (
 DENSE['billboard'] = DENSE['ego4d'] | dict(
     ranges=[*OVERLAPPING[:5], (32, 128), (64, 256), (128, 10000)]
 )
+# Of the contrastive loss, which asl_billboard.py is without
+CONTRAST = ('delta', 'tau', 'lambda_', 'gather')
 # Its training; what it does not say is as in the other configs of the task.
 PAPER = dict(
     multithumos=dict(batch=2, epochs=60, lr=2e-4, max_per_video=200, topk=2000),
@@ -378,6 +380,8 @@ def expected_settings(name):
         found |= {name: value for name, value in ASL.items() if name != 'theta' or not is_tridet}
     if method == 'asl' and not (is_paper or is_tridet):
         found |= DENSE.get(task, {})
+    if name == 'asl_billboard':
+        found = {name: value for name, value in found.items() if name not in CONTRAST}
     if is_paper:
         paper = PAPER[task.partition('_')[0]]
         found |= dict(match='shortest', normalize='none') | paper

@@ -141,14 +141,15 @@ EXPECTED['billboard'] = {
     'baseline, split causal attention': CAUSAL,
     'channel attention': NO_ASE | NO_ASCL,
     'asl_billboard': {},
-    'asl_billboard, no contrastive loss': NO_ASCL,
-    'asl_billboard, evaluators alone': {'model.neck.theta': 0} | NO_ASCL,
+    'asl_billboard, no channel attention': {'model.neck.theta': 0},
     'ASL': {},
     'asl_billboard_paper': {},
     'ASL, per class': PER_CLASS,
     'ASL, overlapping ranges': OVERLAPPING,
     'ASL, SimOTA': SIMOTA,
-    'ASL, SimOTA, more points': {'model.post_processor.quality_power': None},
+    'ASL, SimOTA, more points': MORE_POINTS,
+    'ASL, SimOTA, more points, quality_power of loc 1': MORE_POINTS
+    | {'model.post_processor.quality_power': {'loc': 1}},
     'ASL, SimOTA, more points, sensitivity in the cost': MORE_POINTS
     | {'model.head.assigner.sensitivity_power': 0.5},
     'ASL, iou_power 1': IOU_POWER,
@@ -187,13 +188,8 @@ NAMED = {
         for label in EXPECTED['billboard']
         if label.startswith('baseline, ')
     },
-    **{
-        label: 'asl/asl_billboard.py'
-        for label in EXPECTED['billboard']
-        if label.startswith('asl_billboard, ')
-    },
     'asl_billboard': 'asl/asl_billboard.py',
-    'ASL, SimOTA, more points': 'asl/asl_billboard.py',
+    'asl_billboard, no channel attention': 'asl/asl_billboard.py',
     'asl_billboard_paper': 'asl/asl_billboard_paper.py',
     'ASL, varifocal': 'asl/ablation/asl_billboard_varifocal.py',
     'tridet_billboard': 'tridet/tridet_billboard.py',
@@ -286,7 +282,7 @@ def test_each_row_has_a_folder_of_its_own(rows):
 def test_rows_that_differ_in_the_test_alone_share_a_model(rows):
     for label, trained in (
         ('ASL, quality_power of loc 1', 'ASL'),
-        ('ASL, SimOTA, more points', 'asl_billboard'),
+        ('ASL, SimOTA, more points, quality_power of loc 1', 'ASL, SimOTA, more points'),
         ('ASL, per class, quality_power of loc 1', 'ASL, per class'),
         ('ASL, quality of all points, quality_power of loc 1', 'ASL, quality of all points'),
     ):
@@ -294,7 +290,7 @@ def test_rows_that_differ_in_the_test_alone_share_a_model(rows):
         assert row.training == rows['billboard', trained]
         assert row.training.training == row.training
     assert {row.name for row in rows.values() if row.test_options} == {
-        'billboard/ASL_SimOTA_more_points',
+        'billboard/ASL_SimOTA_more_points_quality_power_of_loc_1',
         'billboard/ASL_quality_power_of_loc_1',
         'billboard/ASL_per_class_quality_power_of_loc_1',
         'billboard/ASL_quality_of_all_points_quality_power_of_loc_1',
