@@ -117,6 +117,40 @@ def test_from_nothing_to_a_loss(make, run, monkeypatch):
         assert len(DATASETS.build(config.test_dataloader.dataset)) == 1
 
 
+@pytest.mark.parametrize(
+    ('longest', 'by_baseline', 'by_asl'),
+    [
+        (8.0, [(0, 4), (4, 8), (8, 16), (16, 10000)], [(0, 4), (2, 8), (4, 16), (8, 10000)]),
+        # Of so few steps that the baseline finds them on two levels already
+        (1.0, [(0, 4), (2, 8), (4, 10000)], [(0, 4), (2, 8), (4, 10000)]),
+    ],
+)
+def test_where_actions_overlap_asl_has_what_pays_there(make, run, longest, by_baseline, by_asl):
+    rows = [
+        f'{video},{label},{start},{start + longest}'
+        for video in 'abcd'
+        for label, start in (('run', 1), ('jump', 1 + longest / 4), ('turn', 11))
+    ]
+    make([HEADER, *rows], width=20)
+    code, out, _ = run()
+    assert code == 0
+    assert '  my_asl.py, as actions overlap: points chosen by what they predict' in out
+    baseline, config = (load_config(f'data/my/{name}.py') for name in ('my_baseline', 'my_asl'))
+    assert 'quality_power' not in baseline.model.post_processor
+    assert baseline.model.head.assigner == dict(match='all', center_sampling_radius=1.5)
+    assert config.model.head.assigner == dict(
+        type='SimOTAAssigner', match='all', center_sampling_radius=None
+    )
+    assert baseline.model.head.regress_ranges == by_baseline
+    assert config.model.head.regress_ranges == by_asl
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        model = MODELS.build(config.model)
+        batch = pseudo_collate([DATASETS.build(config.train_dataloader.dataset)[0]])
+    data = model.data_preprocessor(batch, True)
+    assert model(**data, mode='loss')['loss_ascl'] > 0
+    assert model.post_processor.quality_power == (0, 1)  # of cls and of loc
+
+
 def test_a_feature_beside_the_one_that_is_read_is_told(make, run):
     make()
     assert 'beside it' not in run()[1]

@@ -99,7 +99,7 @@ from asl_mmaction.datasets.preparation.feature_folder import (
 from asl_mmaction.datasets.preparation.other_forms import read_json_rows
 from asl_mmaction.datasets.preparation.own_data import make_source, untold_durations
 from asl_mmaction.datasets.preparation.plan import Choice, make_plan
-from asl_mmaction.datasets.preparation.plan_config import asl_config, baseline_config
+from asl_mmaction.datasets.preparation.plan_config import asl_config, baseline_config, is_dense
 from asl_mmaction.datasets.preparation.source import Source
 from asl_mmaction.datasets.preparation.splitting import find_test_subset, give_subsets
 from asl_mmaction.datasets.preparation.statistics import Recording, Statistics
@@ -325,7 +325,7 @@ def write(
 ) -> None:
     prepare_folder(args.out)
     write_json(args.out / FILES[0], content)
-    texts = baseline_config(args.out.name, about, load, plan), asl_config()
+    texts = baseline_config(args.out.name, about, load, plan), asl_config(plan)
     for name, text in zip(FILES[1:], texts, strict=True):
         (args.out / name).write_text(text, encoding='utf-8')
 
@@ -363,6 +363,11 @@ def report(
     name_width = max(map(len, plan)) + 2
     for choice in plan.values():
         lines.append(f'  {choice.name.ljust(name_width)}{choice.value}  ({choice.reason})')
+    if is_dense(plan):
+        lines.append(
+            '  my_asl.py, as actions overlap: points chosen by what they predict, at any place in '
+            'an action and on two levels; scores times the predicted quality'
+        )
     asl, baseline = (count_parameters(args.out / name) for name in ('my_asl.py', 'my_baseline.py'))
     lines.append(
         f'wrote {args.out / FILES[0]}, configs: my_asl.py ({asl:.1f} M parameters), '

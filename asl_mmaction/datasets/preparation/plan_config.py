@@ -1,6 +1,7 @@
 """The plan as a config: one plain line for each choice, its reason beside it."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from asl_mmaction.datasets.preparation.plan import Choice
@@ -88,6 +89,25 @@ model = dict(
     head=dict(sensitivity=_base_.sensitivity, loss_contrast=_base_.loss_contrast),
 )
 """
+ASL_DENSE = """\
+# ASL where actions overlap: the baseline beside this file with channel attention, sensitivity and
+# contrastive loss, points chosen by what they predict, and scores multiplied by the quality.
+_base_ = ['my_baseline.py', 'asl_mmaction::_base_/sensitivity/asl_dense.py']
+
+model = dict(
+    neck=dict(theta=_base_.theta),
+    head=dict(
+        assigner=_base_.assigner,
+{ranges}        sensitivity=_base_.sensitivity,
+        loss_contrast=_base_.loss_contrast,
+    ),
+    post_processor=dict(quality_power=_base_.quality_power),
+)
+"""
+# An action has points on two levels
+OVERLAPPING = """\
+        regress_ranges=[(low // 2, high) for low, high in _base_.regress_ranges],
+"""
 
 
 def baseline_config(
@@ -116,9 +136,22 @@ def baseline_config(
     )
 
 
-def asl_config() -> str:
-    """Text of ``my_asl.py``, which inherits ``my_baseline.py`` beside it."""
-    return ASL
+def asl_config(plan: Mapping[str, Choice]) -> str:
+    """Text of ``my_asl.py``, which inherits ``my_baseline.py`` beside it.
+
+    Args:
+        plan: Of :func:`make_plan`.
+    """
+    if not is_dense(plan):
+        return ASL
+    ranges = plan['regress_ranges'].value
+    side_by_side = all(end == start for (_, end), (start, _) in pairwise(ranges))
+    return ASL_DENSE.format(ranges=OVERLAPPING if side_by_side else '')
+
+
+def is_dense(plan: Mapping[str, Choice]) -> bool:
+    """Whether a point learns all actions that happen at it."""
+    return plan['match'].value == 'all'
 
 
 def _line(name: str, value: Any, comment: str) -> str:
