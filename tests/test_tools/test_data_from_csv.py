@@ -147,7 +147,9 @@ def test_where_actions_overlap_asl_has_what_pays_there(make, run, longest, by_ba
         model = MODELS.build(config.model)
         batch = pseudo_collate([DATASETS.build(config.train_dataloader.dataset)[0]])
     data = model.data_preprocessor(batch, True)
-    assert model(**data, mode='loss')['loss_ascl'] > 0
+    losses = model(**data, mode='loss')
+    assert losses['loss_sensitivity'] > 0
+    assert 'loss_ascl' not in losses
     assert model.post_processor.quality_power == (0, 1)  # of cls and of loc
 
 

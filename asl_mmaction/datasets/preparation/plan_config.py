@@ -1,7 +1,6 @@
 """The plan as a config: one plain line for each choice, its reason beside it."""
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 from asl_mmaction.datasets.preparation.plan import Choice
@@ -90,23 +89,23 @@ model = dict(
 )
 """
 ASL_DENSE = """\
-# ASL where actions overlap: the baseline beside this file with channel attention, sensitivity and
-# contrastive loss, points chosen by what they predict, and scores multiplied by the quality.
+# ASL where actions overlap: the baseline beside this file with channel attention and sensitivity,
+# points chosen by what they predict, and scores multiplied by the predicted quality. Left out is
+# the contrastive loss (loss_contrast=_base_.loss_contrast), which does not pay on Billboard.
 _base_ = ['my_baseline.py', 'asl_mmaction::_base_/sensitivity/asl_dense.py']
 
+# The ranges of the baseline, but each begins at half of its start: an action is on two levels.
+ends = [0] + [high for _, high in _base_.regress_ranges]
 model = dict(
     neck=dict(theta=_base_.theta),
     head=dict(
-        assigner=_base_.assigner,
-{ranges}        sensitivity=_base_.sensitivity,
-        loss_contrast=_base_.loss_contrast,
+        # At any place in an action: the baseline's center_sampling_radius does not act here.
+        assigner=dict(_base_.assigner, match='all'),
+        regress_ranges=[(low // 2, high) for low, high in zip(ends, ends[1:])],
+        sensitivity=_base_.sensitivity,
     ),
     post_processor=dict(quality_power=_base_.quality_power),
 )
-"""
-# An action has points on two levels
-OVERLAPPING = """\
-        regress_ranges=[(low // 2, high) for low, high in _base_.regress_ranges],
 """
 
 
@@ -142,11 +141,7 @@ def asl_config(plan: Mapping[str, Choice]) -> str:
     Args:
         plan: Of :func:`make_plan`.
     """
-    if not is_dense(plan):
-        return ASL
-    ranges = plan['regress_ranges'].value
-    side_by_side = all(end == start for (_, end), (start, _) in pairwise(ranges))
-    return ASL_DENSE.format(ranges=OVERLAPPING if side_by_side else '')
+    return ASL_DENSE if is_dense(plan) else ASL
 
 
 def is_dense(plan: Mapping[str, Choice]) -> bool:

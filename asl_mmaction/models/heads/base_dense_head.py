@@ -112,6 +112,11 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
                 num_classes=num_classes, **({'per_class': True} if per_class else {})
             ),
         )
+        if getattr(self.assigner, 'per_class', per_class) != per_class:
+            raise ValueMistake(
+                'expected per_class in the head alone, whose assigner follows it, but got '
+                f'per_class={self.assigner.per_class} in head.assigner'
+            )
         self.loss_cls = MODELS.build(loss_cls or dict(type='SigmoidFocalLoss'))
         self.loss_loc = MODELS.build(loss_loc or dict(type='SegmentDIoULoss'))
         self.loss_contrast = None if loss_contrast is None else MODELS.build(loss_contrast)

@@ -86,7 +86,8 @@ class SoftNMSPostProcessor:
             raise ValueMistake(f'expected min_duration >= 0 but got {min_duration}')
         powers = {'cls': 0.0, 'loc': 0.0, **(quality_power or {})}
         if len(powers) > 2 or not all(
-            math.isfinite(power) and power >= 0 for power in powers.values()
+            isinstance(power, int | float) and math.isfinite(power) and power >= 0
+            for power in powers.values()
         ):
             raise ValueMistake(
                 f'expected quality_power to be cls and loc, both >= 0, but got {quality_power}'

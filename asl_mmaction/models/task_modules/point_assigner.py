@@ -49,6 +49,11 @@ class PointAssigner:
         if match not in self.matches:
             expected = ' or '.join(map(repr, self.matches))
             raise ValueMistake(f'expected match to be {expected} but got {match!r}')
+        if center_sampling_radius is not None and not center_sampling_radius > 0:
+            raise ValueMistake(
+                'expected center_sampling_radius of the assigner > 0, or None for the whole '
+                f'segment, but got {center_sampling_radius}'
+            )
         if per_class and match != 'all':
             raise ValueMistake(f"expected match to be 'all' with per_class but got {match!r}")
         self.num_classes = num_classes

@@ -41,8 +41,14 @@ class PointGenerator:
                 f'expected regress_ranges to have one range for each of the {len(strides)} levels '
                 f'but got {len(regress_ranges)}'
             )
+        for pair in regress_ranges:
+            if not (isinstance(pair, Sequence) and len(pair) == 2 and 0 <= pair[0] < pair[1]):
+                raise ValueMistake(
+                    'expected regress_ranges of pairs (low, high) with 0 <= low < high '
+                    f'but got {pair}'
+                )
         self.strides = list(strides)
-        self.regress_ranges = [tuple(map(float, r)) for r in regress_ranges]
+        self.regress_ranges = [(float(low), float(high)) for low, high in regress_ranges]
         self.offset = 0.5 if half_stride_offset else 0.0
         if self.gaps:
             missing = ', '.join(f'[{low:g}, {high:g})' for low, high in self.gaps)

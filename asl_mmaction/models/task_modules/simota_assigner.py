@@ -1,5 +1,7 @@
 """Which ground truth each point has to find, by what the model already predicts."""
 
+import math
+
 import torch
 from mmaction.registry import TASK_UTILS
 from torch import Tensor, nn
@@ -66,10 +68,10 @@ class SimOTAAssigner(PointAssigner):
             cls_weight=cls_weight, iou_weight=iou_weight, sensitivity_power=sensitivity_power
         )
         for name, value in weights.items():
-            if value < 0:
-                raise ValueMistake(f'expected {name} >= 0 but got {value}')
-        if topk < 1:
-            raise ValueMistake(f'expected topk >= 1 but got {topk}')
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueMistake(f'expected {name} of the assigner >= 0 but got {value}')
+        if type(topk) is not int or topk < 1:
+            raise ValueMistake(f'expected topk of the assigner, an int >= 1, but got {topk!r}')
         self.cls_weight = cls_weight
         self.iou_weight = iou_weight
         self.topk = topk

@@ -121,6 +121,9 @@ def test_class_targets_may_be_the_tiou_of_the_segment(build, localizer_config):
     assert found['loss_cls'].item() == pytest.approx(total / targets.positives.sum().item())
     with pytest.raises(ValueError, match="cls_target to be 'class' or 'tiou' but got 'iou'"):
         build(localizer_config(head={'cls_target': 'iou'})['head'])
+    assigner = {'match': 'all', 'per_class': True}
+    with pytest.raises(ValueError, match=r'per_class in the head alone, .* in head\.assigner'):
+        build(localizer_config(head={'assigner': assigner})['head'])
 
 
 @pytest.mark.parametrize('per_class', [False, True])

@@ -319,7 +319,7 @@ def test_no_power_is_the_paper():
             np.testing.assert_array_equal(one.scores, other.scores)
 
 
-@pytest.mark.parametrize('power', [dict(loc=-1), dict(iou=1), dict(cls=math.inf)])
+@pytest.mark.parametrize('power', [dict(loc=-1), dict(iou=1), dict(cls=math.inf), dict(loc='a')])
 def test_powers_that_are_none(power):
     with pytest.raises(ValueError, match='expected quality_power to be cls and loc, both >= 0'):
         SoftNMSPostProcessor(quality_power=power)

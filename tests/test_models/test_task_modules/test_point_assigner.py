@@ -159,6 +159,9 @@ def test_all_classes_that_fit_or_the_shortest_alone():
 def test_users_mistakes():
     with pytest.raises(ValueError, match="match to be 'shortest' or 'all' but got 'every'"):
         PointAssigner(num_classes=3, match='every')
+    for radius in (0, -1, float('nan')):
+        with pytest.raises(ValueError, match=f'center_sampling_radius .* > 0, .* but got {radius}'):
+            PointAssigner(num_classes=3, center_sampling_radius=radius)
     with pytest.raises(ValueError, match="match to be 'all' with per_class but got 'shortest'"):
         PointAssigner(num_classes=3, per_class=True)
 

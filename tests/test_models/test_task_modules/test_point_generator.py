@@ -50,6 +50,9 @@ def test_distances_that_no_range_holds_are_warned_of(monkeypatch, ranges, gaps, 
 
 
 def test_users_mistakes():
+    for wrong in ((4, 0), (4, 4), (-1, 4), 4, (0, 4, 8)):
+        with pytest.raises(ValueError, match=r'pairs \(low, high\) with 0 <= low < high but got'):
+            PointGenerator(strides=[1, 2], regress_ranges=[wrong, (4, 10000)])
     with pytest.raises(ValueError, match='one range for each of the 3 levels but got 2'):
         PointGenerator(strides=STRIDES, regress_ranges=RANGES[:2])
     make = PointGenerator(strides=STRIDES, regress_ranges=RANGES)

@@ -301,11 +301,15 @@ def test_users_mistakes():
         SimOTAAssigner(num_classes=3, match='shortest')
     with pytest.raises(ValueError, match="match to be 'all' with per_class but got 'cheapest'"):
         SimOTAAssigner(num_classes=3, per_class=True)
-    with pytest.raises(ValueError, match='expected topk >= 1 but got 0'):
-        SimOTAAssigner(num_classes=3, topk=0)
+    for topk in (0, 2.5, True):
+        message = f'expected topk of the assigner, an int >= 1, but got {topk}'
+        with pytest.raises(ValueError, match=message):
+            SimOTAAssigner(num_classes=3, topk=topk)
     for name in ('cls_weight', 'iou_weight', 'sensitivity_power'):
-        with pytest.raises(ValueError, match=f'expected {name} >= 0 but got -1'):
-            SimOTAAssigner(num_classes=3, **{name: -1})
+        for value in (-1, float('nan'), float('inf')):
+            message = f'expected {name} of the assigner >= 0 but got {value}'
+            with pytest.raises(ValueError, match=message):
+                SimOTAAssigner(num_classes=3, **{name: value})
     assigner = SimOTAAssigner(num_classes=NUM_CLASSES, sensitivity_power=1.0)
     points, found, truths = problem(0)
     with pytest.raises(ValueError, match=r'expected head\.sensitivity with a class_level'):
