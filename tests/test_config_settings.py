@@ -381,7 +381,7 @@ def expected_settings(name):
     if method == 'asl' and not (is_paper or is_tridet):
         found |= DENSE.get(task, {})
     if name == 'asl_billboard':
-        found = {name: value for name, value in found.items() if name not in CONTRAST}
+        found = {key: value for key, value in found.items() if key not in CONTRAST} | {'theta': 0}
     if is_paper:
         paper = PAPER[task.partition('_')[0]]
         found |= dict(match='shortest', normalize='none') | paper

@@ -1,10 +1,9 @@
-# ASL where actions overlap, without the contrastive loss, which does not pay here
-# (docs/experiments.md): the baseline of the same name with channel attention and sensitivity,
-# points chosen by what they predict, and scores multiplied by the quality.
+# ASL where actions overlap, without channel attention and contrastive loss, which do not pay here
+# (docs/experiments.md): the baseline of the same name with sensitivity, points chosen by what they
+# predict, and scores multiplied by the quality.
 _base_ = ['../actionformer/actionformer_billboard.py', '../_base_/sensitivity/asl_dense.py']
 
 model = dict(
-    neck=dict(theta=_base_.theta),
     head=dict(
         assigner=_base_.assigner,
         regress_ranges=[

@@ -141,7 +141,7 @@ EXPECTED['billboard'] = {
     'baseline, split causal attention': CAUSAL,
     'channel attention': NO_ASE | NO_ASCL,
     'asl_billboard': {},
-    'asl_billboard, no channel attention': {'model.neck.theta': 0},
+    'asl_billboard, channel attention': {'model.neck.theta': 0.2},
     'ASL': {},
     'asl_billboard_paper': {},
     'ASL, per class': PER_CLASS,
@@ -189,7 +189,7 @@ NAMED = {
         if label.startswith('baseline, ')
     },
     'asl_billboard': 'asl/asl_billboard.py',
-    'asl_billboard, no channel attention': 'asl/asl_billboard.py',
+    'asl_billboard, channel attention': 'asl/asl_billboard.py',
     'asl_billboard_paper': 'asl/asl_billboard_paper.py',
     'ASL, varifocal': 'asl/ablation/asl_billboard_varifocal.py',
     'tridet_billboard': 'tridet/tridet_billboard.py',
