@@ -62,7 +62,7 @@ def check_values(value: Any, where: str = '') -> None:
         # mmengine looks into it before it asks the registry to build it.
         raise ValueMistake(f'{where}: {name} is not in the optimizer registry')
     part = name if callable(name) else _parts().get(str(name), UNTYPED.get(where))
-    hints = _annotations(part)
+    hints = argument_types(part)
     for key, item in value.items():
         path = f'{where}.{key}'.lstrip('.')
         kinds = hints.get(key, {Any})
@@ -87,14 +87,16 @@ def _parts() -> dict[str, Any]:
     return found
 
 
-def _annotations(part: Callable | None) -> dict[str, set]:
-    """Types that each argument may have, as far as they are to be found."""
+def argument_types(part: Callable | None) -> dict[str, set]:
+    """Types that each argument of a class or function may have, as far as they are to be found."""
     found: dict[str, set] = {}
     # What a constructor takes as **kwargs is an argument of its base.
     bases = reversed(inspect.getmro(part)) if inspect.isclass(part) else []
     functions: list[Any] = [vars(base).get('__init__') for base in bases] or [part]
     for function in filter(inspect.isfunction, map(inspect.unwrap, functions)):
         for key, parameter in inspect.signature(function).parameters.items():
+            if key == 'self' or parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                continue
             alone = SimpleNamespace(__annotations__={key: parameter.annotation})
             try:
                 hint = typing.get_type_hints(alone, function.__globals__)[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import inspect
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from asl_mmaction.apis.config_types import argument_types
 from asl_mmaction.files.mistakes import Mistake
 
 # Packages whose constructors check what a config gives them.
@@ -45,7 +47,8 @@ def describe_mistake(error: Exception) -> str | None:
     if text.startswith('Caught '):
         text = text.strip().rpartition('\n')[2].partition(': ')[2]
     # What mmengine's registries add is of no help.
-    return ' '.join(text.split()).partition(' Please check whether the value of')[0]
+    line = ' '.join(text.split()).partition(' Please check whether the value of')[0]
+    return line if known else line.rstrip('.') + _nearest(error)
 
 
 def refusal(error: Exception) -> str | None:
@@ -81,6 +84,25 @@ def refusal(error: Exception) -> str | None:
     ):
         return text
     return part and f'{part} does not take what the config gives it: {text}'
+
+
+def _nearest(error: Exception) -> str:
+    """What there is in place of a name that the part being built, or its registry, does not have.
+
+    Empty for another mistake. Example: ``'; the nearest there: PointHead, TridentHead'``.
+    """
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        found = frame.f_locals
+        if frame.f_code.co_name != 'build_from_cfg' or 'obj_type' not in found:
+            continue
+        if found['obj_cls'] is None:
+            wrong, names = [found['obj_type']], list(found['registry'].module_dict)
+        else:
+            names = list(argument_types(found['obj_cls']))
+            wrong = [name for name in found['args'] if name not in names]
+        near = [x for name in wrong for x in difflib.get_close_matches(name, names, cutoff=0)]
+        return '; the nearest there: ' + ', '.join(near) if near else ''
+    return ''
 
 
 def _text(error: Exception) -> str:

@@ -65,14 +65,18 @@ def test_a_bug_passes(error):
 @pytest.mark.parametrize(
     ('part', 'line'),
     [
-        (dict(type='NoSuchHead'), 'NoSuchHead is not in the mmaction::model registry.\n'),
+        (
+            dict(type='PointHeat'),
+            'PointHeat is not in the mmaction::model registry; the nearest there: PointHead, ',
+        ),
         (
             dict(type='SigmoidFocalLoss', gama=2),
-            "FocalLoss.__init__() got an unexpected keyword argument 'gama'",
+            "FocalLoss.__init__() got an unexpected keyword argument 'gama'; the nearest there: "
+            'gamma, ',
         ),
-        (dict(type='ConvProjection'), 'ConvProjection.__init__() missing'),
+        (dict(type='ConvProjection'), "'in_channels' and 'out_channels'\n"),
         # A constructor that hands the rest on to its base.
-        (dict(type='PointHead', num_class=3), 'BaseDenseHead.__init__() got an unexpected keyword'),
+        (dict(type='PointHead', num_class=3), "'num_class'; the nearest there: num_classes, "),
         (dict(type='torch.nn.Dropout', p=2), 'Dropout does not take what the config gives it'),
     ],
 )
