@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Sequence
 
@@ -45,10 +46,10 @@ def read_action_sensitivity(
     )
     names = [dataset.get_data_info(index)['video_name'] for index in range(len(dataset))]
     if video not in names:
-        raise ValueMistake(
-            f'expected a recording of test_dataloader but got {video!r}'
-            f'{hint_at_same_name(video, names)}'
+        hint = hint_at_same_name(video, names) or (
+            f'; the nearest there: {", ".join(difflib.get_close_matches(video, names, cutoff=0))}'
         )
+        raise ValueMistake(f'expected a recording of test_dataloader but got {video!r}{hint}')
     packed = dataset[names.index(video)]
     sample = packed['data_samples']
     batch = model.data_preprocessor(pseudo_collate([packed]), training=True)
