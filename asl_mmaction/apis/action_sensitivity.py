@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Sequence
 
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from asl_mmaction.apis.model import check_sensitivity, load_beside_data
 from asl_mmaction.files.mistakes import ValueMistake
-from asl_mmaction.files.writing import hint_at_same_name
+from asl_mmaction.files.writing import hint_at_nearest, hint_at_same_name
 from asl_mmaction.structures.feature_grid import FeatureGrid
 from asl_mmaction.structures.point_targets import GroundTruths, PointTargets
 from asl_mmaction.structures.points import Points
@@ -46,9 +45,7 @@ def read_action_sensitivity(
     )
     names = [dataset.get_data_info(index)['video_name'] for index in range(len(dataset))]
     if video not in names:
-        hint = hint_at_same_name(video, names) or (
-            f'; the nearest there: {", ".join(difflib.get_close_matches(video, names, cutoff=0))}'
-        )
+        hint = hint_at_same_name(video, names) or hint_at_nearest([video], names)
         raise ValueMistake(f'expected a recording of test_dataloader but got {video!r}{hint}')
     packed = dataset[names.index(video)]
     sample = packed['data_samples']

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import inspect
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from asl_mmaction.apis.config_types import argument_types
 from asl_mmaction.files.mistakes import Mistake
+from asl_mmaction.files.writing import hint_at_nearest
 
 # Packages whose constructors check what a config gives them.
 STACK = {'mmaction', 'mmcv', 'mmengine', 'numpy', 'torch', *sys.stdlib_module_names}
@@ -46,9 +46,7 @@ def describe_mistake(error: Exception) -> str | None:
     # A data loader's worker passes its error on behind a traceback of its own.
     if text.startswith('Caught '):
         text = text.strip().rpartition('\n')[2].partition(': ')[2]
-    # What mmengine's registries add is of no help.
-    line = ' '.join(text.split()).partition(' Please check whether the value of')[0]
-    return line if known else line.rstrip('.') + _nearest(error)
+    return ' '.join(text.split())
 
 
 def refusal(error: Exception) -> str | None:
@@ -82,28 +80,27 @@ def refusal(error: Exception) -> str | None:
     if (builder and isinstance(error, (KeyError, TypeError))) or (
         hands_on and isinstance(error, TypeError)
     ):
-        return text
+        return text + _nearest(error)
     return part and f'{part} does not take what the config gives it: {text}'
 
 
 def _nearest(error: Exception) -> str:
     """What there is in place of a name that the part being built, or its registry, does not have.
 
-    Empty for another mistake. Example: ``'; the nearest there: PointHead, TridentHead'``.
+    Empty for another mistake.
     """
     for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
         found = frame.f_locals
-        if frame.f_code.co_name != 'build_from_cfg' or 'obj_type' not in found:
+        if frame.f_code.co_name != 'build_from_cfg' or 'obj_cls' not in found:
             continue
         if found['obj_cls'] is None:
-            wrong, names = [found['obj_type']], list(found['registry'].module_dict)
-        else:
-            names = list(argument_types(found['obj_cls']))
-            wrong = [name for name in found['args'] if name not in names]
-        near = [x for name in wrong for x in difflib.get_close_matches(name, names, cutoff=0)]
-        return '; the nearest there: ' + ', '.join(near) if near else ''
+            return hint_at_nearest([found['obj_type']], found['registry'].module_dict)
+        names = argument_types(found['obj_cls'])
+        return hint_at_nearest([name for name in found['args'] if name not in names], names)
     return ''
 
 
 def _text(error: Exception) -> str:
-    return str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    # What mmengine's registries add is of no help.
+    return text.partition('. Please check whether the value of')[0]

@@ -1,5 +1,6 @@
 """Writing files: all of one, or nothing, and nowhere but where they belong."""
 
+import difflib
 import json
 import os
 import tempfile
@@ -95,6 +96,17 @@ def hint_at_same_name(name: str, names: Iterable[str]) -> str:
         return f'; {same[0]!a} is there: {name!a} in another Unicode normal form'
     other_case = sorted(x for x in names if x != name and x.casefold() == name.casefold())
     return f'; {other_case[0]!r} is there, in another case' if other_case else ''
+
+
+def hint_at_nearest(wrong: Iterable[str], names: Iterable[str]) -> str:
+    """What to add to an error about names that are not there: up to three of those that are, each.
+
+    Returns:
+        A part of a sentence that begins with a semicolon, or nothing.
+    """
+    names = list(names)
+    near = [x for name in wrong for x in difflib.get_close_matches(name, names, cutoff=0)]
+    return f'; the nearest there: {", ".join(near)}' if near else ''
 
 
 def hint_at_same_file(path: str | os.PathLike) -> str:

@@ -111,7 +111,8 @@ def test_a_name_in_another_normal_form_is_told(demo, monkeypatch):
 
 
 def test_mistakes_name_what_was_expected(demo):
-    with pytest.raises(ValueError, match=r"but got 'test_001'; the nearest there: test_0001, "):
+    expected = "a recording of test_dataloader but got 'test_001'; the nearest there: test_0001, "
+    with pytest.raises(ValueError, match=expected):
         read_action_sensitivity(demo.config, demo.checkpoint, 'test_001')
     config = Config(demo.config.to_dict())
     config.model.head.sensitivity = None

@@ -74,9 +74,18 @@ def test_a_bug_passes(error):
             "FocalLoss.__init__() got an unexpected keyword argument 'gama'; the nearest there: "
             'gamma, ',
         ),
-        (dict(type='ConvProjection'), "'in_channels' and 'out_channels'\n"),
+        (
+            dict(type='ConvProjection'),
+            'ConvProjection.__init__() missing 2 required keyword-only arguments: '
+            "'in_channels' and 'out_channels'\n",
+        ),
         # A constructor that hands the rest on to its base.
-        (dict(type='PointHead', num_class=3), "'num_class'; the nearest there: num_classes, "),
+        (
+            dict(type='PointHead', num_class=3),
+            "BaseDenseHead.__init__() got an unexpected keyword argument 'num_class'; the nearest "
+            'there: num_classes, ',
+        ),
+        (dict(type=3), "type must be a str or valid type, but got <class 'int'>\n"),
         (dict(type='torch.nn.Dropout', p=2), 'Dropout does not take what the config gives it'),
     ],
 )

@@ -5,6 +5,7 @@ import pytest
 
 from asl_mmaction.files.writing import (
     check_file_name,
+    hint_at_nearest,
     hint_at_same_file,
     hint_at_same_name,
     prepare_folder,
@@ -95,3 +96,8 @@ def test_a_file_that_looks_the_same_is_told(tmp_path, monkeypatch):
     assert hint_at_same_file(f'{NFC}.npy').startswith(r"; 'cafe\u0301.npy' is there")
     assert hint_at_same_file(tmp_path / 'tea.npy') == ''
     assert hint_at_same_file(tmp_path / 'nowhere' / f'{NFC}.npy') == ''
+
+
+def test_nearest_names():
+    assert hint_at_nearest(['tes'], ['coffee', 'tea']) == '; the nearest there: tea, coffee'
+    assert hint_at_nearest(['x'], []) == hint_at_nearest([], ['tea']) == ''
