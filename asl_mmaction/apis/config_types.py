@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from asl_mmaction.files.mistakes import TypeMistake, ValueMistake
+from asl_mmaction.files.writing import hint_at_nearest
 
 # What takes the entries of a config that have no type.
 UNTYPED = {
@@ -60,7 +61,8 @@ def check_values(value: Any, where: str = '') -> None:
     name = value.get('type')
     if where == 'optim_wrapper.optimizer' and isinstance(name, str) and not OPTIMIZERS.get(name):
         # mmengine looks into it before it asks the registry to build it.
-        raise ValueMistake(f'{where}: {name} is not in the optimizer registry')
+        near = hint_at_nearest([name], [*OPTIMIZERS.module_dict, *OPTIMIZERS.parent.module_dict])
+        raise ValueMistake(f'{where}: {name} is not in the optimizer registry{near}')
     part = name if callable(name) else _parts().get(str(name), UNTYPED.get(where))
     hints = argument_types(part)
     for key, item in value.items():

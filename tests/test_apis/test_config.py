@@ -97,7 +97,10 @@ def test_configs_of_this_package_hold_no_mistake(path):
         ('train_cfg.max_epochs=one', "expected train_cfg.max_epochs of type int but got 'one'"),
         ('train_cfg=3', 'expected train_cfg of type dict but got 3'),
         ('optim_wrapper.optimizer.lr=abc', "optimizer.lr of type float but got 'abc'"),
-        ('optim_wrapper.optimizer.type=AdamWW', 'optim_wrapper.optimizer: AdamWW is not in the'),
+        (
+            'optim_wrapper.optimizer.type=AdamWW',
+            'optim_wrapper.optimizer: AdamWW is not in the optimizer registry; the nearest .* AdamW',
+        ),
         ('optim_wrapper.optimizer=SGD', "optim_wrapper.optimizer of type dict but got 'SGD'"),
         ('optim_wrapper.clip_grad.max_norm=x', 'clip_grad.max_norm of type float'),
         (
