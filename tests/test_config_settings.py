@@ -323,9 +323,10 @@ ASL = dict(
     kernel=3,
     quality=None,
 )
-# What pays on Billboard is ours. Ego4D's and EPIC's ranges overlap already.
+# What pays on Billboard is ours; the weights are the paper's. Ego4D's and EPIC's ranges overlap
+# already.
 DENSE = {
-    task: dict(quality=dict(loc=1), radius=None)
+    task: dict(quality=dict(loc=1), radius=None, normalize='none')
     for task in ('ego4d', 'ego4d_egovlp', 'epic100_verb', 'epic100_noun')
 }
 for task in ('epic100_verb', 'epic100_noun'):  # a point learns one action
