@@ -372,6 +372,19 @@ def test_models_are_trained_once_and_tested_for_each_row(tool, shared, tmp_path,
     assert f'loc=2 but {tmp_path}/t/b/seed_3 was made with {quality}' in capsys.readouterr().err
 
 
+def test_the_model_of_a_row_is_trained_where_its_own_row_is_not_wanted(tool, shared, capsys):
+    arguments, made = shared
+    assert tool.main([*arguments, '--rows', 'd']) == 0
+    assert [command[:3] for command in made] == [
+        ('train', '--seed', 'asl_billboard'),
+        ('test', 'asl_billboard.pth', 'asl_billboard'),
+        ('train', '--seed', 'c'),
+        ('test', 'c.pth', 'c'),
+        ('test', 'c.pth', 'd'),
+    ]
+    assert [line[:4] for line in capsys.readouterr().out.splitlines()[4:]] == ['| a ', '| d ']
+
+
 def test_no_row_is_tested_without_its_model(tool, shared, tmp_path, capsys):
     arguments, made = shared
     made.append('broken')
@@ -509,6 +522,23 @@ def test_prints_the_tables_and_trains_what_they_share_once(tool, tmp_path, monke
         '| 0.2, the default | 90.00 (90.0) | +10.00 |',
         '| 0.1 | 80.00 (80.0) | +0.00 |',
     ]
+    assert tool.main(['delta', *arguments[2:], '--rows', '0.5', '0.1']) == 0
+    assert capsys.readouterr().out.splitlines()[4:] == [
+        '| 0.2, the default | 90.00 (90.0) | - |',
+        '| 0.1 | 80.00 (80.0) | -10.00 |',
+        '| 0.5 | 80.00 (80.0) | -10.00 |',
+    ]
+    assert tool.main(['delta', *arguments[2:], '--rows', '0.5', '--base', '0.3']) == 0
+    assert capsys.readouterr().out.splitlines()[4:] == [
+        '| 0.3 | 80.00 (80.0) | - |',
+        '| 0.5 | 80.00 (80.0) | +0.00 |',
+    ]
+    with pytest.raises(SystemExit):
+        tool.main(['delta', *arguments[2:], '--rows', '0.5', '0.4'])
+    assert capsys.readouterr().err.endswith(
+        "expected --rows of 0.2, the default; 0.1; 0.3; 0.5 (rows of 'Figure 3: delta, sensitive "
+        "part of an action') but got 0.4\n"
+    )
     with pytest.raises(SystemExit):
         tool.main([*arguments, '--base', '0.3'])
     line = capsys.readouterr().err.splitlines()[-1]

@@ -10,6 +10,7 @@ the row without them. Numbers of the paper stand in a column of their own, where
 Example:
     python tools/analysis/ablate.py components gaussians --seeds 0 1 2 --jobs 2
     python tools/analysis/ablate.py gaussians --list
+    python tools/analysis/ablate.py billboard --rows asl_billboard 'baseline, SimOTA'
 """
 
 import argparse
@@ -35,6 +36,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--base', metavar='LABEL', help='row that the others are compared with; without: the first'
+    )
+    parser.add_argument(
+        '--rows',
+        nargs='+',
+        default=[],
+        metavar='LABEL',
+        help='these alone, and the one that they are compared with; without: all',
     )
     add_run_arguments(parser)
     return parser.parse_args(argv)
@@ -145,11 +153,15 @@ def main(argv: list[str] | None = None) -> int:
         wanted = [tables[name] for name in dict.fromkeys(args.tables)]
         for content in wanted:
             labels = [row['label'] for row in content['rows']]
-            if args.base is not None and args.base not in labels:
-                raise Mistake(
-                    f'expected --base of {"; ".join(labels)} (rows of {content["title"]!r}) but '
-                    f'got {args.base}'
-                )
+            for option, label in [('--base', args.base), *(('--rows', row) for row in args.rows)]:
+                if label is not None and label not in labels:
+                    raise Mistake(
+                        f'expected {option} of {"; ".join(labels)} (rows of {content["title"]!r}) '
+                        f'but got {label}'
+                    )
+            if args.rows:
+                kept = {args.base or labels[0], *args.rows}
+                content['rows'] = [row for row in content['rows'] if row['label'] in kept]
         if args.list:
             print('\n\n'.join(commands(content, args) for content in wanted))
             return 0
