@@ -122,10 +122,11 @@ class ScreenHook(Hook):
         size = f'{count / 1e6:.1f} M' if count >= 1e5 else f'{count:,}'
         videos = len(runner.train_dataloader.dataset)
         steps = len(runner.train_dataloader)
+        epochs = 'epoch' if runner.max_epochs == 1 else 'epochs'
         resumed = f', from epoch {runner.epoch + 1} on' if runner.epoch else ''
         self.console.print(
             f'{runner.experiment_name.rsplit("_", 2)[0]}: {size} parameters, {videos} videos, '
-            f'{runner.max_epochs} epochs of {steps} steps{resumed}; log and checkpoints in '
+            f'{runner.max_epochs} {epochs} of {steps} steps{resumed}; log and checkpoints in '
             f'{os.path.relpath(runner.work_dir)}',
             markup=False,
         )

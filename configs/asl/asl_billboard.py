@@ -1,6 +1,6 @@
 # ASL where actions overlap, without channel attention and contrastive loss, which do not pay here
 # (docs/experiments.md): the baseline of the same name with sensitivity, points chosen by what they
-# predict, and scores multiplied by the quality.
+# predict, scores multiplied by the quality, and weights as printed.
 _base_ = ['../actionformer/actionformer_billboard.py', '../_base_/sensitivity/asl_dense.py']
 
 model = dict(

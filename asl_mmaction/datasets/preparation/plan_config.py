@@ -90,8 +90,9 @@ model = dict(
 """
 ASL_DENSE = """\
 # ASL where actions overlap: the baseline beside this file with channel attention and sensitivity,
-# points chosen by what they predict, and scores multiplied by the predicted quality. Left out is
-# the contrastive loss (loss_contrast=_base_.loss_contrast), which does not pay on Billboard.
+# points chosen by what they predict, scores multiplied by the predicted quality, and weights as
+# printed (of mean 1 in each action: sensitivity=dict(_base_.sensitivity, normalize='per_gt')). Left
+# out is the contrastive loss (loss_contrast=_base_.loss_contrast), which does not pay on Billboard.
 _base_ = ['my_baseline.py', 'asl_mmaction::_base_/sensitivity/asl_dense.py']
 
 # The ranges of the baseline, but each begins at half of its start: an action is on two levels.

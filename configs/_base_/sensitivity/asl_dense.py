@@ -1,7 +1,7 @@
 # ASL where actions overlap: asl.py, and what pays beside it on Billboard (docs/benchmarks.md). An
 # action learns from the points that predict it best, at any place in it, and scores are multiplied
 # by the predicted quality. The ranges of the levels should overlap, so that an action has points on
-# two of them. Weights are the paper's: on held-out songs they were no worse than weights of mean 1.
+# two of them. Weights are the paper's: on held-out songs they gain a little over those of mean 1.
 # A config that inherits this file (from another folder:
 # 'asl_mmaction::_base_/sensitivity/asl_dense.py') and a baseline of six levels adds
 #   model = dict(
