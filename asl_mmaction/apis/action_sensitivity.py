@@ -41,7 +41,7 @@ def read_action_sensitivity(
             such recording.
     """
     config, model, classes, dataset = load_beside_data(
-        config, checkpoint, 'test_dataloader', check_sensitivity
+        config, checkpoint, 'test_dataloader', check_sensitivity, with_sensitivity=True
     )
     names = [dataset.get_data_info(index)['video_name'] for index in range(len(dataset))]
     if video not in names:

@@ -114,6 +114,8 @@ def load_beside_data(
     checkpoint: str | os.PathLike,
     loader: str,
     check: Callable[[Config, Any], None],
+    *,
+    with_sensitivity: bool = False,
 ) -> tuple[Config, Any, tuple[str, ...], Any]:
     """A trained model, its classes and a data set of its config.
 
@@ -123,6 +125,7 @@ def load_beside_data(
         loader: The key of the config that has the data set, such as ``'test_dataloader'``.
         check: Of config and model; raises where the model is not of the kind that is needed, before
             data and weights are read.
+        with_sensitivity: See :func:`load_weights`.
 
     Returns:
         The config, the model in evaluation mode, the names of its classes, and the data set.
@@ -138,7 +141,7 @@ def load_beside_data(
         model = MODELS.build(config.model)
         check(config, model)
         dataset = DATASETS.build(config[loader].dataset)
-    load_weights(model, content, checkpoint)
+    load_weights(model, content, checkpoint, with_sensitivity=with_sensitivity)
     return config, model.eval(), classes, dataset
 
 

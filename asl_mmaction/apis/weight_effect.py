@@ -80,7 +80,7 @@ def measure_weights(
     if num_batches < 1:
         raise ValueMistake(f'expected num_batches >= 1 but got {num_batches}')
     config, model, _, dataset = load_beside_data(
-        config, checkpoint, 'train_dataloader', check_sensitivity
+        config, checkpoint, 'train_dataloader', check_sensitivity, with_sensitivity=True
     )
     torch.manual_seed(seed)
     np.random.seed(seed)  # noqa: NPY002  of random crops

@@ -50,7 +50,7 @@ def runner_to_train(args: argparse.Namespace) -> Runner:
     runner = build_runner(run, config)
     classes = classes_of('train', runner.train_loop) | classes_of('val', runner.val_loop)
     if path:  # the Runner loads it again, with all that belongs to the training
-        load_weights(runner.model, content, path)
+        load_weights(runner.model, content, path, to_train=True)
         classes = {f'the checkpoint {path}': dataset_meta(content).get('classes')} | classes
     check_classes(config, classes)
     check_loops(train=runner.train_loop, val=runner.val_loop)

@@ -81,13 +81,24 @@ def weights_digest(state: Mapping[str, torch.Tensor]) -> str:
     return digest.hexdigest()
 
 
-def load_weights(model: nn.Module, content: dict, name: str | os.PathLike) -> None:
+def load_weights(
+    model: nn.Module,
+    content: dict,
+    name: str | os.PathLike,
+    *,
+    to_train: bool = False,
+    with_sensitivity: bool = False,
+) -> None:
     """Copy a checkpoint's weights into a model; sensitivity may be in either, both or none.
+
+    It does nothing at inference, but for the instance level of a model with ``quality_power``.
 
     Args:
         model: is changed; may be wrapped for distributed testing.
         content: from :func:`load_checkpoint`.
         name: of the checkpoint, for the error.
+        to_train: the model is trained next, so that it may have parts that start anew.
+        with_sensitivity: the evaluator is looked at: the checkpoint has to have the same.
 
     Raises:
         ValueError: the weights are those of another architecture, or not finite: those of a
@@ -96,8 +107,14 @@ def load_weights(model: nn.Module, content: dict, name: str | os.PathLike) -> No
     inner: Any = model.module if is_model_wrapper(model) else model
     state = content['state_dict']
     own = inner.state_dict()
-    # Sensitivity does nothing at inference.
-    wrong = [key for key in own.keys() ^ state.keys() if '.sensitivity.' not in key]
+    needs_quality = getattr(inner, 'with_quality', False) and not to_train
+    wrong = [
+        key
+        for key in own.keys() ^ state.keys()
+        if with_sensitivity
+        or '.sensitivity.' not in key
+        or (needs_quality and key in own and '.instance_level.' in key)
+    ]
     wrong += [
         key
         for key in own.keys() & state.keys()
@@ -109,10 +126,15 @@ def load_weights(model: nn.Module, content: dict, name: str | os.PathLike) -> No
             tuple(getattr(weights[first], 'shape', ())) if first in weights else 'none'
             for weights in (own, state)
         )
+        hint = (
+            '; quality_power needs it (model.post_processor.quality_power=None is without)'
+            if needs_quality and '.sensitivity.' in first
+            else ''
+        )
         raise ValueMistake(
             f'expected the weights of this config but {len(wrong)} entries of {name} '
             f'are missing, unknown or of another shape, such as {first}: expected '
-            f'{expected} but got {found}'
+            f'{expected} but got {found}{hint}'
         )
     broken = [key for key in own.keys() & state.keys() if not state[key].isfinite().all()]
     if broken:

@@ -100,6 +100,25 @@ def test_a_weight_missing_misshapen_or_unknown_is_named(change):
     assert torch.equal(model.weight, before)
 
 
+def test_an_evaluator_that_counts_has_to_be_in_the_checkpoint():
+    def make(*levels):
+        head = torch.nn.Module()
+        head.sensitivity = torch.nn.ModuleDict({name: torch.nn.Linear(1, 1) for name in levels})
+        return torch.nn.ModuleDict({'head': head})
+
+    plain, both = make(), make('class_level', 'instance_level')
+    load_weights(both, {'state_dict': plain.state_dict()}, 'a.pth')
+    load_weights(plain, {'state_dict': both.state_dict()}, 'a.pth')
+    for model, state in ((both, plain), (both, make('instance_level')), (plain, both)):
+        with pytest.raises(ValueError, match=r'such as head\.sensitivity\.class_level\.bias: '):
+            load_weights(model, {'state_dict': state.state_dict()}, 'a.pth', with_sensitivity=True)
+    both.with_quality = True  # scores are multiplied by what the instance level predicts
+    load_weights(both, {'state_dict': make('instance_level').state_dict()}, 'a.pth')
+    load_weights(both, {'state_dict': plain.state_dict()}, 'a.pth', to_train=True)
+    with pytest.raises(ValueError, match=r'instance_level\.bias: .* but got none; quality_power'):
+        load_weights(both, {'state_dict': make('class_level').state_dict()}, 'a.pth')
+
+
 @pytest.mark.parametrize('meta', [None, [], {'dataset_meta': None}, {'dataset_meta': 3}, {}])
 def test_a_checkpoint_that_says_nothing_of_its_data(meta):
     assert dataset_meta({'meta': meta}) == dataset_meta({}) == {}

@@ -372,6 +372,23 @@ def test_models_are_trained_once_and_tested_for_each_row(tool, shared, tmp_path,
     assert f'loc=2 but {tmp_path}/t/b/seed_3 was made with {quality}' in capsys.readouterr().err
 
 
+def test_a_shortened_table_goes_on(tool, shared, tmp_path, capsys):
+    """A row of the test alone was made with the config's own epochs."""
+    arguments, made = shared
+    assert tool.main([*arguments, '--epochs', '1']) == 0
+    first = capsys.readouterr().out
+    made.clear()
+    (tmp_path / 't/b/seed_3/asl_billboard.py').write_text(
+        load_config(
+            CONFIGS / 'asl/asl_billboard.py',
+            parse_cfg_options(['model.post_processor.quality_power.loc=1']),
+        ).pretty_text
+    )
+    assert tool.main([*arguments, '--epochs', '1']) == 0
+    assert capsys.readouterr().out == first
+    assert made == []
+
+
 def test_the_model_of_a_row_is_trained_where_its_own_row_is_not_wanted(tool, shared, capsys):
     arguments, made = shared
     assert tool.main([*arguments, '--rows', 'd']) == 0

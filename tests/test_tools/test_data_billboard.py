@@ -329,6 +329,10 @@ HEADER = '# title: Two\n# artist: B\n'
         (write('salami_chords.txt', 'x'), 'expected lines "# title: ..." and "# artist: ..."'),
         (write('salami_chords.txt', HEADER + '0.0\tA, | C:maj |'), 'expected a last line "end"'),
         (
+            write('salami_chords.txt', HEADER + '5.0\tA, verse\n1.0\tend'),
+            'salami_chords.txt:4: expected times in order but got 1.0 after 5.0',
+        ),
+        (
             write('salami_chords.txt', HEADER + 'silence'),
             "salami_chords.txt:3: expected a time in seconds, a tab and text but got 'silence'",
         ),

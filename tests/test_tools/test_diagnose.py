@@ -161,6 +161,18 @@ def test_mistakes_end_in_one_line(load_tool, folder, capsys, name, found, messag
     assert error.count('\n') == 1
 
 
+def test_nothing_to_find_is_no_diagnosis(load_tool, folder, capsys):
+    path = folder / 'annotations.json'
+    content = json.loads(path.read_text())
+    for video in content['database'].values():
+        video['annotations'] = []
+    path.write_text(json.dumps(content))
+    with pytest.raises(SystemExit):
+        load_tool('analysis/diagnose').main([str(folder), '--annotations', str(path)])
+    assert f'expected actions in the 2 recordings of {folder}' in capsys.readouterr().err
+    assert not (folder / 'diagnosis.json').exists()
+
+
 def test_a_folder_without_results_is_told_what_writes_them(load_tool, folder, capsys):
     (folder / 'detections.json').unlink(missing_ok=True)
     with pytest.raises(SystemExit):

@@ -144,7 +144,8 @@ def check_runs(rows: Sequence[Row], args: argparse.Namespace) -> None:
         key = (row.config, *settings)
         if key not in contents:
             contents[key] = load_config(row.config, parse_cfg_options(settings))
-            if args.epochs is not None:
+            # What only tests a model is tested with the config's own epochs.
+            if args.epochs is not None and row.training == row:
                 with in_context(str(row.config)):
                     shorten(contents[key], args.epochs)
     names = [row.name for row in rows]

@@ -91,6 +91,10 @@ def main(argv: list[str] | None = None) -> int:
         tious = args.tiou or next(iter(protocol.averages.values()))
         excluded = protocol.excluded_videos
         scored = read_scored(path, args.annotations, subsets=args.subset, exclude=excluded)
+        if not len(scored.instances()[0].videos):
+            raise FileMistake(
+                f'expected actions in the {len(scored.videos)} recordings of {path} but got none'
+            )
         report = make_report(scored, tious, EDGES.get(args.edges))
         write_json(path.with_name('diagnosis.json'), report)
         groups = {

@@ -97,7 +97,7 @@ class Line:
 
 
 def read_lines(path: Path) -> list[Line]:
-    """Read the lines of a ``salami_chords.txt``, in their order."""
+    """Read the lines of a ``salami_chords.txt``, whose times are in order."""
     lines = []
     for number, text in enumerate(_text_lines(path), 1):
         if text.startswith('#') or not text.strip():
@@ -105,6 +105,8 @@ def read_lines(path: Path) -> list[Line]:
         time, _, rest = text.partition('\t')
         with in_context(f'{path}:{number}'):
             seconds = finite('a time in seconds, a tab and text', time)
+            if lines and seconds < lines[-1].time:
+                raise ValueMistake(f'expected times in order but got {time} after {lines[-1].time}')
         before, bars, rest = rest.partition('|')
         after = rest.rpartition('|')[2] if bars else ''
         lines.append(Line(seconds, _words(before), _words(after), bool(bars)))

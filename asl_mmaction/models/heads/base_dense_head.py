@@ -1,5 +1,6 @@
 """Template of the heads that predict at every point of a pyramid."""
 
+import math
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -83,11 +84,17 @@ class BaseDenseHead(BaseModule, metaclass=ABCMeta):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if isinstance(loss_normalizer, str) and loss_normalizer != 'batch':
+        is_number = isinstance(loss_normalizer, int | float) and 0 < loss_normalizer < math.inf
+        if loss_normalizer != 'batch' and not is_number:
             raise ValueMistake(
-                f"expected loss_normalizer to be a number or 'batch' but got {loss_normalizer!r}"
+                "expected loss_normalizer to be a number > 0 or 'batch' but got "
+                f'{loss_normalizer!r}'
             )
-        if iou_power < 0:
+        if not 0 <= normalizer_momentum <= 1:
+            raise ValueMistake(
+                f'expected normalizer_momentum in [0, 1] but got {normalizer_momentum}'
+            )
+        if not 0 <= iou_power < math.inf:
             raise ValueMistake(f'expected iou_power >= 0 but got {iou_power}')
         if cls_target not in ('class', 'tiou'):
             raise ValueMistake(

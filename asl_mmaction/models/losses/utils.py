@@ -21,7 +21,7 @@ def check_focusing(gamma: float) -> float:
 
     Between them the gradient of ``miss ** gamma`` is infinite where nothing is missed.
     """
-    if 0 != gamma < 1:
+    if not (gamma == 0 or gamma >= 1):
         raise ValueMistake(f'expected gamma to be 0 or a number >= 1 but got {gamma}')
     return gamma
 

@@ -51,7 +51,7 @@ class VarifocalLoss(ElementwiseLoss):
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__(reduction=reduction, loss_weight=loss_weight)
-        if alpha < 0:
+        if not alpha >= 0:
             raise ValueMistake(f'expected alpha >= 0 but got {alpha}')
         self.alpha = alpha
         self.gamma = check_focusing(gamma)

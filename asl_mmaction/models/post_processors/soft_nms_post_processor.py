@@ -80,14 +80,19 @@ class SoftNMSPostProcessor:
         check_nms_options(**self.nms_options)
         if not 0 <= pre_nms_thresh < 1:
             raise ValueMistake(f'expected pre_nms_thresh in [0, 1) but got {pre_nms_thresh}')
-        if pre_nms_topk < 1:
-            raise ValueMistake(f'expected pre_nms_topk >= 1 but got {pre_nms_topk}')
+        if type(pre_nms_topk) is not int or pre_nms_topk < 1:
+            raise ValueMistake(f'expected pre_nms_topk, an int >= 1, but got {pre_nms_topk!r}')
         if not min_duration >= 0:
             raise ValueMistake(f'expected min_duration >= 0 but got {min_duration}')
-        powers = {'cls': 0.0, 'loc': 0.0, **(quality_power or {})}
-        if len(powers) > 2 or not all(
-            isinstance(power, int | float) and math.isfinite(power) and power >= 0
-            for power in powers.values()
+        is_dict = isinstance(quality_power, dict | None)
+        powers = {'cls': 0.0, 'loc': 0.0, **(quality_power or {} if is_dict else {})}
+        if (
+            not is_dict
+            or len(powers) > 2
+            or not all(
+                isinstance(power, int | float) and math.isfinite(power) and power >= 0
+                for power in powers.values()
+            )
         ):
             raise ValueMistake(
                 f'expected quality_power to be cls and loc, both >= 0, but got {quality_power}'

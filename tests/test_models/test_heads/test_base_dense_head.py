@@ -287,8 +287,15 @@ def test_the_assigner_is_a_slot_of_the_registry(build, localizer_config):
 
 
 def test_users_mistakes(build, localizer_config):
-    with pytest.raises(ValueError, match="loss_normalizer to be a number or 'batch' but got"):
-        build(localizer_config(head={'loss_normalizer': 'mean'})['head'])
+    for name, value, message in (
+        ('loss_normalizer', 'mean', "a number > 0 or 'batch' but got 'mean'"),
+        ('loss_normalizer', -1, 'but got -1'),
+        ('loss_normalizer', None, 'but got None'),
+        ('normalizer_momentum', 7, r'in \[0, 1\] but got 7'),
+        ('iou_power', float('nan'), '>= 0 but got nan'),
+    ):
+        with pytest.raises(ValueError, match=f'expected {name} .*{message}'):
+            build(localizer_config(head={name: value})['head'])
     head = build(localizer_config()['head'])
     feats, masks, truths = problem()
     with pytest.raises(ValueError, match='head: expected a pyramid of 3 levels'):

@@ -61,7 +61,12 @@ def test_module_weighs_and_averages():
     assert loss(logits, targets, weight, 5.0).item() == pytest.approx(2 * expected / 5)
 
 
-@pytest.mark.parametrize('wrong', [{'gamma': 0.5}, {'gamma': -1.0}, {'alpha': -0.1}])
+NAN = float('nan')
+
+
+@pytest.mark.parametrize(
+    'wrong', [{'gamma': 0.5}, {'gamma': -1.0}, {'gamma': NAN}, {'alpha': -0.1}, {'alpha': NAN}]
+)
 def test_settings_out_of_range(wrong):
     ((name, value),) = wrong.items()
     with pytest.raises(ValueError, match=rf'expected {name} .*but got {value}'):

@@ -270,7 +270,9 @@ def test_is_built_from_a_config():
         ({'method': 'soft'}, "but got 'soft'"),
         ({'sigma': -1}, 'sigma > 0 but got -1'),
         ({'pre_nms_thresh': 1.0}, r'pre_nms_thresh in \[0, 1\) but got 1.0'),
-        ({'pre_nms_topk': 0}, 'pre_nms_topk >= 1 but got 0'),
+        ({'pre_nms_topk': 0}, 'pre_nms_topk, an int >= 1, but got 0'),
+        ({'pre_nms_topk': 2.5}, 'pre_nms_topk, an int >= 1, but got 2.5'),
+        ({'quality_power': [1, 2]}, r'quality_power to be cls and loc.* but got \[1, 2\]'),
         ({'min_duration': -0.1}, 'min_duration >= 0 but got -0.1'),
     ],
 )
