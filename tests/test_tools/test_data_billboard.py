@@ -344,6 +344,17 @@ def test_errors_leave_nothing_behind(source, tmp_path, capsys, spoil, message):
     assert os.listdir(tmp_path) == ['source']
 
 
+def test_a_song_that_is_there_twice(source, tmp_path, capsys):
+    (path,) = source.glob('*/0012/majmin.lab')
+    other = source / 'older' / '0012' / 'majmin.lab'
+    other.parent.mkdir(parents=True)
+    other.write_text(path.read_text())
+    message = mistake(capsys, source, tmp_path / 'out')
+    assert 'expected one file of each song but got ' in message
+    assert str(path) in message
+    assert str(other) in message
+
+
 def test_sources_that_are_none(tmp_path, capsys):
     assert 'expected a folder but got' in mistake(capsys, tmp_path / 'none', tmp_path / 'out')
     empty = tmp_path / 'empty'

@@ -93,6 +93,8 @@ def test_the_thresholds_are_those_of_the_metric(diagnose, folder):
     assert report['recordings'] == 1
     assert report['mAP'] == 0.25  # run: 1 at the first threshold and 0 at the second
     assert (folder / 'd.svg').exists()
+    _, report = diagnose('--tiou', '0.7', '0.5', '0.7')
+    assert report['tiou_thresholds'] == [0.5, 0.7]
     _, report = diagnose('--tiou', '0.05')
     assert report['tiou_thresholds'] == [0.05]
 

@@ -88,7 +88,7 @@ def main(argv: list[str] | None = None) -> int:
                 'but got none'
             )
         protocol = read_protocol(path.with_name('metrics.json')) or Protocol({'mAP': [0.5]}, [])
-        tious = args.tiou or next(iter(protocol.averages.values()))
+        tious = sorted(set(args.tiou or [])) or next(iter(protocol.averages.values()))
         excluded = protocol.excluded_videos
         scored = read_scored(path, args.annotations, subsets=args.subset, exclude=excluded)
         if not len(scored.instances()[0].videos):

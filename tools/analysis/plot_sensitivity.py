@@ -25,7 +25,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--width', type=float, default=10.0, help='inches, of a recording')
     parser.add_argument('--font', type=float, default=12.0, help='points, of a recording')
     args = parser.parse_args(argv)
-    if args.video and not args.recording:
+    if args.video and args.recording is None:
         parser.error('expected --recording with --video but got none')
     return args
 
@@ -46,7 +46,7 @@ from asl_mmaction.visualization import draw_action_sensitivity, draw_gaussians, 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     with report_mistakes():
-        if args.recording:
+        if args.recording is not None:
             save_figure(draw_recording(args), args.out)
         else:
             draw_classes(args)

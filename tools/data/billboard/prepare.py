@@ -175,7 +175,13 @@ def subset(number: int) -> str:
 
 
 def _by_number(paths: Iterable[Path]) -> dict[int, Path]:
-    return {int(path.parent.name): path for path in paths if path.parent.name.isdigit()}
+    found: dict[int, Path] = {}
+    for path in sorted(paths):
+        if path.parent.name.isdigit():
+            other = found.setdefault(int(path.parent.name), path)
+            if other != path:
+                raise FileMistake(f'expected one file of each song but got {other} and {path}')
+    return found
 
 
 def choose_songs(paths: dict[int, Path], counts: dict) -> list[int]:
