@@ -21,10 +21,11 @@ from torch.utils.data import DataLoader
 from asl_mmaction.files.mistakes import TypeMistake, ValueMistake
 from asl_mmaction.files.writing import hint_at_nearest
 
-# What takes the entries of a config that have no type.
+# What takes the entries of a config that have no type; a part of this package by its name.
 UNTYPED = {
     '': Runner,
     'log_processor': LogProcessor,
+    'model.head.assigner': 'PointAssigner',
     'optim_wrapper': OptimWrapper,
     'optim_wrapper.clip_grad': clip_grad_norm_,
     'randomness': set_random_seed,
@@ -63,7 +64,8 @@ def check_values(value: Any, where: str = '') -> None:
         # mmengine looks into it before it asks the registry to build it.
         near = hint_at_nearest([name], [*OPTIMIZERS.module_dict, *OPTIMIZERS.parent.module_dict])
         raise ValueMistake(f'{where}: {name} is not in the optimizer registry{near}')
-    part = name if callable(name) else _parts().get(str(name), UNTYPED.get(where))
+    default = UNTYPED.get(where)
+    part = name if callable(name) else _parts().get(str(name or default), default)
     hints = argument_types(part)
     for key, item in value.items():
         path = f'{where}.{key}'.lstrip('.')

@@ -112,6 +112,10 @@ def test_configs_of_this_package_hold_no_mistake(path):
         ('param_scheduler.7.end=1', 'that fit .*tiny.py but got param_scheduler.7.end: Index 7'),
         ('default_hooks.checkpoint.interval=x', 'default_hooks.checkpoint.interval of type int'),
         ('randomness.seed=a', "randomness.seed of type int but got 'a'"),
+        (
+            'model.head.assigner.center_sampling_radius=x',
+            "assigner.center_sampling_radius of type float but got 'x'",
+        ),
         ('model.head.num_classes=five', "model.head.num_classes of type int but got 'five'"),
         ('val_evaluator.tiou_thresholds=0.5', 'thresholds of type Mapping or Sequence but got 0.5'),
         ('resume=x', "expected resume of type bool but got 'x'"),
