@@ -98,7 +98,7 @@ class Line:
 
 def read_lines(path: Path) -> list[Line]:
     """Read the lines of a ``salami_chords.txt``, whose times are in order."""
-    lines = []
+    lines: list[Line] = []
     for number, text in enumerate(_text_lines(path), 1):
         if text.startswith('#') or not text.strip():
             continue
