@@ -91,11 +91,7 @@ def main(argv: list[str] | None = None) -> int:
         tious = sorted(set(args.tiou or [])) or next(iter(protocol.averages.values()))
         excluded = protocol.excluded_videos
         scored = read_scored(path, args.annotations, subsets=args.subset, exclude=excluded)
-        if not len(scored.instances()[0].videos):
-            raise FileMistake(
-                f'expected actions in the {len(scored.videos)} recordings of {path} but got none'
-            )
-        report = make_report(scored, tious, EDGES.get(args.edges))
+        report = make_report(scored, path, tious, EDGES.get(args.edges))
         write_json(path.with_name('diagnosis.json'), report)
         groups = {
             name: {row['group']: (row['mAP'], row['missed']) for row in rows}
@@ -109,9 +105,17 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def make_report(scored: Scored, tious: list[float], edges: tuple | None) -> dict:
-    """What diagnosis.json holds; shares and mAP in [0, 1]."""
+def make_report(scored: Scored, path: Path, tious: list[float], edges: tuple | None) -> dict:
+    """What diagnosis.json holds of the results at the path; shares and mAP in [0, 1].
+
+    Raises:
+        FileMistake: There is nothing to find in their recordings.
+    """
     truths, found = scored.instances()
+    if not len(truths.videos):
+        raise FileMistake(
+            f'expected actions in the {len(scored.videos)} recordings of {path} but got none'
+        )
     classes = scored.classes
     # What overlaps less than a tenth is about no action, unless less is enough.
     options = dict(min_tiou=min(0.1, *tious))

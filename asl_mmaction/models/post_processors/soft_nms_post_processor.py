@@ -84,19 +84,15 @@ class SoftNMSPostProcessor:
             raise ValueMistake(f'expected pre_nms_topk, an int >= 1, but got {pre_nms_topk!r}')
         if not min_duration >= 0:
             raise ValueMistake(f'expected min_duration >= 0 but got {min_duration}')
-        is_dict = isinstance(quality_power, dict | None)
-        powers = {'cls': 0.0, 'loc': 0.0, **(quality_power or {} if is_dict else {})}
-        if (
-            not is_dict
-            or len(powers) > 2
-            or not all(
-                isinstance(power, int | float) and math.isfinite(power) and power >= 0
-                for power in powers.values()
-            )
+        given = {} if quality_power is None else quality_power
+        if not (isinstance(given, dict) and given.keys() <= {'cls', 'loc'}) or not all(
+            isinstance(power, int | float) and math.isfinite(power) and power >= 0
+            for power in given.values()
         ):
             raise ValueMistake(
                 f'expected quality_power to be cls and loc, both >= 0, but got {quality_power}'
             )
+        powers = {'cls': 0.0, 'loc': 0.0, **given}
         self.quality_power = tuple(powers.values()) if any(powers.values()) else None
         self.pre_nms_thresh = pre_nms_thresh
         self.pre_nms_topk = pre_nms_topk
