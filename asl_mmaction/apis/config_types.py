@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import reprlib
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from types import NoneType, SimpleNamespace, UnionType
@@ -43,8 +44,8 @@ PLAIN = {bool, dict, float, int, list, str, tuple, Mapping, NoneType, Sequence, 
 def check_values(value: Any, where: str = '') -> None:
     """Compare the values of a config with the annotations of what takes them.
 
-    Only numbers and texts are compared, which --cfg-options mix up most easily, and only where the
-    annotation is as plain.
+    Only numbers, texts, lists and None are compared, which --cfg-options mix up most easily, and
+    only where the annotation is as plain.
 
     Args:
         value: the config, or an entry.
@@ -66,18 +67,27 @@ def check_values(value: Any, where: str = '') -> None:
         raise ValueMistake(f'{where}: {name} is not in the optimizer registry{near}')
     default = UNTYPED.get(where)
     part = name if callable(name) else _parts().get(str(name or default), default)
-    hints = argument_types(part)
+    # mmaction's annotations are no guide: it says dict of average_clips, which is a text.
+    theirs = str(getattr(part, '__module__', '')).startswith('mmaction.')
+    hints = {} if theirs else argument_types(part)
     for key, item in value.items():
         path = f'{where}.{key}'.lstrip('.')
         kinds = hints.get(key, {Any})
-        if isinstance(item, (str, float, int)) and kinds <= PLAIN:
-            # mmengine says str of a loss_scale that may be a number.
-            number = not isinstance(item, str) and bool(kinds & {bool, float, int, str})
-            if not number and type(item) not in kinds:
+        if item is None and not where:  # as if the Runner were not given it
+            kinds = {Any}
+        if isinstance(item, (str, float, int, list, tuple, NoneType)) and kinds <= PLAIN:
+            given = {type(item)}
+            if isinstance(item, (float, int)):
+                # mmengine says str of a loss_scale that may be a number.
+                given = {bool, float, int, str}
+            elif isinstance(item, (list, tuple)):
+                given = {list, tuple, Sequence, Tensor}
+            if not kinds & given:
                 kinds = kinds - {NoneType, Tensor}
                 names = {'dict' if kind in BUILT else kind.__name__ for kind in kinds}
                 expected = ' or '.join(sorted(names))
-                raise TypeMistake(f'expected {path} of type {expected} but got {item!r}')
+                got = reprlib.repr(item)
+                raise TypeMistake(f'expected {path} of type {expected} but got {got}')
         check_values(item, path)
 
 
@@ -109,4 +119,6 @@ def argument_types(part: Callable | None) -> dict[str, set]:
             union = typing.get_origin(hint) in (typing.Union, UnionType)
             kinds = typing.get_args(hint) if union else [hint]
             found[key] = {typing.get_origin(kind) or kind for kind in kinds}
+            if parameter.default is None:
+                found[key].add(NoneType)
     return found

@@ -106,9 +106,9 @@ class RunsProgress:
         with self._lock:
             self.begun += 1
             run = Watched(name, self.begun)
+            if log is not None:
+                run.watch(log)
             self.running.append(run)
-        if log is not None:
-            run.watch(log)
         self._say_unless_on_terminal(self.describe(run))
         try:
             yield run

@@ -119,6 +119,11 @@ def test_configs_of_this_package_hold_no_mistake(path):
         ('model.head.num_classes=five', "model.head.num_classes of type int but got 'five'"),
         ('val_evaluator.tiou_thresholds=0.5', 'thresholds of type Mapping or Sequence but got 0.5'),
         ('resume=x', "expected resume of type bool but got 'x'"),
+        ('optim_wrapper.optimizer.lr=None', 'optimizer.lr of type float but got None'),
+        ('optim_wrapper.clip_grad.max_norm=[1,2]', r'max_norm of type float but got \[1, 2\]'),
+        ('model.head.iou_power=None', 'model.head.iou_power of type float but got None'),
+        ('model.head.num_classes=[5]', r'model.head.num_classes of type int but got \[5\]'),
+        ('model.head.regress_ranges=None', 'regress_ranges of type Sequence but got None'),
     ],
 )
 def test_a_value_of_another_type_is_a_mistake(tiny_config, option, message):
@@ -134,10 +139,17 @@ def test_a_value_of_another_type_is_a_mistake(tiny_config, option, message):
         ['model_wrapper_cfg.type=MMDeepSpeedEngineWrapper'],  # whose package is not installed
         ['train_cfg.type=Unknown', 'train_cfg.count=x', 'train_cfg.other.type=[1]'],
         ['default_hooks.checkpoint.save_best=auto', 'resume=1'],
+        ['work_dir=None', 'load_from=None', 'env_cfg=None'],
+        ['model.head.assigner.center_sampling_radius=None', 'optim_wrapper.optimizer.betas=[0,1]'],
     ],
 )
 def test_a_value_that_may_be_right_is_let_through(tiny_config, options):
     assert read(tiny_config, *options)
+
+
+def test_what_mmaction_annotates_wrongly_is_let_through():
+    head = dict(type='TSNHead', average_clips='prob', spatial_type=None)
+    assert load_config(Config(dict(model=dict(cls_head=head))))
 
 
 @pytest.mark.parametrize(
