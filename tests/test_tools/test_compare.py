@@ -280,8 +280,16 @@ def test_mistakes_end_in_one_line(tool, calls, capsys):
     Path('sub/a.py').write_text('')
     assert 'different names but got a, a' in mistake(tool, capsys, 'a.py', 'sub/a.py')
     assert calls == []
-    line = mistake(tool, capsys, 'a.py', '--seeds', '0', '--keys', 'map')
+
+
+def test_a_wrong_key_is_found_after_the_first_run(tool, calls, capsys):
+    line = mistake(tool, capsys, 'a.py', '--seeds', '0', '1', '2', '--keys', 'mAP', 'map')
     assert 'expected --keys of mAP but got map' in line
+    assert [call[0] for call in calls] == ['train.py', 'test.py']
+    calls.clear()
+    line = mistake(tool, capsys, 'b.py', 'a.py', '--seeds', '1', '0', '--keys', 'map')
+    assert 'expected --keys of mAP but got map' in line
+    assert calls == []
 
 
 def test_no_run_counts_twice_or_is_damaged(tool, calls, capsys):

@@ -132,7 +132,7 @@ def check_runs(rows: Sequence[Row], args: argparse.Namespace) -> None:
     Raises:
         Mistake: a config is not there or cannot be read, two rows share their folder, a
             setting or a seed is given twice, or a finished run was made with other options or with
-            the config as it was before it was changed.
+            the config as it was before it was changed, or lacks a metric to print.
         ValueError: a finished run has no metrics.
     """
     check_seeds(args.seeds)
@@ -156,7 +156,14 @@ def check_runs(rows: Sequence[Row], args: argparse.Namespace) -> None:
         if (folder / 'metrics.json').is_file():
             check_options(folder, options_of(settings, args))
             check_config(folder / row.config.name, contents[(row.config, *settings)])
-            read_metrics(folder)
+            check_keys(read_metrics(folder), args.keys)
+
+
+def check_keys(metrics: dict[str, float], keys: Sequence[str]) -> None:
+    """Make sure that a run has the metrics to print."""
+    for key in keys:
+        if key not in metrics:
+            raise Mistake(f'expected --keys of {", ".join(metrics)} but got {key}')
 
 
 def options_of(settings: list[str], args: argparse.Namespace) -> dict:
@@ -235,7 +242,8 @@ def _call(command: list, log, env: dict | None) -> int:
 def run_all(rows: Sequence[Row], args: argparse.Namespace) -> dict[str, dict[int, dict | None]]:
     """Metrics of the runs of each row, by seed; None and one line for each that failed.
 
-    All models are trained before the rows that only test one of them.
+    All models are trained before the rows that only test one of them. No run begins after one that
+    lacks a metric to print.
 
     Raises:
         Mistake: see :func:`check_runs`, or a metric to print is none of a run's.
@@ -246,14 +254,20 @@ def run_all(rows: Sequence[Row], args: argparse.Namespace) -> dict[str, dict[int
     steps = [[(row, seed) for seed in args.seeds for row in part] for part in (trainings, tests)]
     todo = [job for jobs in steps for job in jobs if not is_done(*job, args)]
     done: dict[tuple[Row, int], dict | None] = {}
+    missing: set[str] = set()
+
+    def measure(job: tuple[Row, int]) -> dict | None:
+        metrics = None if missing else run(*job, args, progress)
+        if metrics is not None:
+            missing.update(set(args.keys) - metrics.keys())
+        return metrics
+
     with RunsProgress(len(todo)) as progress, ThreadPoolExecutor(args.jobs) as pool:
         for jobs in steps:
-            metrics = pool.map(lambda job: run(*job, args, progress), jobs)
-            done.update(zip(jobs, metrics, strict=True))
+            done.update(zip(jobs, pool.map(measure, jobs), strict=True))
     for metrics in done.values():
-        for key in args.keys:
-            if metrics is not None and key not in metrics:
-                raise Mistake(f'expected --keys of {", ".join(metrics)} but got {key}')
+        if metrics is not None:
+            check_keys(metrics, args.keys)
     return {row.name: {seed: done[row, seed] for seed in args.seeds} for row in rows}
 
 
