@@ -412,7 +412,7 @@ def test_no_row_is_tested_without_its_model(tool, shared, tmp_path, capsys):
     (tmp_path / 'tables.yml').write_text(SHARED.replace('{label: a}', '{label: a, options: [x=1]}'))
     with pytest.raises(SystemExit):
         tool.main(arguments)
-    assert 'expected a row before b of t that trains its model but got none' in (
+    assert 'table t: expected a row before b that trains its model but got none' in (
         capsys.readouterr().err
     )
 
@@ -423,7 +423,9 @@ def test_options_of_a_test_change_no_training(tool, shared, tmp_path, capsys):
     path.write_text(SHARED.replace('model.post_processor.sigma=0.1', 'model.neck.theta=0.5'))
     with pytest.raises(SystemExit):
         tool.main(arguments)
-    assert 'but got model.neck.theta=0.5 of d of t' in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert 'tables.yml: table t: expected test_options of model.post_processor., ' in error
+    assert 'but got model.neck.theta=0.5 of d' in error
     assert made == []
 
 
@@ -594,7 +596,18 @@ t:
         ),
         (text.replace('theta=0', 'thets=0'), 'but .* was made with model.neck.theta=0: '),
         (text.replace(' / b', ''), None),
-        (text.replace('options', 'option'), 'but got one of t with label, option\n'),
+        (
+            text.replace('options', 'option'),
+            'tables.yml: table t: expected rows .* got label, option\n',
+        ),
+        (
+            text.replace('title: T', ''),
+            "tables.yml: table t: expected a title, .* but got no 'title'\n",
+        ),
+        (text.replace('label: a / b', 'options: []'), "table t: expected .* but got no 'label'\n"),
+        (text.replace('config: asl/asl_hapt.py', ''), "table t: expected .* but got no 'config'\n"),
+        (text.replace('label:', 'label: ['), 'tables.yml: expected tables by name but got while'),
+        ('- t', "tables.yml: expected tables by name but got 'list'"),
         (text.replace(']}]', ']}, {label: a + b, options: [model.neck.theta=1]}]'), 'different'),
         (text.replace('theta=0]', 'theta=0, model.neck.theta=1]'), 'setting of t/a_b once but got'),
     ):

@@ -28,8 +28,13 @@ TABLES = sorted(CONFIGS.glob('*/ablation/tables.yml'))
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    names = [name for path in TABLES for name in yaml.safe_load(path.read_text())]
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    names: list[str] = []
+    for path in TABLES:
+        try:
+            names += yaml.safe_load(path.read_text()).keys()
+        except (yaml.YAMLError, AttributeError) as error:
+            parser.error(f'{path}: expected tables by name but got {" ".join(str(error).split())}')
     parser.add_argument('tables', nargs='+', choices=names, metavar='TABLE', help=', '.join(names))
     parser.add_argument(
         '--list', action='store_true', help='print what makes each row (first seed), run nothing'
@@ -62,6 +67,8 @@ from compare import (
 )
 from result_tables import table
 
+from asl_mmaction.files.reading import in_context
+
 #: What settings of the test alone begin with.
 OF_THE_TEST = ('model.post_processor.', 'test_dataloader.', 'test_evaluator.')
 KEYS = {'label', 'config', 'options', 'test_options', 'paper'}
@@ -74,41 +81,38 @@ def load_tables() -> dict[str, dict]:
     test_options, the paper's number), and ``paper``, the heading of that number, if any.
 
     Raises:
-        Mistake: A row has a key that nothing reads, tests a model that no row before it trains, or
-            has test_options that change a training.
+        Mistake: A table has another form, or a row has a key that nothing reads, tests a model that
+            no row before it trains, or has test_options that change a training.
     """
     tables: dict[str, dict] = {}
-    names: dict[tuple, str] = {}
+    folders: dict[tuple, str] = {}
     for path in TABLES:
         for name, content in yaml.safe_load(path.read_text()).items():
-            for row in content['rows']:
-                if not row.keys() <= KEYS:
-                    raise Mistake(
-                        f'{path}: expected rows with {", ".join(sorted(KEYS))} but got one of '
-                        f'{name} with {", ".join(row)}'
-                    )
-                config = CONFIGS / row.get('config', content['config'])
-                options = tuple(sorted(row.get('options', ())))
-                tested = tuple(sorted(row.get('test_options', ())))
-                for setting in tested:
-                    if not setting.startswith(OF_THE_TEST):
-                        raise Mistake(
-                            f'{path}: expected test_options of {", ".join(OF_THE_TEST)} but got '
-                            f'{setting} of {row["label"]} of {name}'
-                        )
-                own = f'{name}/{folder_name(row["label"])}'
-                if not options and not tested:
-                    own = config.stem
-                model = names.get((config, options, ())) if tested else ''
-                if model is None:
-                    raise Mistake(
-                        f'{path}: expected a row before {row["label"]} of {name} that trains its '
-                        'model but got none'
-                    )
-                folder = names.setdefault((config, options, tested), own)
-                row['run'] = Row(folder, config, options, tested, model)
-            tables[name] = content
+            with in_context(f'{path}: table {name}', 'a title, and rows of label and config'):
+                tables[name] = dict(content, title=str(content['title']))
+                for row in tables[name]['rows']:
+                    row['run'] = _run_of(row, name, content, folders)
     return tables
+
+
+def _run_of(row: dict, name: str, content: dict, folders: dict[tuple, str]) -> Row:
+    """What to run for a row of a table; ``folders`` are those of the runs before it."""
+    if not row.keys() <= KEYS:
+        raise Mistake(f'expected rows with {", ".join(sorted(KEYS))} but got {", ".join(row)}')
+    label = row['label']
+    config = CONFIGS / (row['config'] if 'config' in row else content['config'])
+    options = tuple(sorted(row.get('options', ())))
+    tested = tuple(sorted(row.get('test_options', ())))
+    for setting in tested:
+        if not setting.startswith(OF_THE_TEST):
+            raise Mistake(
+                f'expected test_options of {", ".join(OF_THE_TEST)} but got {setting} of {label}'
+            )
+    own = f'{name}/{folder_name(label)}' if options or tested else config.stem
+    model = folders.get((config, options, ())) if tested else ''
+    if model is None:
+        raise Mistake(f'expected a row before {label} that trains its model but got none')
+    return Row(folders.setdefault((config, options, tested), own), config, options, tested, model)
 
 
 def folder_name(label: str) -> str:
