@@ -76,7 +76,7 @@ def check_values(value: Any, where: str = '') -> None:
         if item is None and not where:  # as if the Runner were not given it
             kinds = {Any}
         if isinstance(item, (str, float, int, list, tuple, NoneType)) and kinds <= PLAIN:
-            given = {type(item)}
+            given: set[Any] = {type(item)}
             if isinstance(item, (float, int)):
                 # mmengine says str of a loss_scale that may be a number.
                 given = {bool, float, int, str}
